@@ -1,0 +1,28 @@
+/* TUN requests: _IOW macros are not imported by Swift. All return 0 or -errno. */
+#ifndef GUISE_TUN_H
+#define GUISE_TUN_H
+
+#include <stdint.h>
+
+enum { GUISE_TUN_NAME_MAX = 16 };
+
+/* Opens /dev/net/tun (non-blocking, close-on-exec): a descriptor or -errno. */
+int guise_tun_open(void);
+
+/* TUNSETIFF with IFF_TUN | IFF_NO_PI | IFF_VNET_HDR, and IFF_MULTI_QUEUE when asked.
+ * `name` holds the wished name or pattern ("guise%d") and receives the real one. */
+int guise_tun_attach(int fd, char name[GUISE_TUN_NAME_MAX], int multi_queue);
+
+/* TUNSETVNETHDRSZ: 10 or 12 bytes. */
+int guise_tun_set_vnet_header_size(int fd, int size);
+
+/* TUNSETOFFLOAD: checksum and TSO for both families, or none. */
+int guise_tun_set_offload(int fd, int enabled);
+
+/* Interface requests, by name. MTU and queue length in packets. */
+int guise_link_set_mtu(const char *name, int mtu);
+int guise_link_get_mtu(const char *name);
+int guise_link_set_tx_queue_length(const char *name, int length);
+int guise_link_set_up(const char *name);
+
+#endif

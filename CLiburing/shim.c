@@ -1,0 +1,151 @@
+#define _GNU_SOURCE
+#include "CLiburing.h"
+
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <linux/virtio_net.h>
+#include <net/if.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+_Static_assert(sizeof(struct guise_mmsghdr) == sizeof(struct mmsghdr), "mmsghdr layout");
+_Static_assert(offsetof(struct guise_mmsghdr, msg_len) == offsetof(struct mmsghdr, msg_len), "mmsghdr layout");
+
+static int result_or_errno(int result) { return result < 0 ? -errno : result; }
+
+/* io_uring */
+
+int guise_submit_and_wait(struct io_uring *ring, uint64_t timeout_ns) {
+  struct io_uring_cqe *cqe;
+  if (timeout_ns == 0)
+    return io_uring_submit_and_get_events(ring);
+  if (timeout_ns == UINT64_MAX)
+    return io_uring_submit_and_wait(ring, 1);
+  struct __kernel_timespec ts = {.tv_sec = (long long)(timeout_ns / 1000000000ull),
+                                 .tv_nsec = (long long)(timeout_ns % 1000000000ull)};
+  return io_uring_submit_and_wait_timeout(ring, &cqe, 1, &ts, NULL);
+}
+
+int guise_probe_op(struct io_uring *ring, int op) {
+  struct io_uring_probe *probe = io_uring_get_probe_ring(ring);
+  if (!probe)
+    return -ENOSYS;
+  int supported = op <= probe->last_op && (probe->ops[op].flags & IO_URING_OP_SUPPORTED) != 0;
+  io_uring_free_probe(probe);
+  return supported;
+}
+
+/* Sockets */
+
+int guise_recvmmsg(int fd, struct guise_mmsghdr *messages, unsigned int count, int flags) {
+  return result_or_errno(recvmmsg(fd, (struct mmsghdr *)messages, count, flags, NULL));
+}
+
+int guise_sendmmsg(int fd, struct guise_mmsghdr *messages, unsigned int count, int flags) {
+  return result_or_errno(sendmmsg(fd, (struct mmsghdr *)messages, count, flags));
+}
+
+size_t guise_put_source4(void *control, size_t offset, const uint8_t address[4]) {
+  struct in_pktinfo info;
+  memset(&info, 0, sizeof info);
+  memcpy(&info.ipi_spec_dst, address, 4);
+  return guise_put_cmsg(control, offset, IPPROTO_IP, IP_PKTINFO, &info, sizeof info);
+}
+
+size_t guise_put_source6(void *control, size_t offset, const uint8_t address[16], uint32_t interface_index) {
+  struct in6_pktinfo info;
+  memset(&info, 0, sizeof info);
+  memcpy(&info.ipi6_addr, address, 16);
+  info.ipi6_ifindex = interface_index;
+  return guise_put_cmsg(control, offset, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof info);
+}
+
+/* Threads */
+
+int guise_pin_thread(int cpu) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(cpu, &set);
+  return result_or_errno(sched_setaffinity(0, sizeof set, &set));
+}
+
+int guise_name_thread(const char *name) { return -pthread_setname_np(pthread_self(), name); }
+
+int guise_eventfd(void) { return result_or_errno(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)); }
+
+int guise_eventfd_signal(int fd) { return result_or_errno(eventfd_write(fd, 1)); }
+
+int guise_eventfd_clear(int fd) {
+  eventfd_t value;
+  return result_or_errno(eventfd_read(fd, &value));
+}
+
+uint64_t guise_now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
+}
+
+/* TUN */
+
+int guise_tun_open(void) { return result_or_errno(open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC)); }
+
+int guise_tun_attach(int fd, char name[GUISE_TUN_NAME_MAX], int multi_queue) {
+  struct ifreq request;
+  memset(&request, 0, sizeof request);
+  request.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR | (multi_queue ? IFF_MULTI_QUEUE : 0);
+  memcpy(request.ifr_name, name, IFNAMSIZ - 1);
+  int result = ioctl(fd, TUNSETIFF, &request);
+  if (result < 0)
+    return -errno;
+  memcpy(name, request.ifr_name, IFNAMSIZ);
+  return 0;
+}
+
+int guise_tun_set_vnet_header_size(int fd, int size) { return result_or_errno(ioctl(fd, TUNSETVNETHDRSZ, &size)); }
+
+int guise_tun_set_offload(int fd, int enabled) {
+  unsigned long flags = enabled ? TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 : 0;
+  return result_or_errno(ioctl(fd, TUNSETOFFLOAD, flags));
+}
+
+static int link_request(const char *name, unsigned long request, struct ifreq *value) {
+  int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0)
+    return -errno;
+  memset(value->ifr_name, 0, IFNAMSIZ);
+  strncpy(value->ifr_name, name, IFNAMSIZ - 1);
+  int result = result_or_errno(ioctl(fd, request, value));
+  close(fd);
+  return result;
+}
+
+int guise_link_set_mtu(const char *name, int mtu) {
+  struct ifreq value = {.ifr_mtu = mtu};
+  return link_request(name, SIOCSIFMTU, &value);
+}
+
+int guise_link_get_mtu(const char *name) {
+  struct ifreq value = {0};
+  int result = link_request(name, SIOCGIFMTU, &value);
+  return result < 0 ? result : value.ifr_mtu;
+}
+
+int guise_link_set_tx_queue_length(const char *name, int length) {
+  struct ifreq value = {.ifr_qlen = length};
+  return link_request(name, SIOCSIFTXQLEN, &value);
+}
+
+int guise_link_set_up(const char *name) {
+  struct ifreq value = {0};
+  int result = link_request(name, SIOCGIFFLAGS, &value);
+  if (result < 0)
+    return result;
+  value.ifr_flags |= IFF_UP;
+  return link_request(name, SIOCSIFFLAGS, &value);
+}

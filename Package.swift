@@ -1,0 +1,62 @@
+// swift-tools-version: 6.3
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+  .strictMemorySafety(),
+  .treatAllWarnings(as: .error),
+  .enableExperimentalFeature("Lifetimes"),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+let package = Package(
+  name: "guise",
+  products: [
+    .executable(name: "guise", targets: ["guise"]),
+    .executable(name: "guise-load", targets: ["guise-load"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+    .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
+  ],
+  targets: [
+    // What Swift cannot say to liburing and the kernel: no decision, no loop.
+    .target(name: "CLiburing", path: "CLiburing", linkerSettings: [.linkedLibrary("uring")]),
+
+    // The packet's path. No Foundation, no allocation after start.
+    .target(name: "DataPlane", dependencies: ["CLiburing"], swiftSettings: settings),
+
+    // What surrounds it: host set-up, supervision, the log.
+    .target(
+      name: "Control",
+      dependencies: ["DataPlane", .product(name: "Logging", package: "swift-log")],
+      swiftSettings: settings),
+
+    .executableTarget(
+      name: "guise",
+      dependencies: [
+        "Control", "DataPlane",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: settings),
+
+    .executableTarget(
+      name: "guise-load",
+      dependencies: [
+        "CLiburing",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Histogram", package: "hdrhistogram-swift"),
+      ],
+      swiftSettings: settings),
+
+    .testTarget(
+      name: "DataPlaneTests", dependencies: ["DataPlane", "CLiburing"],
+      resources: [.copy("Vectors")], swiftSettings: settings),
+    .testTarget(name: "ControlTests", dependencies: ["Control"], swiftSettings: settings),
+    .testTarget(name: "EndToEndTests", swiftSettings: settings),
+  ],
+  swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,60 @@
+/// Each way in which a packet or datagram ends early. The network's errors are counted here, never trapped.
+package enum DropReason: Int, CaseIterable, Sendable {
+  // Packets from TUN.
+  case shortPacket
+  case unsupportedPacket
+  case fragment
+  case badHeaderLength
+  case badChecksum
+  case foreignAddress
+  case foreignPort
+  case unknownFlow
+  case cookieMismatch
+  case resetNotCredible
+  case emptySegment
+  case flowTableFull
+  case socketUnavailable
+  // Datagrams from UDP.
+  case emptyDatagram
+  case truncatedDatagram
+  case datagramTooLarge
+  case handshakeQueueFull
+  case handshakeFailed
+  case portSpaceFull
+  case foreignFamily
+  // Either way.
+  case handoffFull
+  case tunWriteFailed
+  case udpSendFailed
+  case staleCompletion
+
+  /// What operators read in tables and metrics.
+  package var name: String {
+    switch self {
+    case .shortPacket: "short-packet"
+    case .unsupportedPacket: "unsupported-packet"
+    case .fragment: "fragment"
+    case .badHeaderLength: "bad-header-length"
+    case .badChecksum: "bad-checksum"
+    case .foreignAddress: "foreign-address"
+    case .foreignPort: "foreign-port"
+    case .unknownFlow: "unknown-flow"
+    case .cookieMismatch: "cookie-mismatch"
+    case .resetNotCredible: "reset-not-credible"
+    case .emptySegment: "empty-segment"
+    case .flowTableFull: "flow-table-full"
+    case .socketUnavailable: "socket-unavailable"
+    case .emptyDatagram: "empty-datagram"
+    case .truncatedDatagram: "truncated-datagram"
+    case .datagramTooLarge: "datagram-too-large"
+    case .handshakeQueueFull: "handshake-queue-full"
+    case .handshakeFailed: "handshake-failed"
+    case .portSpaceFull: "port-space-full"
+    case .foreignFamily: "foreign-family"
+    case .handoffFull: "handoff-full"
+    case .tunWriteFailed: "tun-write-failed"
+    case .udpSendFailed: "udp-send-failed"
+    case .staleCompletion: "stale-completion"
+    }
+  }
+}

@@ -1,0 +1,51 @@
+/// Which end of the fake TCP flow a gateway is.
+package enum Role: Sendable, Equatable {
+  /// UDP datagrams come in on a port of ours; flows are opened actively.
+  case client
+  /// TCP flows come in on a port of ours; each gets a connected UDP socket.
+  case server
+}
+
+/// Which kernel interface carries the packets.
+package enum EngineKind: String, Sendable, CaseIterable {
+  case uring = "io_uring"
+  case epoll
+}
+
+/// Everything the data plane needs to know, decided before the first packet.
+package struct GatewayPlan: Sendable {
+  package var role: Role
+  package var engine: EngineKind = .uring
+
+  /// Client: the server's TCP endpoint. Server: the UDP service's endpoint.
+  package var remote: Endpoint
+  /// Server: the TCP port of the flows as they arrive at the TUN device. Client: unused.
+  package var listenPort: UInt16 = 0
+
+  /// One descriptor per worker, a queue of the same device each (see `TunDevice`). Owned from here on.
+  package var tunQueues: [Int32]
+  /// Client: one bound `SO_REUSEPORT` socket per worker (see `UDPSocket.bound`). Owned from here on.
+  package var udpSockets: [Int32] = []
+
+  /// The addresses that our TCP end has on the far side of the TUN device (stock's `--tun-peer`).
+  package var tunAddress4: Address?
+  package var tunAddress6: Address?
+
+  /// Largest IP packet in bytes that the TUN device and the egress link take.
+  package var mtu = 1500
+  package var idleTimeoutSeconds = 180
+  /// The first data segment after each handshake; empty for none.
+  package var handshakePacket: [UInt8] = []
+  /// Whether the TUN device takes and gives super-packets (TUNSETOFFLOAD succeeded).
+  package var offload = true
+  /// Most flows at once, over all workers.
+  package var flowCountMax = 65_536
+
+  package init(role: Role, remote: Endpoint, tunQueues: [Int32]) {
+    self.role = role
+    self.remote = remote
+    self.tunQueues = tunQueues
+  }
+
+  package var workerCount: Int { tunQueues.count }
+}

@@ -1,0 +1,35 @@
+internal import CLiburing
+internal import Glibc
+
+/// A request the kernel refused: which operation, and its `errno`.
+///
+/// Operations are named as in their man page ("ioctl(TUNSETIFF)", "bind", "io_uring_setup"), so that
+/// whoever reads the message can look them up.
+package struct KernelError: Error, Equatable, Sendable, CustomStringConvertible {
+  package let operation: String
+  package let errno: Int32
+
+  package init(_ operation: String, errno: Int32) {
+    self.operation = operation
+    self.errno = errno
+  }
+
+  package var description: String {
+    "\(operation): \(unsafe String(cString: strerror(errno))) (errno \(errno))"
+  }
+
+  /// Returns `result`, or throws when it is a negative `errno` (the shim's and liburing's convention).
+  @discardableResult
+  static func check(_ operation: @autoclosure () -> String, _ result: Int32) throws(KernelError) -> Int32 {
+    guard result >= 0 else { throw KernelError(operation(), errno: -result) }
+    return result
+  }
+
+  /// Returns `result`, or throws `errno` when it is -1 (the C library's convention).
+  @discardableResult
+  static func checkErrno(_ operation: @autoclosure () -> String, _ result: Int32) throws(KernelError) -> Int32
+  {
+    guard result >= 0 else { throw KernelError(operation(), errno: Glibc.errno) }
+    return result
+  }
+}

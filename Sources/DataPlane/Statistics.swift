@@ -1,0 +1,104 @@
+internal import Synchronization
+
+/// What a worker counts, besides drops.
+package enum Counter: Int, CaseIterable, Sendable {
+  case datagramsIn
+  case datagramBytesIn
+  case datagramsOut
+  case datagramBytesOut
+  case segmentsIn
+  case segmentBytesIn
+  case segmentsOut
+  case segmentBytesOut
+  case controlSegmentsIn
+  case controlSegmentsOut
+  case tunReads
+  case tunWrites
+  case udpReceives
+  case udpSends
+  case flowsOpened
+  case flowsClosed
+  case handoffs
+  case turns
+
+  package var name: String {
+    switch self {
+    case .datagramsIn: "datagrams in"
+    case .datagramBytesIn: "datagram bytes in"
+    case .datagramsOut: "datagrams out"
+    case .datagramBytesOut: "datagram bytes out"
+    case .segmentsIn: "segments in"
+    case .segmentBytesIn: "segment bytes in"
+    case .segmentsOut: "segments out"
+    case .segmentBytesOut: "segment bytes out"
+    case .controlSegmentsIn: "control segments in"
+    case .controlSegmentsOut: "control segments out"
+    case .tunReads: "TUN reads"
+    case .tunWrites: "TUN writes"
+    case .udpReceives: "UDP receives"
+    case .udpSends: "UDP sends"
+    case .flowsOpened: "flows opened"
+    case .flowsClosed: "flows closed"
+    case .handoffs: "hand-offs"
+    case .turns: "turns"
+    }
+  }
+}
+
+/// A worker's counters: written by its thread alone, read by anybody at any time.
+///
+/// A relaxed load and store compile to plain moves: no lock prefix on the packet's path.
+@safe
+struct Statistics: @unchecked Sendable {
+  private let cells: UnsafeMutablePointer<Atomic<UInt64>>
+  private static let count = Counter.allCases.count + DropReason.allCases.count
+
+  /// Cells that live until `deallocate`; the gateway owns them, so that they outlast the worker.
+  init() {
+    unsafe cells = .allocate(capacity: Self.count)
+    for index in 0..<Self.count { unsafe (cells + index).initialize(to: Atomic(0)) }
+  }
+
+  func deallocate() {
+    unsafe cells.deinitialize(count: Self.count)
+    unsafe cells.deallocate()
+  }
+
+  @inline(__always)
+  func add(_ counter: Counter, _ amount: Int = 1) { bump(counter.rawValue, amount) }
+
+  @inline(__always)
+  func drop(_ reason: DropReason, _ amount: Int = 1) { bump(Counter.allCases.count + reason.rawValue, amount) }
+
+  // Safety: raw values are dense and below `count`.
+  @inline(__always)
+  private func bump(_ index: Int, _ amount: Int) {
+    let cell = unsafe cells + index
+    let value = unsafe cell.pointee.load(ordering: .relaxed)
+    unsafe cell.pointee.store(value &+ UInt64(truncatingIfNeeded: amount), ordering: .relaxed)
+  }
+
+  func snapshot() -> StatisticsSnapshot {
+    var result = StatisticsSnapshot()
+    for index in result.values.indices {
+      result.values[index] = unsafe cells[index].load(ordering: .relaxed)
+    }
+    return result
+  }
+}
+
+/// Counters as they stood at one moment; they add up over workers.
+package struct StatisticsSnapshot: Sendable, Equatable {
+  fileprivate(set) var values = [UInt64](repeating: 0, count: Counter.allCases.count + DropReason.allCases.count)
+
+  package init() {}
+
+  package subscript(counter: Counter) -> UInt64 { values[counter.rawValue] }
+  package subscript(reason: DropReason) -> UInt64 { values[Counter.allCases.count + reason.rawValue] }
+
+  package static func + (a: Self, b: Self) -> Self {
+    var sum = a
+    for index in sum.values.indices { sum.values[index] &+= b.values[index] }
+    return sum
+  }
+}
