@@ -1,5 +1,5 @@
 /// Each way in which a packet or datagram ends early. The network's errors are counted here, never trapped.
-package enum DropReason: Int, CaseIterable, Sendable {
+package enum DropReason: Int, Error, CaseIterable, Sendable {
   // Packets from TUN.
   case shortPacket
   case unsupportedPacket
@@ -9,8 +9,8 @@ package enum DropReason: Int, CaseIterable, Sendable {
   case foreignAddress
   case foreignPort
   case unknownFlow
-  case cookieMismatch
   case resetNotCredible
+  case badFlags
   case emptySegment
   case flowTableFull
   case socketUnavailable
@@ -26,6 +26,7 @@ package enum DropReason: Int, CaseIterable, Sendable {
   case handoffFull
   case tunWriteFailed
   case udpSendFailed
+  case udpSendBufferFull
   case staleCompletion
 
   /// What operators read in tables and metrics.
@@ -39,8 +40,8 @@ package enum DropReason: Int, CaseIterable, Sendable {
     case .foreignAddress: "foreign-address"
     case .foreignPort: "foreign-port"
     case .unknownFlow: "unknown-flow"
-    case .cookieMismatch: "cookie-mismatch"
     case .resetNotCredible: "reset-not-credible"
+    case .badFlags: "bad-flags"
     case .emptySegment: "empty-segment"
     case .flowTableFull: "flow-table-full"
     case .socketUnavailable: "socket-unavailable"
@@ -54,6 +55,7 @@ package enum DropReason: Int, CaseIterable, Sendable {
     case .handoffFull: "handoff-full"
     case .tunWriteFailed: "tun-write-failed"
     case .udpSendFailed: "udp-send-failed"
+    case .udpSendBufferFull: "udp-send-buffer-full"
     case .staleCompletion: "stale-completion"
     }
   }

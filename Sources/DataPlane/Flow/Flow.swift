@@ -1,0 +1,117 @@
+/// One fake TCP flow: protocol state, its UDP side, and links into the worker's tables. Does no IO.
+///
+/// Owned by exactly one worker. Trivial, so that a table of them is plain memory; all zero means free.
+struct Flow: BitwiseCopyable {
+  enum State: UInt8 {
+    case free
+    /// The client has sent a SYN and waits for SYN|ACK.
+    case synSent
+    case established
+  }
+
+  /// Why a flow ends.
+  enum CloseReason {
+    case idle
+    case resetByPeer
+    case unanswered
+    /// The gateway itself ends.
+    case shutdown
+  }
+
+  /// No index: of a train, a buffer, or a flow.
+  static let noTrain = TrainID.max
+  static let noBuffer = BufferID.max
+
+  /// The TCP side. Local: our address behind TUN.
+  var key: FlowKey
+  /// The UDP side. Client: the application's endpoint and the address it spoke to. Server: unused.
+  var peer: FlowKey
+
+  /// Start of the next segment we send.
+  var sendNext: SequenceNumber
+  /// What the next segment from the other end is expected to start with.
+  var receiveNext: SequenceNumber
+  /// The ack field of what we send: moves in steps, so that GRO at the other end can merge.
+  var acknowledged: SequenceNumber
+
+  var state: State
+  /// Counts SYNs sent.
+  var tries: UInt8
+  /// Tells this flow's completions from those of the flow that had the slot before.
+  var generation: UInt16
+  /// Whether the UDP side refused UDP_SEGMENT.
+  var udpSegmentationOff: Bool
+
+  /// The open trains of the current batch.
+  var uplinkTrain: TrainID
+  var downlinkTrain: TrainID
+
+  /// Datagrams that wait for the handshake, a list through the buffer pool.
+  var pendingHead: BufferID
+  var pendingTail: BufferID
+  var pendingCount: UInt16
+  var pendingBytes: Int32
+
+  /// Largest payload of one segment on this path, in bytes.
+  var segmentBytesMax: Int32
+
+  /// CLOCK_MONOTONIC, nanoseconds.
+  var lastActivity: UInt64
+  /// When the next SYN or the give-up is due (`synSent`).
+  var retryAt: UInt64
+  /// When outstanding bytes must be acknowledged; 0 when nothing is.
+  var ackDueAt: UInt64
+
+  /// A flow of no state yet.
+  init(key: FlowKey, peer: FlowKey, generation: UInt16, segmentBytesMax: Int, now: UInt64) {
+    self.key = key
+    self.peer = peer
+    self.generation = generation
+    self.segmentBytesMax = Int32(segmentBytesMax)
+    sendNext = SequenceNumber(0)
+    receiveNext = SequenceNumber(0)
+    acknowledged = SequenceNumber(0)
+    state = .free
+    tries = 0
+    udpSegmentationOff = false
+    uplinkTrain = Self.noTrain
+    downlinkTrain = Self.noTrain
+    pendingHead = Self.noBuffer
+    pendingTail = Self.noBuffer
+    pendingCount = 0
+    pendingBytes = 0
+    lastActivity = now
+    retryAt = 0
+    ackDueAt = 0
+  }
+
+  /// A segment of this flow without payload, as things stand.
+  func control(_ flags: TCPFlags) -> SegmentHeader {
+    SegmentHeader(key: key, sequence: sendNext, acknowledgement: acknowledged, flags: flags)
+  }
+
+  /// How stock closes: one bare RST, ack 0.
+  var reset: SegmentHeader {
+    SegmentHeader(key: key, sequence: sendNext, acknowledgement: SequenceNumber(0), flags: .rst)
+  }
+
+  /// Bytes received and not yet acknowledged; negative after the other end jumped back.
+  var unacknowledged: Int { receiveNext - acknowledged }
+}
+
+/// What a flow wants done after a segment or a tick. The worker does it; the flow does no IO.
+struct Reaction {
+  enum Effect: Equatable {
+    case none
+    /// The segment's payload goes to the UDP side.
+    case deliver
+    /// The handshake is complete: what waited may go.
+    case established
+    case close(Flow.CloseReason)
+    case drop(DropReason)
+  }
+  var effect: Effect = .none
+  var reply: SegmentHeader?
+  /// The flow's next deadline came nearer: the timer has to be set anew.
+  var deadlineMoved = false
+}

@@ -1,0 +1,75 @@
+/// Every bound of the data plane, with the arithmetic that gave it.
+enum Limits {
+  // Packets.
+
+  /// Largest IP packet: the 16-bit total length of RFC 791.
+  static let packetLengthMax = 65_535
+  /// Room in front of every received datagram: `io_uring_recvmsg_out` (16), name (32), control (64).
+  /// The vnet, IP and TCP header, 76 bytes at most, are later written over its end.
+  static let headroom = 112
+  static let nameRoom = 32
+  static let controlRoom = headroom - 16 - nameRoom
+  /// Distance between receive buffers. More than headroom + 65 507 bytes of the largest datagram and more
+  /// than 12 + 65 535 of the largest packet; 24 cache lines beyond 64 KiB, so that the fronts of the
+  /// buffers, which is all that small datagrams touch, spread over the cache's sets.
+  static let bufferStride = 65_536 + 1_536
+
+  // Trains.
+
+  /// Most segments in one train: `UDP_MAX_SEGMENTS` of kernels before 6.9.
+  static let trainSegmentsMax = 64
+  /// Most payload bytes in one train: an IPv4 super-packet with two bare headers.
+  static let trainBytesMax = packetLengthMax - IPv4Header.length - TCPHeader.length
+  /// Trains of a worker that can be open or in flight at once.
+  static let trainCount = 512
+
+  // Buffers of a worker. Untouched ones take address space, not memory.
+
+  static let datagramBufferCount = 256
+  static let packetBufferCount = 128
+  /// Datagrams that wait for a handshake, over all flows of a worker.
+  static let pendingBufferCount = 2_048
+  /// Packets lent by other workers at once.
+  static let foreignBufferCount = 512
+
+  // Flows.
+
+  /// Datagrams and bytes that wait for one flow's handshake. Fewer than 65 535 bytes: until the server has
+  /// acknowledged, conntrack takes the SYN|ACK's window unscaled and calls more in flight INVALID.
+  static let pendingDatagramsPerFlow = 64
+  static let pendingBytesPerFlow = 48 * 1024
+  /// Handshake: one SYN each second, then give up (stock waits 6 s in all).
+  static let synTries: UInt8 = 6
+  static let synIntervalNanoseconds: UInt64 = 1_000_000_000
+
+  // Acknowledgements (docs/decisions/0003-acknowledgements.md).
+
+  /// The ack field of outgoing data moves when this many bytes are unacknowledged.
+  static let ackStepBytes = 256 * 1024
+  /// A pure ACK is sent when nothing went the other way and this many bytes are unacknowledged.
+  static let pureAckBytes = 1024 * 1024
+  /// Or when the oldest unacknowledged byte is this old.
+  static let ackDelayNanoseconds: UInt64 = 1_000_000_000
+  /// How far back a late segment may lie without moving `receiveNext` back.
+  static let reorderingBytesMax = 16 * 1024 * 1024
+  /// How far from the expected place a reset may lie and still be believed.
+  static let resetWindowBytes = 16 * 1024 * 1024
+
+  // Hand-off.
+
+  /// Entries of the ring between an ordered pair of workers.
+  static let handoffRingCapacity = 1_024
+  static let workerCountMax = 256
+
+  /// The relations between the bounds, checked when a worker starts.
+  static func assertRelations() {
+    precondition(headroom >= SegmentHeader.lengthMax)
+    precondition(bufferStride >= headroom + packetLengthMax)
+    precondition(bufferStride % 64 == 0)
+    precondition(pendingBytesPerFlow < 65_535)
+    precondition(datagramBufferCount + packetBufferCount + pendingBufferCount + foreignBufferCount < 65_535)
+    // A worker's buffers come home through one ring, which must never be full.
+    precondition(handoffRingCapacity >= packetBufferCount)
+    precondition(ackStepBytes < pureAckBytes)
+  }
+}
