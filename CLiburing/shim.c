@@ -95,10 +95,11 @@ uint64_t guise_now(void) {
 
 int guise_tun_open(void) { return result_or_errno(open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC)); }
 
-int guise_tun_attach(int fd, char name[GUISE_TUN_NAME_MAX], int multi_queue) {
+int guise_tun_attach(int fd, char name[GUISE_TUN_NAME_MAX], int multi_queue, int exclusive) {
   struct ifreq request;
   memset(&request, 0, sizeof request);
-  request.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR | (multi_queue ? IFF_MULTI_QUEUE : 0);
+  request.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR | (multi_queue ? IFF_MULTI_QUEUE : 0) |
+                      (exclusive ? IFF_TUN_EXCL : 0);
   memcpy(request.ifr_name, name, IFNAMSIZ - 1);
   int result = ioctl(fd, TUNSETIFF, &request);
   if (result < 0)

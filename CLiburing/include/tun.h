@@ -10,8 +10,9 @@ enum { GUISE_TUN_NAME_MAX = 16 };
 int guise_tun_open(void);
 
 /* TUNSETIFF with IFF_TUN | IFF_NO_PI | IFF_VNET_HDR, and IFF_MULTI_QUEUE when asked.
- * `name` holds the wished name or pattern ("guise%d") and receives the real one. */
-int guise_tun_attach(int fd, char name[GUISE_TUN_NAME_MAX], int multi_queue);
+ * `name` holds the wished name or pattern ("guise%d") and receives the real one. `exclusive` refuses
+ * (-EBUSY) a device that exists already: without it, another program's multi-queue device is joined. */
+int guise_tun_attach(int fd, char name[GUISE_TUN_NAME_MAX], int multi_queue, int exclusive);
 
 /* TUNSETVNETHDRSZ: 10 or 12 bytes. */
 int guise_tun_set_vnet_header_size(int fd, int size);

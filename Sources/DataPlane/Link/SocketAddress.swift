@@ -1,0 +1,60 @@
+internal import CLiburing
+internal import Glibc
+
+/// Endpoints as the kernel reads and writes them: `sockaddr_in` and `sockaddr_in6` (ip(7), ipv6(7)).
+///
+/// An IPv4 peer of a dual-stack socket arrives as `::ffff:a.b.c.d` in a `sockaddr_in6` and becomes the
+/// same `Endpoint` as in a `sockaddr_in`. Scope identifiers are not kept. Nothing here allocates.
+enum SocketAddress {
+  /// Bytes that hold either form, `sizeof(struct sockaddr_in6)`.
+  static let capacity = 28
+  private static let lengthIPv4 = 16
+  private static let lengthIPv6 = 28
+
+  private enum Offset {
+    static let port = 2
+    static let addressIPv4 = 4
+    static let flowLabel = 4
+    static let addressIPv6 = 8
+    static let scope = 24
+  }
+
+  /// Writes `endpoint` in its own family and returns the length that the kernel wants with it.
+  ///
+  /// A dual-stack socket takes a `sockaddr_in` as well (`udpv6_sendmsg`). `memory` has room for
+  /// `capacity` bytes; alignment does not matter.
+  @inline(__always)
+  static func write(_ endpoint: Endpoint, to memory: UnsafeMutableRawPointer) -> socklen_t {
+    let port = endpoint.port.bigEndian
+    if endpoint.address.isIPv4 {
+      unsafe memory.storeBytes(of: sa_family_t(AF_INET), as: sa_family_t.self)
+      unsafe memory.storeBytes(of: port, toByteOffset: Offset.port, as: UInt16.self)
+      unsafe memory.storeBytes(of: endpoint.address.ipv4, toByteOffset: Offset.addressIPv4, as: UInt32.self)
+      unsafe memory.storeBytes(of: 0, toByteOffset: 8, as: UInt64.self)
+      return socklen_t(lengthIPv4)
+    }
+    unsafe memory.storeBytes(of: sa_family_t(AF_INET6), as: sa_family_t.self)
+    unsafe memory.storeBytes(of: port, toByteOffset: Offset.port, as: UInt16.self)
+    unsafe memory.storeBytes(of: 0, toByteOffset: Offset.flowLabel, as: UInt32.self)
+    unsafe memory.storeBytes(of: endpoint.address.high, toByteOffset: Offset.addressIPv6, as: UInt64.self)
+    unsafe memory.storeBytes(of: endpoint.address.low, toByteOffset: Offset.addressIPv6 + 8, as: UInt64.self)
+    unsafe memory.storeBytes(of: 0, toByteOffset: Offset.scope, as: UInt32.self)
+    return socklen_t(lengthIPv6)
+  }
+
+  /// Reads what the kernel wrote in `length` bytes; nil for another family or a short address.
+  @inline(__always)
+  static func read(_ memory: UnsafeRawPointer, length: Int) -> Endpoint? {
+    guard length >= lengthIPv4 else { return nil }
+    let family = unsafe memory.loadUnaligned(as: sa_family_t.self)
+    let port = UInt16(bigEndian: unsafe memory.loadUnaligned(fromByteOffset: Offset.port, as: UInt16.self))
+    if family == sa_family_t(AF_INET) {
+      let bytes = unsafe memory.loadUnaligned(fromByteOffset: Offset.addressIPv4, as: UInt32.self)
+      return Endpoint(Address(ipv4: bytes), port: port)
+    }
+    guard family == sa_family_t(AF_INET6), length >= lengthIPv6 else { return nil }
+    let high = unsafe memory.loadUnaligned(fromByteOffset: Offset.addressIPv6, as: UInt64.self)
+    let low = unsafe memory.loadUnaligned(fromByteOffset: Offset.addressIPv6 + 8, as: UInt64.self)
+    return Endpoint(Address(high: high, low: low), port: port)
+  }
+}

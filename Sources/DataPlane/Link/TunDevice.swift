@@ -1,0 +1,83 @@
+internal import CLiburing
+internal import Glibc
+
+/// The queues of one multi-queue TUN device that this process made, one for each worker.
+///
+/// The kernel removes the device when the last queue is closed. Packets come and go behind a vnet header
+/// of 12 bytes (`VirtioNetHeader`); descriptors are non-blocking and close-on-exec.
+/// Source: Documentation/networking/tuntap.rst, drivers/net/tun.c.
+package struct TunDevice: Sendable {
+  /// The name that the kernel settled on.
+  package let name: String
+  /// One descriptor per queue; whoever uses the device owns and closes them.
+  package let queues: [Int32]
+  /// Whether the device takes and gives super-packets.
+  package let offload: Bool
+
+  /// Most bytes of a device name, without the terminator (IFNAMSIZ - 1).
+  package static let nameLengthMax = 15
+  /// Most queues that one device can have (MAX_TAP_QUEUES).
+  package static let queueCountMax = 256
+
+  private static let vnetHeaderSize: Int32 = 12
+
+  /// Makes a device that did not exist before; a name that is taken throws `EBUSY`.
+  ///
+  /// `name` may hold one `%d`, for which the kernel puts the first free number. `transmitQueueLength`
+  /// counts packets that may wait in each queue. Offload falls back to none when the kernel refuses it.
+  /// Everything is closed again when anything throws.
+  package static func create(
+    name: String, queueCount: Int, mtu: Int, transmitQueueLength: Int, offload: Bool
+  ) throws(KernelError) -> TunDevice {
+    precondition((1...queueCountMax).contains(queueCount), "a device has 1...256 queues")
+    guard (1...nameLengthMax).contains(name.utf8.count) else {
+      throw KernelError("ioctl(TUNSETIFF, \(name))", errno: ENAMETOOLONG)
+    }
+
+    var queues: [Int32] = []
+    queues.reserveCapacity(queueCount)
+    do throws(KernelError) {
+      let (first, realName) = try attach(name, isNew: true)
+      queues.append(first)
+      try KernelError.check(
+        "ioctl(TUNSETVNETHDRSZ)", guise_tun_set_vnet_header_size(first, vnetHeaderSize))
+      let offloads = offload && guise_tun_set_offload(first, 1) == 0
+      if !offloads { try KernelError.check("ioctl(TUNSETOFFLOAD)", guise_tun_set_offload(first, 0)) }
+      try KernelError.check(
+        "ioctl(SIOCSIFMTU, \(mtu))", unsafe guise_link_set_mtu(realName, Int32(clamping: mtu)))
+      // Before the other queues attach: each takes its ring's size from this.
+      try KernelError.check(
+        "ioctl(SIOCSIFTXQLEN)",
+        unsafe guise_link_set_tx_queue_length(realName, Int32(clamping: transmitQueueLength)))
+
+      while queues.count < queueCount {
+        queues.append(try attach(realName, isNew: false).descriptor)
+      }
+      return TunDevice(name: realName, queues: queues, offload: offloads)
+    } catch {
+      for queue in queues { Glibc.close(queue) }
+      throw error
+    }
+  }
+
+  /// Closes every queue, which removes the device. For whoever still owns the descriptors.
+  package func close() {
+    for queue in queues { Glibc.close(queue) }
+  }
+
+  /// Opens one queue of the device `name`, which must not exist yet when `isNew`.
+  private static func attach(
+    _ name: String, isNew: Bool
+  ) throws(KernelError) -> (descriptor: Int32, name: String) {
+    let descriptor = try KernelError.check("open(/dev/net/tun)", guise_tun_open())
+    var buffer = [CChar](repeating: 0, count: Int(GUISE_TUN_NAME_MAX))
+    for (index, byte) in name.utf8.enumerated() { buffer[index] = CChar(bitPattern: byte) }
+    let result = unsafe guise_tun_attach(descriptor, &buffer, 1, isNew ? 1 : 0)
+    guard result >= 0 else {
+      Glibc.close(descriptor)
+      throw KernelError("ioctl(TUNSETIFF, \(name))", errno: -result)
+    }
+    let bytes = buffer.prefix { $0 != 0 }.map(UInt8.init(bitPattern:))
+    return (descriptor, String(decoding: bytes, as: UTF8.self))
+  }
+}

@@ -1,0 +1,151 @@
+internal import CLiburing
+internal import Glibc
+
+/// Makes the UDP sockets of a gateway; each is non-blocking and close-on-exec (udp(7)).
+///
+/// Whoever asks for a socket owns the descriptor. Buffers are asked for by `SO_RCVBUFFORCE` and
+/// `SO_SNDBUFFORCE`, and without CAP_NET_ADMIN as large as `net.core.rmem_max` and `wmem_max` permit.
+package enum UDPSocket {
+  /// Buffers of a socket that all of a worker's flows share, in bytes.
+  private static let sharedReceiveBytes = 8 << 20
+  private static let sharedSendBytes = 4 << 20
+
+  /// Buffers of a socket that serves one flow, in bytes. A bound on what may wait, not memory taken.
+  package static let flowBufferBytes = 2 << 20
+
+  /// A socket that datagrams from anywhere come in on.
+  ///
+  /// An unspecified address makes the kernel tell with each datagram which local address it came to, so
+  /// that the answer can leave from there; `[::]` takes IPv4 as well. With `reusePort` the kernel spreads
+  /// senders over all sockets of this user on the same port. With `offload` it may hand up several
+  /// datagrams as one (UDP_GRO), where it knows how.
+  package static func bound(
+    to local: Endpoint, reusePort: Bool, offload: Bool
+  ) throws(KernelError) -> Int32 {
+    let descriptor = try open(local.address)
+    do throws(KernelError) {
+      if reusePort { try set(descriptor, SOL_SOCKET, SO_REUSEPORT, 1, "setsockopt(SO_REUSEPORT)") }
+      try prepare(
+        descriptor, receiveBytes: sharedReceiveBytes, sendBytes: sharedSendBytes, offload: offload)
+      if local.address.isUnspecified {
+        try reportDestination(descriptor, isIPv4: local.address.isIPv4)
+      }
+      try bind(descriptor, to: local)
+      return descriptor
+    } catch {
+      Glibc.close(descriptor)
+      throw error
+    }
+  }
+
+  /// The socket of one flow: exchanges datagrams with `remote` alone, from a port that the kernel picks.
+  ///
+  /// `local` pins the address it sends from; otherwise the route decides.
+  package static func connected(
+    to remote: Endpoint, from local: Address?, offload: Bool, bufferBytes: Int = flowBufferBytes
+  ) throws(KernelError) -> Int32 {
+    let descriptor = try open(remote.address)
+    do throws(KernelError) {
+      try prepare(descriptor, receiveBytes: bufferBytes, sendBytes: bufferBytes, offload: offload)
+      if let local { try bind(descriptor, to: Endpoint(local, port: 0)) }
+      try unsafe withSocketAddress(remote) { (address, length) throws(KernelError) in
+        try KernelError.checkErrno("connect(\(remote))", unsafe connect(descriptor, address, length))
+      }
+      return descriptor
+    } catch {
+      Glibc.close(descriptor)
+      throw error
+    }
+  }
+
+  /// Where the socket is bound, as getsockname(2) says.
+  package static func localEndpoint(of descriptor: Int32) throws(KernelError) -> Endpoint {
+    var storage = sockaddr_in6()
+    var length = socklen_t(MemoryLayout<sockaddr_in6>.size)
+    let result = unsafe withUnsafeMutablePointer(to: &storage) {
+      unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        unsafe getsockname(descriptor, $0, &length)
+      }
+    }
+    try KernelError.checkErrno("getsockname", result)
+    let endpoint = unsafe withUnsafeBytes(of: &storage) {
+      unsafe SocketAddress.read($0.baseAddress!, length: Int(length))
+    }
+    guard let endpoint else { throw KernelError("getsockname", errno: EAFNOSUPPORT) }
+    return endpoint
+  }
+
+  // MARK: - Steps
+
+  private static func open(_ address: Address) throws(KernelError) -> Int32 {
+    let kind = Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+    let descriptor = try KernelError.checkErrno(
+      "socket(UDP)", socket(address.isIPv4 ? AF_INET : AF_INET6, kind, 0))
+    guard !address.isIPv4 else { return descriptor }
+    do throws(KernelError) {
+      // The system's default (net.ipv6.bindv6only) must not decide whether [::] takes IPv4.
+      let only: Int32 = address.isUnspecified ? 0 : 1
+      try set(descriptor, Int32(IPPROTO_IPV6), IPV6_V6ONLY, only, "setsockopt(IPV6_V6ONLY)")
+      return descriptor
+    } catch {
+      Glibc.close(descriptor)
+      throw error
+    }
+  }
+
+  private static func prepare(
+    _ descriptor: Int32, receiveBytes: Int, sendBytes: Int, offload: Bool
+  ) throws(KernelError) {
+    try setBuffer(descriptor, force: SO_RCVBUFFORCE, plain: SO_RCVBUF, bytes: receiveBytes)
+    try setBuffer(descriptor, force: SO_SNDBUFFORCE, plain: SO_SNDBUF, bytes: sendBytes)
+    // Kernels before 5.0 refuse: then each datagram is handed up by itself.
+    if offload { try? set(descriptor, Int32(GUISE_SOL_UDP), Int32(GUISE_UDP_GRO), 1, "setsockopt(UDP_GRO)") }
+  }
+
+  private static func setBuffer(
+    _ descriptor: Int32, force: Int32, plain: Int32, bytes: Int
+  ) throws(KernelError) {
+    do throws(KernelError) {
+      try set(descriptor, SOL_SOCKET, force, Int32(bytes), "setsockopt(SO_*BUFFORCE)")
+    } catch {
+      try set(descriptor, SOL_SOCKET, plain, Int32(bytes), "setsockopt(SO_*BUF)")
+    }
+  }
+
+  private static func reportDestination(_ descriptor: Int32, isIPv4: Bool) throws(KernelError) {
+    if isIPv4 {
+      try set(descriptor, Int32(IPPROTO_IP), IP_PKTINFO, 1, "setsockopt(IP_PKTINFO)")
+    } else {
+      // A dual-stack socket reports an IPv4 destination with this option too, as a mapped address.
+      try set(
+        descriptor, Int32(IPPROTO_IPV6), IPV6_RECVPKTINFO, 1, "setsockopt(IPV6_RECVPKTINFO)")
+    }
+  }
+
+  private static func bind(_ descriptor: Int32, to local: Endpoint) throws(KernelError) {
+    try unsafe withSocketAddress(local) { (address, length) throws(KernelError) in
+      try KernelError.checkErrno("bind(\(local))", unsafe Glibc.bind(descriptor, address, length))
+    }
+  }
+
+  private static func withSocketAddress(
+    _ endpoint: Endpoint, _ body: (UnsafePointer<sockaddr>, socklen_t) throws(KernelError) -> Void
+  ) throws(KernelError) {
+    var storage = sockaddr_in6()
+    let length = unsafe withUnsafeMutableBytes(of: &storage) {
+      unsafe SocketAddress.write(endpoint, to: $0.baseAddress!)
+    }
+    try unsafe withUnsafePointer(to: &storage) { (pointer) throws(KernelError) in
+      // Safety: sockaddr is the common initial sequence of every socket address.
+      try unsafe body(UnsafeRawPointer(pointer).assumingMemoryBound(to: sockaddr.self), length)
+    }
+  }
+
+  private static func set(
+    _ descriptor: Int32, _ level: Int32, _ option: Int32, _ value: Int32, _ operation: StaticString
+  ) throws(KernelError) {
+    var value = value
+    let result = unsafe setsockopt(descriptor, level, option, &value, socklen_t(MemoryLayout<Int32>.size))
+    try KernelError.checkErrno("\(operation)", result)
+  }
+}

@@ -1,0 +1,67 @@
+import CLiburing
+import Glibc
+import Testing
+
+@testable import DataPlane
+
+private let mayMakeDevices = unsafe geteuid() == 0 && access("/dev/net/tun", R_OK | W_OK) == 0
+
+/// Devices made here are never brought up; they go with their descriptors.
+@Suite(.serialized, .enabled(if: mayMakeDevices))
+struct LinkTunDeviceTests {
+  @Test func aDeviceHasItsQueuesMTUAndOffload() throws {
+    let device = try TunDevice.create(
+      name: "gctest%d", queueCount: 3, mtu: 1400, transmitQueueLength: 4096, offload: true)
+    #expect(device.name.hasPrefix("gctest"))
+    #expect(device.queues.count == 3)
+    #expect(device.offload)
+    #expect(unsafe guise_link_get_mtu(device.name) == 1400)
+    #expect(try queueLength(device.name) == 4096)
+    for queue in device.queues {
+      #expect(fcntl(queue, F_GETFL) & O_NONBLOCK != 0)
+      #expect(fcntl(queue, F_GETFD) & FD_CLOEXEC != 0)
+    }
+    device.close()
+    #expect(unsafe guise_link_get_mtu(device.name) == -ENODEV)
+  }
+
+  @Test func aPatternGivesEachDeviceANameOfItsOwn() throws {
+    let first = try create("gctest%d")
+    defer { first.close() }
+    let second = try create("gctest%d")
+    defer { second.close() }
+    #expect(first.name != second.name)
+  }
+
+  @Test func aTakenNameIsRefusedAndTheOtherDeviceStays() throws {
+    let first = try create("gctaken")
+    defer { first.close() }
+    #expect(throws: KernelError("ioctl(TUNSETIFF, gctaken)", errno: EBUSY)) { try create("gctaken") }
+    #expect(unsafe guise_link_get_mtu("gctaken") == 1500)
+  }
+
+  @Test func aRefusedMTULeavesNoDevice() throws {
+    #expect(throws: KernelError.self) {
+      try TunDevice.create(
+        name: "gcmtu", queueCount: 2, mtu: 1_000_000, transmitQueueLength: 500, offload: false)
+    }
+    #expect(unsafe guise_link_get_mtu("gcmtu") == -ENODEV)
+  }
+
+  @Test func aNameTooLongForTheKernelIsRefused() {
+    #expect(throws: KernelError.self) { try create("a-name-of-16-byt") }
+    #expect(throws: KernelError.self) { try create("") }
+  }
+
+  private func create(_ name: String) throws(KernelError) -> TunDevice {
+    try TunDevice.create(name: name, queueCount: 1, mtu: 1500, transmitQueueLength: 500, offload: false)
+  }
+
+  private func queueLength(_ name: String) throws -> Int? {
+    let file = unsafe open("/sys/class/net/\(name)/tx_queue_len", O_RDONLY)
+    defer { close(file) }
+    var text = [UInt8](repeating: 0, count: 32)
+    let count = unsafe read(file, &text, text.count)
+    return Int(String(decoding: text.prefix(max(count, 0)).prefix { $0 > 32 }, as: UTF8.self))
+  }
+}
