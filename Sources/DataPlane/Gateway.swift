@@ -1,42 +1,133 @@
-/// What happened to a flow, for the log. Written by workers, drained by whoever logs.
-package struct FlowEvent: Sendable, BitwiseCopyable {
-  package enum Kind: Sendable, BitwiseCopyable {
-    case opened
-    case closedIdle
-    case closedByPeer
-    case closedUnanswered
-    /// A datagram was larger than the path takes: `detail` bytes, where `limit` would fit.
-    case datagramTooLarge
-  }
-  package var kind: Kind
-  package var worker: UInt16
-  /// The other end of the TCP flow.
-  package var remote: Endpoint
-  /// Our TCP port.
-  package var localPort: UInt16
-  /// The UDP side: the application's endpoint (client), the service's (server).
-  package var peer: Endpoint
-  package var detail: Int = 0
-  package var limit: Int = 0
-}
+internal import CLiburing
+internal import Glibc
+internal import Synchronization
 
 /// A running gateway: one thread per worker. Thread-safe.
 package final class Gateway: Sendable {
+  private let plan: GatewayPlan
+  private let switchboard: Switchboard
+  private let counters: [Statistics]
+  private let eventRings: [SPSCRing<FlowEvent>]
+  private let isStopping = Atomic(false)
+  private let state = Mutex(State())
+
+  private struct State {
+    var threads: [WorkerThread] = []
+    var failure: KernelError?
+    var nextEventRing = 0
+    var isFinished = false
+  }
+
   /// Takes the plan's descriptors over: they are closed when the gateway has stopped.
-  package init(_ plan: GatewayPlan) throws(KernelError) {}
+  package init(_ plan: GatewayPlan) throws(KernelError) {
+    precondition((1...Limits.workerCountMax).contains(plan.workerCount))
+    precondition(plan.role == .server || plan.udpSockets.count == plan.workerCount)
+    self.plan = plan
+    switchboard = try Switchboard(workerCount: plan.workerCount)
+    counters = (0..<plan.workerCount).map { _ in Statistics() }
+    eventRings = (0..<plan.workerCount).map { _ in SPSCRing(capacity: 4_096) }
+  }
+
+  deinit {
+    stop()
+    switchboard.deallocate()
+    for counter in counters { counter.deallocate() }
+    for ring in eventRings { ring.deallocate() }
+  }
 
   /// Starts every worker's thread; returns when all run, or throws the first refusal with all stopped.
-  package func start() throws(KernelError) {}
+  package func start() throws(KernelError) {
+    let workerPlan = WorkerPlan(plan)
+    var refusal: KernelError?
+    for index in 0..<plan.workerCount {
+      do throws(KernelError) {
+        let thread = try WorkerThread(named: "guise-\(index)") { [self] ready in
+          self.run(index, workerPlan, ready)
+        }
+        state.withLock { $0.threads.append(thread) }
+        try thread.waitUntilReady()
+      } catch {
+        refusal = error
+        break
+      }
+    }
+    if let refusal {
+      stop()
+      throw refusal
+    }
+  }
 
   /// Asks every worker to reset its flows and end; returns when all have ended. Idempotent.
-  package func stop() {}
+  package func stop() {
+    isStopping.store(true, ordering: .releasing)
+    for index in 0..<plan.workerCount { switchboard.wake(index) }
+    let threads = state.withLock { state in
+      defer { state.threads = [] }
+      return state.threads
+    }
+    for thread in threads { thread.join() }
+    let isFirst = state.withLock { state in
+      defer { state.isFinished = true }
+      return !state.isFinished
+    }
+    guard isFirst else { return }
+    for descriptor in plan.tunQueues + plan.udpSockets { close(descriptor) }
+  }
 
   /// Each worker's counters as they stand now.
-  package func statistics() -> [StatisticsSnapshot] { [] }
+  package func statistics() -> [StatisticsSnapshot] { counters.map { $0.snapshot() } }
 
   /// The oldest flow event that nobody has taken yet. One caller at a time.
-  package func nextFlowEvent() -> FlowEvent? { nil }
+  package func nextFlowEvent() -> FlowEvent? {
+    state.withLock { state in
+      for _ in eventRings.indices {
+        if let event = eventRings[state.nextEventRing].pop() { return event }
+        state.nextEventRing = (state.nextEventRing + 1) % eventRings.count
+      }
+      return nil
+    }
+  }
 
   /// The first error that ended a worker by itself, if any.
-  package var failure: KernelError? { nil }
+  package var failure: KernelError? { state.withLock { $0.failure } }
+
+  // MARK: On a worker's thread
+
+  private func run(_ index: Int, _ workerPlan: WorkerPlan, _ ready: (KernelError?) -> Void) {
+    let resources = EngineResources(
+      tunQueue: plan.tunQueues[index], listener: plan.role == .client ? plan.udpSockets[index] : nil,
+      wakeDescriptor: switchboard.wakeDescriptor(of: index),
+      service: plan.role == .server ? plan.remote : nil, offload: plan.offload,
+      flowCountMax: workerPlan.flowCountMax)
+    var isReady = false
+    do throws(KernelError) {
+      var worker = try Worker(
+        index: index, plan: workerPlan, engine: UringEngine(resources),
+        handshakePacket: plan.handshakePacket, statistics: counters[index], events: eventRings[index],
+        switchboard: switchboard, random: UInt64.random(in: 0 ... .max))
+      isReady = true
+      ready(nil)
+      try worker.run { isStopping.load(ordering: .relaxed) }
+    } catch {
+      if !isReady { return ready(error) }
+      state.withLock { if $0.failure == nil { $0.failure = error } }
+    }
+  }
+}
+
+extension WorkerPlan {
+  /// What the workers of a gateway need of its plan, with fresh keys.
+  init(_ plan: GatewayPlan) {
+    func random() -> UInt64 { UInt64.random(in: 0 ... .max) }
+    let perWorker =
+      plan.workerCount == 1 ? plan.flowCountMax : plan.flowCountMax * 5 / 4 / plan.workerCount + 256
+    self.init(
+      role: plan.role, workerCount: plan.workerCount, remote: plan.remote, listenPort: plan.listenPort,
+      address4: plan.tunAddress4 ?? .unspecified, address6: plan.tunAddress6 ?? .unspecified, mtu: plan.mtu,
+      idleNanoseconds: UInt64(plan.idleTimeoutSeconds) * 1_000_000_000,
+      segmentsPerTrainMax: plan.offload ? Limits.trainSegmentsMax : 1,
+      datagramsPerTrainMax: plan.offload ? Limits.trainSegmentsMax : 1,
+      flowCountMax: min(perWorker, plan.flowCountMax), keyHash: KeyHash(seed: (random(), random())),
+      cookie: HandshakeCookie(key: (random(), random())))
+  }
 }

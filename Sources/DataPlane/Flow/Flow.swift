@@ -39,8 +39,8 @@ struct Flow: BitwiseCopyable {
   var tries: UInt8
   /// Tells this flow's completions from those of the flow that had the slot before.
   var generation: UInt16
-  /// Whether the UDP side refused UDP_SEGMENT.
-  var udpSegmentationOff: Bool
+  /// Whether a datagram that was too large has been reported.
+  var hasReportedSize: Bool
 
   /// The open trains of the current batch.
   var uplinkTrain: TrainID
@@ -73,7 +73,7 @@ struct Flow: BitwiseCopyable {
     acknowledged = SequenceNumber(0)
     state = .free
     tries = 0
-    udpSegmentationOff = false
+    hasReportedSize = false
     uplinkTrain = Self.noTrain
     downlinkTrain = Self.noTrain
     pendingHead = Self.noBuffer

@@ -29,10 +29,12 @@ struct TimerWheel: ~Copyable {
   private(set) var count = 0
 
   init(capacity: Int, now: UInt64) throws(KernelError) {
-    nodeRegion = try .array(of: Node.self, count: capacity)
-    slotRegion = try .array(of: UInt32.self, count: Int(Self.slotCount))
+    let nodeRegion = try Region.array(of: Node.self, count: capacity)
+    let slotRegion = try Region.array(of: UInt32.self, count: Int(Self.slotCount))
     unsafe nodes = nodeRegion.bound(to: Node.self)
     unsafe heads = slotRegion.bound(to: UInt32.self)
+    self.nodeRegion = nodeRegion
+    self.slotRegion = slotRegion
     self.capacity = capacity
     current = now >> Self.tickShift
   }

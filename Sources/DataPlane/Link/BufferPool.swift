@@ -40,6 +40,9 @@ struct BufferPool: ~Copyable {
   private let links: UnsafeMutablePointer<BufferID>
   private let lengths: UnsafeMutablePointer<UInt32>
   private let homes: UnsafeMutablePointer<Home>
+  /// Lent buffers whose last hold is gone, until the worker sends them home.
+  private let homecomings: UnsafeMutablePointer<Home>
+  private var homecomingCount = 0
   private let stacks: UnsafeMutablePointer<BufferID>
   private var freeCounts: InlineArray<4, Int>
   private let ranges: InlineArray<4, Range>
@@ -63,12 +66,13 @@ struct BufferPool: ~Copyable {
     }
     self.ranges = ranges
     freeCounts = counts
-    memory = try Region(byteCount: byteCount)
-    tables = try Region(byteCount: total * 32)
+    let memory = try Region(byteCount: byteCount)
+    let tables = try Region(byteCount: total * 32)
     var table = unsafe tables.base
     unsafe bases = Self.carve(&table, total)
     unsafe lengths = Self.carve(&table, total)
     unsafe homes = Self.carve(&table, total)
+    unsafe homecomings = Self.carve(&table, total)
     unsafe holds = Self.carve(&table, total)
     unsafe links = Self.carve(&table, total)
     unsafe stacks = Self.carve(&table, total)
@@ -85,6 +89,8 @@ struct BufferPool: ~Copyable {
         unsafe base += strides[index]
       }
     }
+    self.memory = memory
+    self.tables = tables
   }
 
   private static func carve<T>(_ table: inout UnsafeMutableRawPointer, _ count: Int) -> UnsafeMutablePointer<T> {
@@ -111,18 +117,27 @@ struct BufferPool: ~Copyable {
   @inline(__always)
   mutating func retain(_ id: BufferID) { unsafe holds[Int(id)] &+= 1 }
 
-  /// Gives up one hold. Returns where a lent buffer must be sent, once its last hold is gone.
+  /// Gives up one hold. A lent buffer whose last hold this was waits to be sent home.
   @inline(__always)
-  @discardableResult
-  mutating func release(_ id: BufferID) -> Home? {
+  mutating func release(_ id: BufferID) {
     let left = unsafe holds[Int(id)] &- 1
     unsafe holds[Int(id)] = left
-    guard left == 0 else { return nil }
+    guard left == 0 else { return }
     let kind = Int(unsafe classes[Int(id)])
     let free = freeCounts[kind]
     unsafe stacks[ranges[kind].first &+ free] = id
     freeCounts[kind] = free &+ 1
-    return kind == Class.foreign.rawValue ? unsafe homes[Int(id)] : nil
+    if kind == Class.foreign.rawValue {
+      unsafe homecomings[homecomingCount] = homes[Int(id)]
+      homecomingCount &+= 1
+    }
+  }
+
+  /// A buffer of another worker that is done with here; nil when there is none.
+  mutating func takeHomecoming() -> Home? {
+    guard homecomingCount > 0 else { return nil }
+    homecomingCount -= 1
+    return unsafe homecomings[homecomingCount]
   }
 
   /// The first byte of a buffer.

@@ -58,3 +58,34 @@ enum SocketAddress {
     return Endpoint(Address(high: high, low: low), port: port)
   }
 }
+
+extension SocketAddress {
+  /// Appends the control message that makes a datagram leave from `source` (IP_PKTINFO, IPV6_PKTINFO);
+  /// returns the offset behind it. Room: 40 bytes.
+  @inline(__always)
+  static func putSource(_ source: Address, into control: UnsafeMutableRawPointer, at offset: Int) -> Int {
+    var source = source
+    if source.isIPv4 {
+      var four = source.ipv4
+      return unsafe withUnsafeBytes(of: &four) {
+        unsafe guise_put_source4(control, offset, $0.baseAddress!.assumingMemoryBound(to: UInt8.self))
+      }
+    }
+    return unsafe withUnsafeBytes(of: &source) {
+      unsafe guise_put_source6(control, offset, $0.baseAddress!.assumingMemoryBound(to: UInt8.self), 0)
+    }
+  }
+
+  /// The local address that control messages named; nil when they named none.
+  @inline(__always)
+  static func localAddress(_ arrival: guise_arrival) -> Address? {
+    var bytes = arrival.local_address
+    switch Int32(arrival.local_family) {
+    case AF_INET:
+      return Address(ipv4: unsafe withUnsafeBytes(of: &bytes) { unsafe $0.loadUnaligned(as: UInt32.self) })
+    case AF_INET6:
+      return unsafe withUnsafeBytes(of: &bytes) { unsafe $0.loadUnaligned(as: Address.self) }
+    default: return nil
+    }
+  }
+}

@@ -6,6 +6,8 @@ typealias TrainID = UInt16
 /// Both kernels' rule is the same: all parts have the same length but the last, which may be shorter.
 struct Train: BitwiseCopyable, Equatable {
   var flow: UInt32 = 0
+  /// Tells this train's completions from those of the one that had the slot before.
+  var generation: UInt16 = 0
   /// Uplink: the sequence number of the first byte.
   var sequence = SequenceNumber(0)
   /// Bytes of each part, as the first one set it.
@@ -24,7 +26,8 @@ struct Train: BitwiseCopyable, Equatable {
   /// A stretch of one part has `size == length`.
   @inline(__always)
   func room(for length: Int, size: Int, partsMax: Int) -> Int {
-    if partCount == 0 { return min(length, Self.bytes(of: size, partsMax: partsMax, used: 0)) }
+    // The first part always fits: what is too large for the kernel is refused by the kernel.
+    if partCount == 0 { return min(length, max(size, Self.bytes(of: size, partsMax: partsMax, used: 0))) }
     guard !isEnded, pieceCount < Limits.trainSegmentsMax, partCount < partsMax else { return 0 }
     if size == partSize {
       return min(length, Self.bytes(of: size, partsMax: partsMax &- partCount, used: byteCount))

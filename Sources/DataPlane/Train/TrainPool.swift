@@ -21,6 +21,7 @@ struct TrainPool: ~Copyable {
   private static let vectorsPerTrain = Limits.trainSegmentsMax + 1
 
   /// What is handed to the kernel by address.
+  @safe
   private struct Slot {
     var message: msghdr
     /// vnet + IP + TCP header, when they cannot be built in place.
@@ -32,7 +33,7 @@ struct TrainPool: ~Copyable {
   init(capacity: Int) throws(KernelError) {
     let size =
       MemoryLayout<Train>.stride + MemoryLayout<Slot>.stride
-      + Self.vectorsPerTrain * MemoryLayout<iovec>.stride
+      + Self.vectorsPerTrain * (unsafe MemoryLayout<iovec>.stride)
       + Limits.trainSegmentsMax * MemoryLayout<BufferID>.stride + MemoryLayout<TrainID>.stride
     region = try Region(byteCount: capacity * size + 256)
     var memory = unsafe region.base
@@ -58,7 +59,8 @@ struct TrainPool: ~Copyable {
     guard freeCount > 0 else { return nil }
     freeCount &-= 1
     let id = unsafe stack[freeCount]
-    unsafe trains[Int(id)] = Train(flow: flow, sequence: sequence)
+    let generation = unsafe trains[Int(id)].generation &+ 1
+    unsafe trains[Int(id)] = Train(flow: flow, generation: generation, sequence: sequence)
     return id
   }
 
@@ -144,7 +146,7 @@ struct TrainPool: ~Copyable {
     var message = unsafe msghdr()
     if let destination {
       unsafe message.msg_name = name
-      unsafe message.msg_namelen = SocketAddress.write(destination, into: name)
+      unsafe message.msg_namelen = SocketAddress.write(destination, to: name)
     }
     unsafe message.msg_iov = vectors + Int(id) &* Self.vectorsPerTrain + 1
     unsafe message.msg_iovlen = train.pieceCount

@@ -1,0 +1,95 @@
+internal import Glibc
+
+/// One or more equal datagrams of one sender, in one buffer.
+struct DatagramArrival: BitwiseCopyable {
+  /// Held once for whoever takes the arrival.
+  var buffer: BufferID
+  /// Server: the flow whose socket it came to, and that flow's generation then. Client: `listener`.
+  var flow: UInt32
+  var generation: UInt16
+  /// Where the payload starts in the buffer; at least `Limits.headroom` bytes in front are free.
+  var offset: Int
+  var length: Int
+  /// Bytes of each datagram but the last (UDP_GRO); equal to `length` for a single one.
+  var partSize: Int
+  var isTruncated: Bool
+  /// Client: who sent it, and to which of our addresses (unspecified when the socket has just one).
+  var source: Endpoint
+  var local: Address
+
+  static let listener = UInt32.max
+}
+
+/// A packet, or super-packet, read from the TUN queue: vnet header first.
+struct PacketArrival: BitwiseCopyable {
+  /// Held once for whoever takes the arrival.
+  var buffer: BufferID
+  var length: Int
+}
+
+/// Where a train was going.
+enum Outlet: BitwiseCopyable {
+  case tun
+  case udp
+}
+
+/// What a turn brought.
+enum Arrival: BitwiseCopyable {
+  case datagrams(DatagramArrival)
+  case packet(PacketArrival)
+  /// The kernel refused a train. It is still there, with its buffers, until the next turn; nil when it
+  /// had to be finished before the refusal was read.
+  case transmitFailed(TrainID?, Outlet, errno: Int32)
+  /// Another thread asked for attention.
+  case woken
+}
+
+/// What a worker asks of the kernel: receive, read, write, send, wait.
+///
+/// A worker is generic over its engine: io_uring, epoll, or the simulator of the tests. The engine owns
+/// descriptors and system calls; buffers and trains belong to the worker and are lent for a call.
+/// Errors of single packets come as arrivals; only what ends the worker is thrown.
+protocol Engine: ~Copyable {
+  /// CLOCK_MONOTONIC when the last turn ended, in nanoseconds.
+  var now: UInt64 { get }
+
+  /// Sends off everything queued and waits until something arrives or `deadline` has passed.
+  ///
+  /// Trains that the previous turn sent off are finished, and free buffers are lent for receiving.
+  mutating func turn(until deadline: UInt64, _ buffers: inout BufferPool, _ trains: inout TrainPool)
+    throws(KernelError)
+
+  /// The next arrival of this turn; nil when all have been taken.
+  mutating func nextArrival(_ buffers: inout BufferPool, _ trains: inout TrainPool) -> Arrival?
+
+  /// Queues a packet for TUN. Order is kept. The train is finished by a later turn.
+  mutating func writePacket(
+    _ train: TrainID, _ vectors: UnsafeMutablePointer<iovec>, count: Int, _ trains: inout TrainPool)
+
+  /// Queues datagrams for the UDP socket of `flow` (server) or the listener (client).
+  mutating func sendDatagrams(
+    _ train: TrainID, _ message: UnsafeMutablePointer<msghdr>, flow: UInt32, _ trains: inout TrainPool)
+
+  /// Sends off everything queued and finishes it, to have trains again. Does not wait.
+  mutating func flush(_ buffers: inout BufferPool, _ trains: inout TrainPool)
+
+  /// Opens the UDP socket of a server's flow, connected to the service.
+  mutating func openSocket(flow: UInt32, generation: UInt16) throws(KernelError)
+
+  /// Closes it. What it still brings carries the old generation.
+  mutating func closeSocket(flow: UInt32, generation: UInt16)
+}
+
+/// What an engine is made of.
+struct EngineResources: Sendable {
+  /// A queue of the TUN device and, on the client, a bound UDP socket: owned by the gateway.
+  var tunQueue: Int32
+  var listener: Int32?
+  /// Becomes readable when another thread wants attention.
+  var wakeDescriptor: Int32
+  /// Server: where each flow's socket is connected to, and from which address.
+  var service: Endpoint?
+  var offload: Bool
+  /// Most flows of this worker.
+  var flowCountMax: Int
+}

@@ -1,0 +1,137 @@
+internal import CLiburing
+internal import Glibc
+
+/// An io_uring that one thread submits to (io_uring(7)).
+///
+/// `SINGLE_ISSUER | DEFER_TASKRUN`: completion work runs when the owner waits, never as an interruption.
+/// Must be made and used on one thread.
+@safe
+struct Ring: ~Copyable {
+  private let ring: UnsafeMutablePointer<io_uring>
+  private var head: UInt32 = 0
+  private var ready: UInt32 = 0
+
+  /// `completions` must exceed all buffers and requests together: then the queue cannot overflow.
+  ///
+  /// Throws EPERM where `kernel.io_uring_disabled` or a seccomp filter forbids it, EINVAL or ENOSYS on a
+  /// kernel that is too old (6.1 knows both flags).
+  init(submissions: UInt32, completions: UInt32) throws(KernelError) {
+    let ring = UnsafeMutablePointer<io_uring>.allocate(capacity: 1)
+    unsafe ring.initialize(to: io_uring())
+    var parameters = io_uring_params()
+    parameters.flags =
+      IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP
+    parameters.cq_entries = completions
+    let result = unsafe io_uring_queue_init_params(submissions, ring, &parameters)
+    guard result >= 0 else {
+      unsafe ring.deallocate()
+      throw KernelError("io_uring_setup", errno: -result)
+    }
+    unsafe self.ring = ring
+    // Saves a descriptor look-up a call; kernels before 5.18 do without.
+    _ = unsafe io_uring_register_ring_fd(ring)
+  }
+
+  deinit {
+    unsafe io_uring_queue_exit(ring)
+    unsafe ring.deallocate()
+  }
+
+  /// Throws ENOSYS when the kernel lacks an operation.
+  func require(_ operation: Int32, named name: String) throws(KernelError) {
+    let supported = try KernelError.check("io_uring_register(PROBE)", unsafe guise_probe_op(ring, operation))
+    guard supported == 1 else { throw KernelError("io_uring operation \(name)", errno: ENOSYS) }
+  }
+
+  // Registered files.
+
+  /// Makes room for `count` descriptors; limited by RLIMIT_NOFILE.
+  func registerFiles(count: UInt32) throws(KernelError) {
+    try KernelError.check(
+      "io_uring_register(FILES2) of \(count) slots", unsafe io_uring_register_files_sparse(ring, count))
+  }
+
+  /// Puts a descriptor into a slot, or empties it with -1. The ring keeps its own reference.
+  func setFile(_ descriptor: Int32, slot: Int) throws(KernelError) {
+    var descriptor = descriptor
+    try KernelError.check(
+      "io_uring_register(FILES_UPDATE)",
+      unsafe io_uring_register_files_update(ring, UInt32(slot), &descriptor, 1))
+  }
+
+  /// Registers memory of `entries` × 16 bytes as the provided-buffer ring of a group.
+  func registerBufferRing(_ memory: UnsafeMutableRawPointer, entries: UInt32, group: UInt16)
+    throws(KernelError)
+  {
+    var request = io_uring_buf_reg()
+    request.ring_addr = UInt64(UInt(bitPattern: memory))
+    request.ring_entries = entries
+    request.bgid = group
+    try KernelError.check(
+      "io_uring_register(PBUF_RING)", unsafe io_uring_register_buf_ring(ring, &request, 0))
+  }
+
+  // Submission.
+
+  /// An empty entry; submits what is queued first when the queue is full.
+  @inline(__always)
+  func entry() -> UnsafeMutablePointer<io_uring_sqe> {
+    if let entry = unsafe io_uring_get_sqe(ring) { return unsafe entry }
+    return unsafe entryAfterSubmission()
+  }
+
+  @inline(never)
+  private func entryAfterSubmission() -> UnsafeMutablePointer<io_uring_sqe> {
+    while true {
+      submit()
+      if let entry = unsafe io_uring_get_sqe(ring) { return unsafe entry }
+    }
+  }
+
+  /// Submits what is queued without waiting.
+  func submit() { _ = unsafe io_uring_submit(ring) }
+
+  /// Submits and waits for a completion, at most `timeout` nanoseconds (`UInt64.max`: for ever).
+  func submitAndWait(timeout: UInt64) throws(KernelError) {
+    let result = unsafe guise_submit_and_wait(ring, timeout)
+    switch -result {
+    case Int32.min...0, ETIME, EINTR, EBUSY, EAGAIN: return
+    default: throw KernelError("io_uring_enter", errno: -result)
+    }
+  }
+
+  // Completion.
+
+  /// The next completion; nil when this batch is used up. The queue is advanced once a batch.
+  @inline(__always)
+  mutating func nextCompletion() -> Completion? {
+    if head == ready {
+      unsafe io_uring_cq_advance(ring, head)
+      head = 0
+      ready = unsafe io_uring_cq_ready(ring)
+      if ready == 0 { return nil }
+    }
+    // Safety: khead + head is below ktail, which io_uring_cq_ready has read.
+    let index = unsafe (ring.pointee.cq.khead.pointee &+ head) & ring.pointee.cq.ring_mask
+    let cqe = unsafe ring.pointee.cq.cqes + Int(index)
+    head &+= 1
+    return unsafe Completion(
+      token: Token(rawValue: cqe.pointee.user_data), result: cqe.pointee.res, flags: cqe.pointee.flags)
+  }
+}
+
+/// One completion queue entry.
+struct Completion: BitwiseCopyable {
+  var token: Token
+  /// Bytes, or -errno.
+  var result: Int32
+  var flags: UInt32
+
+  /// Whether a multishot request lives on.
+  var hasMore: Bool { flags & UInt32(IORING_CQE_F_MORE) != 0 }
+  /// The provided buffer that was used; nil when none was.
+  var buffer: BufferID? {
+    guard flags & UInt32(IORING_CQE_F_BUFFER) != 0 else { return nil }
+    return BufferID(truncatingIfNeeded: flags &>> UInt32(IORING_CQE_BUFFER_SHIFT))
+  }
+}

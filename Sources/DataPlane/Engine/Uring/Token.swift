@@ -1,0 +1,35 @@
+/// What a completion is about, packed into its `user_data`: kind, generation, index.
+///
+/// | 63...56 | 47...32    | 31...0 |
+/// | kind    | generation | index  |
+struct Token: Equatable, BitwiseCopyable {
+  enum Kind: UInt8 {
+    /// Multishot recvmsg: index is the flow, or `DatagramArrival.listener`.
+    case receive = 1
+    /// Multishot read of the TUN queue.
+    case read
+    /// Write to TUN: index is the train.
+    case write
+    /// sendmsg: index is the train.
+    case send
+    /// Multishot poll of the wake descriptor.
+    case wake
+    case cancel
+  }
+
+  let rawValue: UInt64
+
+  init(rawValue: UInt64) { self.rawValue = rawValue }
+
+  @inline(__always)
+  init(_ kind: Kind, index: UInt32 = 0, generation: UInt16 = 0) {
+    rawValue = UInt64(kind.rawValue) &<< 56 | UInt64(generation) &<< 32 | UInt64(index)
+  }
+
+  @inline(__always)
+  var kind: Kind? { Kind(rawValue: UInt8(truncatingIfNeeded: rawValue &>> 56)) }
+  @inline(__always)
+  var generation: UInt16 { UInt16(truncatingIfNeeded: rawValue &>> 32) }
+  @inline(__always)
+  var index: UInt32 { UInt32(truncatingIfNeeded: rawValue) }
+}

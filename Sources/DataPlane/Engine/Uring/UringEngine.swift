@@ -1,0 +1,274 @@
+internal import CLiburing
+internal import Glibc
+
+/// The engine on io_uring.
+///
+/// Receives are multishot and take provided buffers; writes to TUN and sends complete inline while they are
+/// submitted, in order, because all descriptors are non-blocking, and report only failure. So one
+/// `io_uring_enter` a turn sends off the last batch, runs the receives and waits.
+///
+/// Registered files: 0 the TUN queue, 1 the listener, 2 the wake descriptor, 3... the flows' sockets.
+@safe
+struct UringEngine: Engine, ~Copyable {
+  private enum Slot {
+    static let tun: Int32 = 0
+    static let listener: Int32 = 1
+    static let wake: Int32 = 2
+    static let firstFlow: Int32 = 3
+  }
+
+  private var ring: Ring
+  private var datagramBuffers: BufferRing
+  private var packetBuffers: BufferRing
+  private let resources: EngineResources
+  private(set) var now: UInt64 = guise_now()
+
+  /// The messages that multishot recvmsg is shaped by: where name and control area lie in each buffer.
+  private let shapes: Region
+  private let listenerShape: UnsafeMutablePointer<msghdr>
+  private let flowShape: UnsafeMutablePointer<msghdr>
+
+  /// Trains queued since the last turn, and those that the last turn sent off.
+  private var queued: TrainList
+  private var inFlight: TrainList
+
+  /// Receives that ended and must be armed again, once buffers are there.
+  private var ended: TokenList
+  private var datagramsAreLow = false
+  private var packetsAreLow = false
+
+  /// Server: generation + 1 of the flow whose socket is open in each slot, 0 where none is.
+  private let socketRegion: Region
+  private let sockets: UnsafeMutablePointer<UInt32>
+
+  init(_ resources: EngineResources) throws(KernelError) {
+    let ring = try Ring(submissions: 1_024, completions: 4_096)
+    try ring.require(Int32(GUISE_OP_READ_MULTISHOT), named: "READ_MULTISHOT (Linux 6.7)")
+    try ring.registerFiles(
+      count: UInt32(Slot.firstFlow) + (resources.service == nil ? 0 : UInt32(resources.flowCountMax)))
+    try ring.setFile(resources.tunQueue, slot: Int(Slot.tun))
+    if let listener = resources.listener { try ring.setFile(listener, slot: Int(Slot.listener)) }
+    try ring.setFile(resources.wakeDescriptor, slot: Int(Slot.wake))
+    let datagramBuffers = try BufferRing(ring, kind: .datagram, count: Limits.datagramBufferCount)
+    let packetBuffers = try BufferRing(ring, kind: .packet, count: Limits.packetBufferCount)
+    let shapes = try unsafe Region.array(of: msghdr.self, count: 2)
+    let queued = try TrainList(capacity: Limits.trainCount)
+    let inFlight = try TrainList(capacity: Limits.trainCount)
+    let ended = try TokenList(capacity: resources.flowCountMax + Int(Slot.firstFlow))
+    let socketRegion = try Region.array(of: UInt32.self, count: resources.flowCountMax)
+
+    unsafe listenerShape = shapes.bound(to: msghdr.self)
+    unsafe flowShape = listenerShape + 1
+    unsafe listenerShape.pointee = msghdr()
+    unsafe listenerShape.pointee.msg_namelen = UInt32(Limits.nameRoom)
+    unsafe listenerShape.pointee.msg_controllen = Limits.controlRoom
+    // Connected: no name, and its room goes to the control area, so that payloads start at the same place.
+    unsafe flowShape.pointee = msghdr()
+    unsafe flowShape.pointee.msg_controllen = Limits.controlRoom + Limits.nameRoom
+    self.shapes = shapes
+    self.ring = ring
+    self.datagramBuffers = datagramBuffers
+    self.packetBuffers = packetBuffers
+    self.resources = resources
+    self.queued = queued
+    self.inFlight = inFlight
+    self.ended = ended
+    unsafe sockets = socketRegion.bound(to: UInt32.self)
+    self.socketRegion = socketRegion
+
+    self.ended.append(Token(.read))
+    self.ended.append(Token(.wake))
+    if resources.listener != nil {
+      self.ended.append(Token(.receive, index: DatagramArrival.listener))
+    }
+  }
+
+  // MARK: A turn
+
+  mutating func turn(until deadline: UInt64, _ buffers: inout BufferPool, _ trains: inout TrainPool)
+    throws(KernelError)
+  {
+    finishInFlight(&buffers, &trains)
+    swap(&queued, &inFlight)
+    lend(&buffers)
+    let before = guise_now()
+    try ring.submitAndWait(timeout: deadline > before ? (deadline == .max ? .max : deadline - before) : 0)
+    now = guise_now()
+  }
+
+  mutating func flush(_ buffers: inout BufferPool, _ trains: inout TrainPool) {
+    ring.submit()
+    finishInFlight(&buffers, &trains)
+    swap(&queued, &inFlight)
+    finishInFlight(&buffers, &trains)
+    lend(&buffers)
+  }
+
+  private mutating func finishInFlight(_ buffers: inout BufferPool, _ trains: inout TrainPool) {
+    while let train = inFlight.popLast() { trains.finish(train) { buffers.release($0) } }
+  }
+
+  /// Lends free buffers, then arms what had ended for want of them.
+  ///
+  /// Armed while the ring is still dry, a receive would end again at once, and the loop would spin.
+  private mutating func lend(_ buffers: inout BufferPool) {
+    let datagramCount = datagramBuffers.lend(from: &buffers)
+    let packetCount = packetBuffers.lend(from: &buffers)
+    for _ in 0..<ended.count {
+      let token = ended.popFirst()
+      switch token.kind {
+      case .receive where datagramsAreLow && datagramCount == 0: ended.append(token)
+      case .read where packetsAreLow && packetCount == 0: ended.append(token)
+      default: arm(token)
+      }
+    }
+    if datagramCount > 0 { datagramsAreLow = false }
+    if packetCount > 0 { packetsAreLow = false }
+  }
+
+  // MARK: Arrivals
+
+  mutating func nextArrival(_ buffers: inout BufferPool, _ trains: inout TrainPool) -> Arrival? {
+    while let completion = ring.nextCompletion() {
+      switch completion.token.kind {
+      case .receive: if let arrival = datagrams(completion, &buffers) { return arrival }
+      case .read: if let arrival = packet(completion) { return arrival }
+      case .write: return failure(completion, .tun, trains)
+      case .send: return failure(completion, .udp, trains)
+      case .wake:
+        if !completion.hasMore { ended.append(completion.token) }
+        return .woken
+      case .cancel, nil: continue
+      }
+    }
+    return nil
+  }
+
+  @inline(__always)
+  private mutating func datagrams(_ completion: Completion, _ buffers: inout BufferPool) -> Arrival? {
+    let token = completion.token
+    if !completion.hasMore, isOpen(token) {
+      if completion.result == -ENOBUFS { datagramsAreLow = true }
+      ended.append(token)
+    }
+    guard completion.result >= 0, let buffer = completion.buffer else { return nil }
+    let base = unsafe buffers.base(buffer)
+    // Safety: the kernel has written io_uring_recvmsg_out and the areas shaped below into the buffer.
+    let out = unsafe base.load(as: io_uring_recvmsg_out.self)
+    let isListener = token.index == DatagramArrival.listener
+    let nameRoom = isListener ? Limits.nameRoom : 0
+    let control = unsafe guise_read_control(base + 16 + nameRoom, Int(out.controllen))
+    let length = Int(completion.result) &- Limits.headroom
+    guard length >= 0 else {
+      buffers.release(buffer)
+      return nil
+    }
+    var source = Endpoint(.unspecified, port: 0)
+    if isListener { source = unsafe SocketAddress.read(base + 16, length: Int(out.namelen)) ?? source }
+    let size = Int(control.segment_size)
+    return .datagrams(
+      DatagramArrival(
+        buffer: buffer, flow: token.index, generation: token.generation, offset: Limits.headroom,
+        length: length, partSize: size > 0 && size < length ? size : length,
+        isTruncated: out.flags & UInt32(MSG_TRUNC) != 0, source: source,
+        local: isListener ? SocketAddress.localAddress(control) ?? .unspecified : .unspecified))
+  }
+
+  @inline(__always)
+  private mutating func packet(_ completion: Completion) -> Arrival? {
+    if !completion.hasMore {
+      if completion.result == -ENOBUFS { packetsAreLow = true }
+      ended.append(completion.token)
+    }
+    guard completion.result >= 0, let buffer = completion.buffer else { return nil }
+    return .packet(PacketArrival(buffer: buffer, length: Int(completion.result)))
+  }
+
+  private func failure(_ completion: Completion, _ outlet: Outlet, _ trains: borrowing TrainPool) -> Arrival {
+    let train = TrainID(completion.token.index)
+    let isStale = trains[train].generation != completion.token.generation
+    return .transmitFailed(isStale ? nil : train, outlet, errno: -completion.result)
+  }
+
+  // MARK: Receiving
+
+  /// Arms a receive.
+  private mutating func arm(_ token: Token) {
+    let entry = unsafe ring.entry()
+    switch token.kind {
+    case .receive:
+      let isListener = token.index == DatagramArrival.listener
+      let slot = isListener ? Slot.listener : Slot.firstFlow + Int32(token.index)
+      unsafe io_uring_prep_recvmsg_multishot(entry, slot, isListener ? listenerShape : flowShape, 0)
+      unsafe entry.pointee.buf_group = datagramBuffers.group
+      unsafe entry.pointee.flags |= guise_sqe_buffer_select
+    case .read: unsafe guise_prep_read_multishot(entry, Slot.tun, packetBuffers.group)
+    default: unsafe io_uring_prep_poll_multishot(entry, Slot.wake, UInt32(POLLIN))
+    }
+    unsafe entry.pointee.flags |= guise_sqe_fixed_file
+    unsafe entry.pointee.user_data = token.rawValue
+  }
+
+  // MARK: Sending
+
+  mutating func writePacket(
+    _ train: TrainID, _ vectors: UnsafeMutablePointer<iovec>, count: Int, _ trains: inout TrainPool
+  ) {
+    let entry = unsafe ring.entry()
+    if count == 1 {
+      unsafe io_uring_prep_write(
+        entry, Slot.tun, vectors[0].iov_base, UInt32(vectors[0].iov_len), UInt64.max)
+    } else {
+      unsafe io_uring_prep_writev(entry, Slot.tun, vectors, UInt32(count), UInt64.max)
+    }
+    unsafe entry.pointee.flags |= guise_sqe_fixed_file | guise_sqe_cqe_skip_success
+    unsafe entry.pointee.user_data = Token(
+      .write, index: UInt32(train), generation: trains[train].generation
+    ).rawValue
+    queued.append(train)
+  }
+
+  mutating func sendDatagrams(
+    _ train: TrainID, _ message: UnsafeMutablePointer<msghdr>, flow: UInt32, _ trains: inout TrainPool
+  ) {
+    let entry = unsafe ring.entry()
+    let slot = flow == DatagramArrival.listener ? Slot.listener : Slot.firstFlow + Int32(flow)
+    unsafe io_uring_prep_sendmsg(entry, slot, message, UInt32(MSG_DONTWAIT | MSG_NOSIGNAL))
+    unsafe entry.pointee.flags |= guise_sqe_fixed_file | guise_sqe_cqe_skip_success
+    unsafe entry.pointee.user_data = Token(
+      .send, index: UInt32(train), generation: trains[train].generation
+    ).rawValue
+    queued.append(train)
+  }
+
+  // MARK: Flows' sockets
+
+  /// Whether the socket that a receive was for is still the one in its slot.
+  private func isOpen(_ token: Token) -> Bool {
+    if token.index == DatagramArrival.listener { return true }
+    return unsafe sockets[Int(token.index)] == UInt32(token.generation) + 1
+  }
+
+  mutating func openSocket(flow: UInt32, generation: UInt16) throws(KernelError) {
+    let descriptor = try UDPSocket.connected(
+      to: resources.service!, from: nil, offload: resources.offload)
+    // The ring's table keeps the socket; the descriptor is not needed, and descriptors are few.
+    defer { close(descriptor) }
+    try ring.setFile(descriptor, slot: Int(Slot.firstFlow) + Int(flow))
+    unsafe sockets[Int(flow)] = UInt32(generation) + 1
+    arm(Token(.receive, index: flow, generation: generation))
+  }
+
+  mutating func closeSocket(flow: UInt32, generation: UInt16) {
+    let token = Token(.receive, index: flow, generation: generation)
+    let entry = unsafe ring.entry()
+    unsafe io_uring_prep_cancel64(entry, token.rawValue, 0)
+    unsafe entry.pointee.flags |= guise_sqe_cqe_skip_success
+    unsafe entry.pointee.user_data = Token(.cancel).rawValue
+    ended.remove(token)
+    unsafe sockets[Int(flow)] = 0
+    // The entries queued before this one still name the slot: they must be issued first.
+    ring.submit()
+    _ = try? ring.setFile(-1, slot: Int(Slot.firstFlow) + Int(flow))
+  }
+}

@@ -1,0 +1,92 @@
+/// A worker's flows: a slab of them, found by TCP key and, on the client, by UDP peer.
+///
+/// Fixed capacity; memory is touched as flows come. An index stays valid until its flow is removed.
+@safe
+struct FlowTable: ~Copyable {
+  private let flowRegion: Region
+  private let freeRegion: Region
+  private let flows: UnsafeMutablePointer<Flow>
+  /// Slots that were used and are free again.
+  private let free: UnsafeMutablePointer<UInt32>
+  private var freeCount = 0
+  /// Slots below this were used at least once.
+  private(set) var usedCount: UInt32 = 0
+  let capacity: Int
+
+  private let hash: KeyHash
+  private var byKey: KeyIndex
+  private var byPeer: KeyIndex
+  private(set) var count = 0
+
+  /// `indexesPeers`: whether flows are looked up by their UDP peer, too.
+  init(capacity: Int, hash: KeyHash, indexesPeers: Bool) throws(KernelError) {
+    let flowRegion = try Region.array(of: Flow.self, count: capacity)
+    let freeRegion = try Region.array(of: UInt32.self, count: capacity)
+    let byKey = try KeyIndex(capacity: capacity)
+    let byPeer = try KeyIndex(capacity: indexesPeers ? capacity : 1)
+    unsafe flows = flowRegion.bound(to: Flow.self)
+    unsafe free = freeRegion.bound(to: UInt32.self)
+    self.flowRegion = flowRegion
+    self.freeRegion = freeRegion
+    self.byKey = byKey
+    self.byPeer = byPeer
+    self.capacity = capacity
+    self.hash = hash
+  }
+
+  /// The flow at an index that `find` or `insert` returned.
+  @inline(__always)
+  subscript(index: UInt32) -> Flow {
+    _read {
+      precondition(index < usedCount)
+      yield unsafe flows[Int(index)]
+    }
+    _modify {
+      precondition(index < usedCount)
+      yield unsafe &flows[Int(index)]
+    }
+  }
+
+  /// The flow with this TCP key.
+  @inline(__always)
+  func find(_ key: FlowKey) -> UInt32? {
+    byKey.find(UInt32(truncatingIfNeeded: hash.hash(key))) { unsafe flows[Int($0)].key == key }
+  }
+
+  /// The flow of this UDP peer.
+  @inline(__always)
+  func find(peer: FlowKey) -> UInt32? {
+    byPeer.find(UInt32(truncatingIfNeeded: hash.hash(peer))) { unsafe flows[Int($0)].peer == peer }
+  }
+
+  /// Adds a flow whose key is not there yet; nil when the table is full.
+  mutating func insert(key: FlowKey, peer: FlowKey, segmentBytesMax: Int, now: UInt64) -> UInt32? {
+    let index: UInt32
+    if freeCount > 0 {
+      freeCount -= 1
+      index = unsafe free[freeCount]
+    } else {
+      guard Int(usedCount) < capacity else { return nil }
+      index = usedCount
+      usedCount += 1
+    }
+    let generation = unsafe flows[Int(index)].generation &+ 1
+    unsafe flows[Int(index)] = Flow(
+      key: key, peer: peer, generation: generation, segmentBytesMax: segmentBytesMax, now: now)
+    byKey.insert(UInt32(truncatingIfNeeded: hash.hash(key)), index)
+    if peer != .none { byPeer.insert(UInt32(truncatingIfNeeded: hash.hash(peer)), index) }
+    count += 1
+    return index
+  }
+
+  /// Removes a flow; its index may be given to another.
+  mutating func remove(_ index: UInt32) {
+    let flow = self[index]
+    byKey.remove(UInt32(truncatingIfNeeded: hash.hash(flow.key)), index)
+    if flow.peer != .none { byPeer.remove(UInt32(truncatingIfNeeded: hash.hash(flow.peer)), index) }
+    unsafe flows[Int(index)].state = .free
+    unsafe free[freeCount] = index
+    freeCount += 1
+    count -= 1
+  }
+}

@@ -1,0 +1,21 @@
+/// What happened to a flow, for the log. Written by workers, drained by whoever logs.
+package struct FlowEvent: Sendable, BitwiseCopyable {
+  package enum Kind: Sendable, BitwiseCopyable {
+    case opened
+    case closedIdle
+    case closedByPeer
+    case closedUnanswered
+    /// A datagram was larger than the path takes: `detail` bytes, where `limit` would fit.
+    case datagramTooLarge
+  }
+  package var kind: Kind
+  package var worker: UInt16
+  /// The other end of the TCP flow.
+  package var remote: Endpoint
+  /// Our TCP port.
+  package var localPort: UInt16
+  /// The UDP side: the application's endpoint (client), the service's (server).
+  package var peer: Endpoint
+  package var detail: Int = 0
+  package var limit: Int = 0
+}

@@ -1,0 +1,160 @@
+internal import CLiburing
+
+/// TUN to UDP.
+///
+/// 1. `downlink` reads the headers and checks what has to be checked: lengths, checksum, addresses.
+/// 2. A packet of a flow that lives on another worker is handed over (Worker+Handoff.swift).
+/// 3. The flow's state machine says what the segment means. `answerStranger` deals with segments of no flow:
+///    SYNs get a cookie, a cookie that comes back opens a flow, anything else is reset.
+/// 4. `gather` (Worker+Trains.swift) puts the payload into the flow's open train, where it lies.
+/// 5. `closeDownlink` hands the train to the engine: one datagram, or many that the kernel cuts (UDP_SEGMENT).
+extension Worker where E: ~Copyable {
+  @inline(__always)
+  mutating func downlink(_ arrival: PacketArrival) {
+    statistics.add(.tunReads)
+    process(arrival)
+  }
+
+  /// A packet that was read here or handed over.
+  mutating func process(_ arrival: PacketArrival) {
+    let bytes = unsafe RawSpan(_unsafeStart: buffers.base(arrival.buffer), byteCount: arrival.length)
+    guard let vnet = VirtioNetHeader(bytes) else { return drop(arrival, .shortPacket) }
+    let segment: Segment
+    do throws(DropReason) {
+      segment = try Segment.parse(bytes.extracting(droppingFirst: VirtioNetHeader.length), vnet: vnet)
+    } catch {
+      return drop(arrival, error)
+    }
+    guard segment.key.local == plan.ownAddress(isIPv4: segment.key.isIPv4) else {
+      return drop(arrival, .foreignAddress)
+    }
+    guard plan.role == .client || segment.key.localPort == plan.listenPort else {
+      return drop(arrival, .foreignPort)
+    }
+    let owner = plan.owner(of: segment.key)
+    guard owner == index else { return handOver(arrival, to: owner) }
+    receive(segment, arrival)
+    buffers.release(arrival.buffer)
+  }
+
+  private mutating func drop(_ arrival: PacketArrival, _ reason: DropReason) {
+    statistics.add(.segmentsIn)
+    statistics.drop(reason)
+    buffers.release(arrival.buffer)
+  }
+
+  @inline(__always)
+  private mutating func receive(_ segment: Segment, _ arrival: PacketArrival) {
+    let count = segment.partCount
+    statistics.add(.segmentsIn, count)
+    statistics.add(.segmentBytesIn, segment.payloadLength)
+    guard let flow = flows.find(segment.key) else { return answerStranger(segment, arrival, count) }
+    let reaction = flows[flow].receive(segment, now: now)
+    apply(reaction, segment, arrival, flow: flow, count)
+  }
+
+  /// Does what a flow's state machine asked for in answer to a segment.
+  @inline(__always)
+  private mutating func apply(
+    _ reaction: Reaction, _ segment: Segment, _ arrival: PacketArrival, flow index: UInt32, _ count: Int
+  ) {
+    if let reply = reaction.reply { sendControl(reply) }
+    if reaction.deadlineMoved { setTimer(index) }
+    switch reaction.effect {
+    case .deliver: deliver(segment, arrival, flow: index)
+    case .none: statistics.add(.controlSegmentsIn, count)
+    case .established:
+      statistics.add(.controlSegmentsIn, count)
+      report(.opened, flow: index)
+      statistics.add(.flowsOpened)
+      releaseHeld(flow: index)
+    case .close(let reason):
+      statistics.add(.controlSegmentsIn, count)
+      closeFlow(index, reason)
+    case .drop(let reason): statistics.drop(reason, count)
+    }
+  }
+
+  @inline(__always)
+  private mutating func deliver(_ segment: Segment, _ arrival: PacketArrival, flow index: UInt32) {
+    let isTrain = segment.segmentSize > 0 && segment.segmentSize < segment.payloadLength
+    gather(
+      .udp, flow: index, buffer: arrival.buffer, offset: VirtioNetHeader.length &+ segment.payloadOffset,
+      length: segment.payloadLength, partSize: isTrain ? segment.segmentSize : segment.payloadLength)
+  }
+
+  /// A segment of no flow.
+  @inline(never)
+  private mutating func answerStranger(_ segment: Segment, _ arrival: PacketArrival, _ count: Int) {
+    guard !segment.flags.contains(.rst) else { return statistics.drop(.unknownFlow, count) }
+    if plan.role == .server {
+      if segment.flags.isSuperset(of: [.syn]), !segment.flags.contains(.ack) {
+        statistics.add(.controlSegmentsIn, count)
+        return sendControl(
+          SegmentHeader(
+            key: segment.key, sequence: plan.cookie.sequence(for: segment.key, now: now),
+            acknowledgement: segment.sequence + 1, flags: [.syn, .ack]))
+      }
+      if segment.flags.contains(.ack), !segment.flags.contains(.syn),
+        plan.cookie.accepts(segment.acknowledgement, for: segment.key, now: now)
+      {
+        return acceptFlow(segment, arrival, count)
+      }
+    }
+    statistics.drop(.unknownFlow, count)
+    sendControl(
+      SegmentHeader(
+        key: segment.key, sequence: segment.acknowledgement, acknowledgement: segment.end, flags: [.rst, .ack]))
+  }
+
+  /// Opens a flow for a client that returned our cookie, with a socket of its own.
+  private mutating func acceptFlow(_ segment: Segment, _ arrival: PacketArrival, _ count: Int) {
+    let isIPv4 = segment.key.isIPv4
+    guard
+      let flow = flows.insert(
+        key: segment.key, peer: .none, segmentBytesMax: plan.segmentBytesMax(isIPv4: isIPv4), now: now)
+    else { return statistics.drop(.flowTableFull, count) }
+    do throws(KernelError) {
+      try engine.openSocket(flow: flow, generation: flows[flow].generation)
+    } catch {
+      flows.remove(flow)
+      return statistics.drop(.socketUnavailable, count)
+    }
+    let acknowledgement = flows[flow].accept(segment, now: now)
+    sendControl(acknowledgement)
+    report(.opened, flow: flow)
+    statistics.add(.flowsOpened)
+    setTimer(flow)
+    releaseHeld(flow: flow)
+    guard segment.payloadLength > 0 else { return statistics.add(.controlSegmentsIn, count) }
+    apply(flows[flow].receive(segment, now: now), segment, arrival, flow: flow, count)
+  }
+
+  /// Hands a train of datagrams to the engine.
+  @inline(__always)
+  mutating func closeDownlink(_ id: TrainID) {
+    let train = trains[id]
+    flows[train.flow].downlinkTrain = Flow.noTrain
+    switch plan.role {
+    case .server:
+      unsafe engine.sendDatagrams(id, trains.message(id), flow: train.flow, &trains)
+    case .client:
+      let peer = flows[train.flow].peer
+      let message = unsafe trains.message(
+        id, to: peer.remoteEndpoint, from: peer.local.isUnspecified ? nil : peer.local)
+      unsafe engine.sendDatagrams(id, message, flow: DatagramArrival.listener, &trains)
+    }
+    statistics.add(.udpSends)
+    statistics.add(.datagramsOut, train.partCount)
+    statistics.add(.datagramBytesOut, train.byteCount)
+  }
+}
+
+extension Segment {
+  /// TCP segments in this packet: several when it is a super-packet.
+  @inline(__always)
+  var partCount: Int {
+    guard segmentSize > 0, payloadLength > segmentSize else { return 1 }
+    return (payloadLength &+ segmentSize &- 1) / segmentSize
+  }
+}

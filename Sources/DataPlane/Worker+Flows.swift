@@ -1,0 +1,62 @@
+/// What the clock does to flows, and how they end.
+extension Worker where E: ~Copyable {
+  /// Lets every flow whose deadline has passed act.
+  @inline(__always)
+  mutating func expireTimers() {
+    while let flow = timers.popExpired(now: now) { expire(flow) }
+  }
+
+  private mutating func expire(_ index: UInt32) {
+    let reaction = flows[index].expire(now: now, idleNanoseconds: plan.idleNanoseconds)
+    if let reply = reaction.reply { sendControl(reply) }
+    if case .close(let reason) = reaction.effect { return closeFlow(index, reason) }
+    setTimer(index)
+  }
+
+  mutating func setTimer(_ index: UInt32) {
+    timers.set(index, at: flows[index].deadline(idleNanoseconds: plan.idleNanoseconds))
+  }
+
+  /// Ends a flow: what is gathered still goes out, what waited is dropped, port and socket are given back.
+  mutating func closeFlow(_ index: UInt32, _ reason: Flow.CloseReason) {
+    closeTrains(of: index)
+    while let buffer = popHeld(flow: index) {
+      buffers.release(buffer)
+      statistics.drop(.handshakeFailed)
+    }
+    switch plan.role {
+    case .client: ports.giveBack(flows[index].key.localPort)
+    case .server: engine.closeSocket(flow: index, generation: flows[index].generation)
+    }
+    timers.cancel(index)
+    let wasOpen = flows[index].state == .established
+    if wasOpen { statistics.add(.flowsClosed) }
+    switch reason {
+    case .idle: report(.closedIdle, flow: index)
+    case .resetByPeer: report(wasOpen ? .closedByPeer : .closedUnanswered, flow: index)
+    case .unanswered: report(.closedUnanswered, flow: index)
+    case .shutdown: break
+    }
+    flows.remove(index)
+  }
+
+  /// Resets every flow, as the gateway ends.
+  mutating func closeAllFlows() {
+    for index in 0..<flows.usedCount where flows[index].state != .free {
+      if flows[index].state == .established { sendControl(flows[index].reset) }
+      closeFlow(index, .shutdown)
+    }
+    closeTrains()
+    engine.flush(&buffers, &trains)
+  }
+
+  /// Tells the log. When nobody drains the ring, events are lost, not packets.
+  mutating func report(_ kind: FlowEvent.Kind, flow index: UInt32, detail: Int = 0, limit: Int = 0) {
+    let flow = flows[index]
+    _ = events.push(
+      FlowEvent(
+        kind: kind, worker: UInt16(self.index), remote: flow.key.remoteEndpoint,
+        localPort: flow.key.localPort, peer: flow.peer.remoteEndpoint, detail: detail, limit: limit))
+    events.publish()
+  }
+}

@@ -1,0 +1,150 @@
+internal import CLiburing
+internal import Glibc
+
+/// How payloads join into trains, on either path, and what happens when the kernel refuses one.
+extension Worker where E: ~Copyable {
+  /// Adds a payload of one or more parts to its flow's open train; closes and opens trains as the rule of
+  /// equal parts demands. The buffer is retained once for each stretch.
+  ///
+  /// `headroom`: whether headers may be written over what lies in front of the payload.
+  @inline(__always)
+  mutating func gather(
+    _ outlet: Outlet, flow index: UInt32, buffer: BufferID, offset: Int, length: Int, partSize: Int,
+    headroom: Bool = true
+  ) {
+    let partsMax = outlet == .tun ? plan.segmentsPerTrainMax : plan.datagramsPerTrainMax
+    let start = unsafe buffers.base(buffer) + offset
+    var taken = 0
+    while taken < length {
+      let size = min(partSize, length &- taken)
+      let id = openTrain(outlet, flow: index)
+      let stretch = trains[id].room(for: length &- taken, size: size, partsMax: partsMax)
+      guard stretch > 0 else {
+        close(id, outlet)
+        continue
+      }
+      buffers.retain(buffer)
+      unsafe trains.append(
+        id, buffer: buffer, at: start + taken, length: stretch, size: size, headroom: headroom && taken == 0)
+      taken &+= stretch
+      if outlet == .tun { flows[index].sendNext += stretch }
+    }
+  }
+
+  /// The flow's open train of this batch, or a new one.
+  @inline(__always)
+  private mutating func openTrain(_ outlet: Outlet, flow index: UInt32) -> TrainID {
+    switch outlet {
+    case .tun:
+      if flows[index].uplinkTrain != Flow.noTrain { return flows[index].uplinkTrain }
+      let id = newTrain(flow: index, sequence: flows[index].sendNext)
+      flows[index].uplinkTrain = id
+      openUplinks.append(id)
+      return id
+    case .udp:
+      if flows[index].downlinkTrain != Flow.noTrain { return flows[index].downlinkTrain }
+      let id = newTrain(flow: index, sequence: SequenceNumber(0))
+      flows[index].downlinkTrain = id
+      openDownlinks.append(id)
+      return id
+    }
+  }
+
+  @inline(__always)
+  mutating func newTrain(flow: UInt32, sequence: SequenceNumber) -> TrainID {
+    if openUplinks.count < Limits.trainCount, openDownlinks.count < Limits.trainCount,
+      let id = trains.open(flow: flow, sequence: sequence)
+    {
+      return id
+    }
+    // The batch has used up all trains: close and send off what there is. This always frees them.
+    closeTrains()
+    engine.flush(&buffers, &trains)
+    return trains.open(flow: flow, sequence: sequence)!
+  }
+
+  @inline(__always)
+  private mutating func close(_ id: TrainID, _ outlet: Outlet) {
+    switch outlet {
+    case .tun: closeUplink(id)
+    case .udp: closeDownlink(id)
+    }
+  }
+
+  /// Closes the trains that the batch has left open: nothing waits for more.
+  @inline(__always)
+  mutating func closeTrains() {
+    for position in 0..<openUplinks.count {
+      let id = openUplinks[position]
+      if flows[trains[id].flow].uplinkTrain == id { closeUplink(id) }
+    }
+    for position in 0..<openDownlinks.count {
+      let id = openDownlinks[position]
+      if flows[trains[id].flow].downlinkTrain == id { closeDownlink(id) }
+    }
+    openUplinks.removeAll()
+    openDownlinks.removeAll()
+  }
+
+  /// Closes what one flow has open, before the flow goes.
+  mutating func closeTrains(of index: UInt32) {
+    if flows[index].uplinkTrain != Flow.noTrain { closeUplink(flows[index].uplinkTrain) }
+    if flows[index].downlinkTrain != Flow.noTrain { closeDownlink(flows[index].downlinkTrain) }
+  }
+
+  /// Sends a segment without payload.
+  mutating func sendControl(_ header: SegmentHeader) {
+    let id = newTrain(flow: 0, sequence: header.sequence)
+    let (vectors, count) = unsafe trains.prependHeader(id, header)
+    unsafe engine.writePacket(id, vectors, count: count, &trains)
+    statistics.add(.controlSegmentsOut)
+    statistics.add(.tunWrites)
+  }
+
+  /// Deals with a train that the kernel refused: where segmentation was the reason, it is switched off and
+  /// the same parts go out one by one; otherwise they are counted as dropped.
+  @inline(never)
+  mutating func resend(_ id: TrainID?, _ outlet: Outlet, errno: Int32) {
+    let reason: DropReason =
+      switch (outlet, errno) {
+      case (.tun, _): .tunWriteFailed
+      case (.udp, EAGAIN), (.udp, ENOBUFS): .udpSendBufferFull
+      case (.udp, _): .udpSendFailed
+      }
+    guard let id else { return statistics.drop(reason) }
+    let train = trains[id]
+    let count = train.partCount
+    guard count > 0 else {
+      statistics.add(.controlSegmentsOut, -1)
+      return statistics.drop(reason)
+    }
+    statistics.add(outlet == .tun ? .segmentsOut : .datagramsOut, -count)
+    statistics.add(outlet == .tun ? .segmentBytesOut : .datagramBytesOut, -train.byteCount)
+    guard count > 1, errno == EIO || errno == EINVAL || errno == EMSGSIZE, flows[train.flow].state != .free
+    else { return statistics.drop(reason, count) }
+    if outlet == .tun { plan.segmentsPerTrainMax = 1 } else { plan.datagramsPerTrainMax = 1 }
+    closeTrains(of: train.flow)
+    // The parts keep their place in the sequence; where several refusals come at once their order may change.
+    let sendNext = flows[train.flow].sendNext
+    flows[train.flow].sendNext = train.sequence
+    for position in 0..<train.pieceCount {
+      let piece = unsafe trains.piece(id, position)
+      unsafe resendPiece(piece, train, outlet, isFirst: position == 0)
+    }
+    if outlet == .tun { closeTrains(of: train.flow) }
+    flows[train.flow].sendNext = sendNext
+  }
+
+  private mutating func resendPiece(
+    _ piece: (buffer: BufferID, vector: iovec), _ train: Train, _ outlet: Outlet, isFirst: Bool
+  ) {
+    // The first piece of an uplink train may have grown by the headers in front of it.
+    let grown = outlet == .tun && isFirst && train.hasHeadroom
+    let header = grown ? flows[train.flow].control(.ack).length : 0
+    let start = unsafe piece.vector.iov_base! + header - buffers.base(piece.buffer)
+    let length = unsafe piece.vector.iov_len - header
+    gather(
+      outlet, flow: train.flow, buffer: unsafe piece.buffer, offset: start, length: length,
+      partSize: train.partSize, headroom: false)
+  }
+}

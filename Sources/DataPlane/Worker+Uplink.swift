@@ -1,0 +1,158 @@
+internal import CLiburing
+
+/// UDP to TUN.
+///
+/// 1. `uplink` counts and checks what came: one datagram, or a train of equal ones (UDP_GRO).
+/// 2. `uplinkFlow` finds the flow; the client opens one for a new sender.
+/// 3. While the handshake runs, `hold` copies datagrams into the flow's queue.
+/// 4. `gather` (Worker+Trains.swift) puts the payload into the flow's open train, where it lies.
+/// 5. `closeUplink` builds the headers in front of the first payload and hands the train to the engine.
+extension Worker where E: ~Copyable {
+  @inline(__always)
+  mutating func uplink(_ arrival: DatagramArrival) {
+    defer { buffers.release(arrival.buffer) }
+    let count = arrival.length == 0 ? 1 : (arrival.length &+ arrival.partSize &- 1) / arrival.partSize
+    statistics.add(.udpReceives)
+    statistics.add(.datagramsIn, count)
+    statistics.add(.datagramBytesIn, arrival.length)
+    guard !arrival.isTruncated else { return statistics.drop(.truncatedDatagram, count) }
+    guard arrival.length > 0 else { return statistics.drop(.emptyDatagram) }
+
+    guard let index = uplinkFlow(arrival, count) else { return }
+    guard arrival.partSize <= Int(flows[index].segmentBytesMax) else {
+      reportSize(arrival.partSize, flow: index)
+      return statistics.drop(.datagramTooLarge, count)
+    }
+    guard flows[index].state == .established else { return hold(arrival, flow: index) }
+    flows[index].lastActivity = now
+    gather(
+      .tun, flow: index, buffer: arrival.buffer, offset: arrival.offset, length: arrival.length,
+      partSize: arrival.partSize)
+  }
+
+  /// The flow that an arrival belongs to; nil when it has been dropped.
+  @inline(__always)
+  private mutating func uplinkFlow(_ arrival: DatagramArrival, _ count: Int) -> UInt32? {
+    switch plan.role {
+    case .server:
+      guard arrival.flow < flows.usedCount, flows[arrival.flow].generation == arrival.generation,
+        flows[arrival.flow].state != .free
+      else {
+        statistics.drop(.staleCompletion, count)
+        return nil
+      }
+      return arrival.flow
+    case .client:
+      let peer = FlowKey(
+        remote: arrival.source.address, local: arrival.local, remotePort: arrival.source.port, localPort: 0)
+      if let index = flows.find(peer: peer) { return index }
+      return openFlow(for: peer, count)
+    }
+  }
+
+  /// Opens a flow for a new sender: a source port, an entry, a SYN.
+  @inline(never)
+  private mutating func openFlow(for peer: FlowKey, _ count: Int) -> UInt32? {
+    let remote = plan.remote
+    guard let port = ports.take() else {
+      statistics.drop(.portSpaceFull, count)
+      return nil
+    }
+    let isIPv4 = remote.address.isIPv4
+    let key = FlowKey(
+      remote: remote.address, local: plan.ownAddress(isIPv4: isIPv4), remotePort: remote.port, localPort: port)
+    guard
+      let index = flows.insert(
+        key: key, peer: peer, segmentBytesMax: plan.segmentBytesMax(isIPv4: isIPv4), now: now)
+    else {
+      ports.giveBack(port)
+      statistics.drop(.flowTableFull, count)
+      return nil
+    }
+    let syn = flows[index].open(now: now)
+    setTimer(index)
+    sendControl(syn)
+    return index
+  }
+
+  /// Copies datagrams into the queue of a flow whose handshake runs.
+  @inline(never)
+  private mutating func hold(_ arrival: DatagramArrival, flow index: UInt32) {
+    var offset = 0
+    while offset < arrival.length {
+      let length = min(arrival.partSize, arrival.length - offset)
+      unsafe holdOne(buffers.base(arrival.buffer) + arrival.offset + offset, length, flow: index)
+      offset += length
+    }
+  }
+
+  private mutating func holdOne(_ payload: UnsafeMutableRawPointer, _ length: Int, flow index: UInt32) {
+    guard Int(flows[index].pendingCount) < Limits.pendingDatagramsPerFlow,
+      Int(flows[index].pendingBytes) + length <= Limits.pendingBytesPerFlow,
+      let copy = buffers.take(.pending)
+    else { return statistics.drop(.handshakeQueueFull) }
+    // Safety: a pending buffer has room for one segment's payload, and length was checked against that.
+    unsafe (buffers.base(copy) + Limits.headroom).copyMemory(from: payload, byteCount: length)
+    buffers.setLength(copy, length)
+    buffers.setNext(copy, Flow.noBuffer)
+    if flows[index].pendingTail == Flow.noBuffer {
+      flows[index].pendingHead = copy
+    } else {
+      buffers.setNext(flows[index].pendingTail, copy)
+    }
+    flows[index].pendingTail = copy
+    flows[index].pendingCount += 1
+    flows[index].pendingBytes += Int32(length)
+  }
+
+  /// Sends the handshake packet and what waited, in order.
+  mutating func releaseHeld(flow index: UInt32) {
+    if let buffer = handshakeBuffer {
+      // Its headers must not be built in place: the buffer serves every flow.
+      gather(
+        .tun, flow: index, buffer: buffer, offset: Limits.headroom, length: buffers.length(buffer),
+        partSize: buffers.length(buffer), headroom: false)
+    }
+    while let buffer = popHeld(flow: index) {
+      gather(
+        .tun, flow: index, buffer: buffer, offset: Limits.headroom, length: buffers.length(buffer),
+        partSize: buffers.length(buffer))
+      buffers.release(buffer)
+    }
+  }
+
+  /// The oldest datagram that waits for the handshake, with its hold.
+  mutating func popHeld(flow index: UInt32) -> BufferID? {
+    let buffer = flows[index].pendingHead
+    guard buffer != Flow.noBuffer else { return nil }
+    flows[index].pendingHead = buffers.next(buffer)
+    flows[index].pendingCount -= 1
+    flows[index].pendingBytes -= Int32(buffers.length(buffer))
+    if flows[index].pendingHead == Flow.noBuffer { flows[index].pendingTail = Flow.noBuffer }
+    return buffer
+  }
+
+  /// Builds the headers in front of a train and hands it to the engine.
+  @inline(__always)
+  mutating func closeUplink(_ id: TrainID) {
+    let train = trains[id]
+    let acknowledgement = flows[train.flow].acknowledgementForData()
+    flows[train.flow].uplinkTrain = Flow.noTrain
+    let header = SegmentHeader(
+      key: flows[train.flow].key, sequence: train.sequence, acknowledgement: acknowledgement, flags: .ack,
+      payloadLength: train.byteCount, segmentSize: train.partCount > 1 ? train.partSize : 0)
+    let (vectors, count) = unsafe trains.prependHeader(id, header)
+    unsafe engine.writePacket(id, vectors, count: count, &trains)
+    statistics.add(.tunWrites)
+    statistics.add(.segmentsOut, train.partCount)
+    statistics.add(.segmentBytesOut, train.byteCount)
+  }
+
+  /// Tells the log once per flow that a datagram did not fit, and what would.
+  @inline(never)
+  private mutating func reportSize(_ size: Int, flow index: UInt32) {
+    guard !flows[index].hasReportedSize else { return }
+    flows[index].hasReportedSize = true
+    report(.datagramTooLarge, flow: index, detail: size, limit: Int(flows[index].segmentBytesMax))
+  }
+}

@@ -1,0 +1,94 @@
+internal import CLiburing
+
+/// One core's share of a gateway: an engine, a TUN queue, UDP sockets, flows, and the memory for all of them.
+///
+/// Runs on one thread and shares nothing but hand-off rings and counters that others read. A turn is:
+/// send off, wait, take what arrived along the two paths, close the batch's trains, let the clock act.
+/// The paths are in `Worker+Uplink.swift` and `Worker+Downlink.swift`, stage by stage.
+struct Worker<E: Engine & ~Copyable>: ~Copyable {
+  let index: Int
+  var plan: WorkerPlan
+  let statistics: Statistics
+  let events: SPSCRing<FlowEvent>
+  let switchboard: Switchboard
+
+  var engine: E
+  var buffers: BufferPool
+  var trains: TrainPool
+  var flows: FlowTable
+  var timers: TimerWheel
+  /// Client: the source ports that are ours.
+  var ports: PortSpace
+  /// The buffer that holds the first data of each flow (`--handshake-packet`), if there is one.
+  var handshakeBuffer: BufferID?
+
+  /// Trains that this batch has opened, in order.
+  var openUplinks: TrainList
+  var openDownlinks: TrainList
+  /// Workers that were passed something in this turn.
+  var passedTo: WorkerSet
+  /// CLOCK_MONOTONIC of this turn, nanoseconds.
+  var now: UInt64
+
+  init(
+    index: Int, plan: WorkerPlan, engine: consuming E, handshakePacket: [UInt8], statistics: Statistics,
+    events: SPSCRing<FlowEvent>, switchboard: Switchboard, random: UInt64
+  ) throws(KernelError) {
+    Limits.assertRelations()
+    now = engine.now
+    let payloadMax = max(plan.segmentBytesMax(isIPv4: true), handshakePacket.count)
+    var buffers = try BufferPool(pendingPayloadMax: payloadMax)
+    let trains = try TrainPool(capacity: Limits.trainCount)
+    let flows = try FlowTable(
+      capacity: plan.flowCountMax, hash: plan.keyHash, indexesPeers: plan.role == .client)
+    let timers = try TimerWheel(capacity: plan.flowCountMax, now: now)
+    let ports = try PortSpace(worker: index, workerCount: plan.workerCount, random: random)
+    let openUplinks = try TrainList(capacity: Limits.trainCount)
+    let openDownlinks = try TrainList(capacity: Limits.trainCount)
+    handshakeBuffer = nil
+    if !handshakePacket.isEmpty, let buffer = buffers.take(.pending) {
+      unsafe (buffers.base(buffer) + Limits.headroom).copyMemory(
+        from: handshakePacket, byteCount: handshakePacket.count)
+      buffers.setLength(buffer, handshakePacket.count)
+      handshakeBuffer = buffer
+    }
+    self.index = index
+    self.plan = plan
+    self.engine = engine
+    self.statistics = statistics
+    self.events = events
+    self.switchboard = switchboard
+    self.buffers = buffers
+    self.trains = trains
+    self.flows = flows
+    self.timers = timers
+    self.ports = ports
+    self.openUplinks = openUplinks
+    self.openDownlinks = openDownlinks
+    passedTo = WorkerSet()
+  }
+
+  /// Takes turns until `isStopping` says so, then resets every flow and sends that off.
+  mutating func run(until isStopping: () -> Bool) throws(KernelError) {
+    while !isStopping() { try turn(until: .max) }
+    closeAllFlows()
+  }
+
+  /// One turn. Waits until `deadline` at most, and no longer than the next timer.
+  mutating func turn(until deadline: UInt64) throws(KernelError) {
+    try engine.turn(until: min(deadline, timers.nextDeadline()), &buffers, &trains)
+    now = engine.now
+    statistics.add(.turns)
+    while let arrival = engine.nextArrival(&buffers, &trains) {
+      switch arrival {
+      case .datagrams(let datagrams): uplink(datagrams)
+      case .packet(let packet): downlink(packet)
+      case .transmitFailed(let train, let outlet, let errno): resend(train, outlet, errno: errno)
+      case .woken: takeHandoffs()
+      }
+    }
+    closeTrains()
+    expireTimers()
+    publishHandoffs()
+  }
+}

@@ -1,0 +1,44 @@
+/// What every worker of a gateway knows alike. Trivial, so that each has its own copy.
+struct WorkerPlan: Sendable {
+  var role: Role
+  var workerCount: Int
+  /// Client: the server. Server: unused.
+  var remote: Endpoint
+  /// Server: the port that flows must have.
+  var listenPort: UInt16
+  /// Our addresses behind TUN; unspecified where a family is not in use.
+  var address4: Address
+  var address6: Address
+  /// Largest IP packet of the path, in bytes.
+  var mtu: Int
+  var idleNanoseconds: UInt64
+  /// Most parts of an uplink train: 1 when super-packets are off.
+  var segmentsPerTrainMax: Int
+  /// Most parts of a downlink train: 1 when UDP_SEGMENT is off.
+  var datagramsPerTrainMax: Int
+  /// Most flows of one worker.
+  var flowCountMax: Int
+
+  /// Alike for all workers: who owns a flow, and what a cookie is.
+  var keyHash: KeyHash
+  var cookie: HandshakeCookie
+
+  @inline(__always)
+  func ownAddress(isIPv4: Bool) -> Address { isIPv4 ? address4 : address6 }
+
+  /// Largest payload of one segment: what stays of the MTU behind two bare headers.
+  @inline(__always)
+  func segmentBytesMax(isIPv4: Bool) -> Int {
+    mtu &- (isIPv4 ? IPv4Header.length : IPv6Header.length) &- TCPHeader.length
+  }
+
+  /// The worker that a TCP flow belongs to: the client's says it in its port, the server's by hash.
+  @inline(__always)
+  func owner(of key: FlowKey) -> Int {
+    guard workerCount > 1 else { return 0 }
+    switch role {
+    case .client: return PortSpace.owner(of: key.localPort, workerCount: workerCount)
+    case .server: return Int((keyHash.hash(key) &>> 32) &* UInt64(workerCount) &>> 32)
+    }
+  }
+}

@@ -1,0 +1,64 @@
+internal import CLiburing
+internal import Glibc
+internal import Synchronization
+
+/// A POSIX thread that reports once whether it could start its work.
+final class WorkerThread: Sendable {
+  /// The work, told how to report. Reporting is over when it returns.
+  typealias Body = @Sendable (_ ready: (KernelError?) -> Void) -> Void
+
+  @safe
+  private final class Start: @unchecked Sendable {
+    let name: String
+    let body: Body
+    let outcome = Mutex<KernelError?>(nil)
+    let semaphore: UnsafeMutablePointer<sem_t>
+
+    init(name: String, body: @escaping Body) {
+      self.name = name
+      self.body = body
+      unsafe semaphore = .allocate(capacity: 1)
+      unsafe semaphore.initialize(to: sem_t())
+      unsafe sem_init(semaphore, 0, 0)
+    }
+
+    deinit {
+      unsafe sem_destroy(semaphore)
+      unsafe semaphore.deallocate()
+    }
+  }
+
+  private let start: Start
+  private let thread: pthread_t
+
+  /// Throws EAGAIN when the system has no room for a thread (pthread_create(3)).
+  init(named name: String, _ body: @escaping Body) throws(KernelError) {
+    start = Start(name: name, body: body)
+    var thread = pthread_t()
+    let argument = unsafe Unmanaged.passRetained(start)
+    let result = unsafe pthread_create(
+      &thread, nil,
+      { argument in
+        let start = unsafe Unmanaged<Start>.fromOpaque(argument!).takeRetainedValue()
+        _ = unsafe guise_name_thread(start.name)
+        start.body { error in
+          start.outcome.withLock { $0 = error }
+          unsafe sem_post(start.semaphore)
+        }
+        return nil
+      }, argument.toOpaque())
+    guard result == 0 else {
+      unsafe argument.release()
+      throw KernelError("pthread_create", errno: result)
+    }
+    self.thread = thread
+  }
+
+  /// Returns when the body has reported; throws what it reported.
+  func waitUntilReady() throws(KernelError) {
+    while unsafe sem_wait(start.semaphore) != 0 {}
+    if let error = start.outcome.withLock({ $0 }) { throw error }
+  }
+
+  func join() { pthread_join(thread, nil) }
+}
