@@ -10,7 +10,7 @@ package enum SetupError: Error, Equatable, Sendable {
   case toolMissing(HostTool)
   case toolNotStarted(HostTool, errno: Int32)
   case toolTimedOut(command: String, seconds: Int)
-  case toolFailed(command: String, status: Int32, message: String)
+  case toolFailed(HostTool, command: String, status: Int32, message: String)
   case toolOutputUnreadable(command: String)
   case sysctlRefused(name: String, value: String, errno: Int32)
   case ipv6Unavailable(target: String)
@@ -58,14 +58,18 @@ extension SetupError: CustomStringConvertible {
     case .toolNotStarted(let tool, let errno): "cannot start \(tool.rawValue): \(text(errno))"
     case .toolTimedOut(let command, let seconds):
       "'\(command)' did not end within \(seconds) s: run it by hand to see what it waits for"
-    case .toolFailed(let command, let status, let message):
-      "'\(command)' failed with status \(status): \(message.isEmpty ? "it said nothing" : message)"
+    case .toolFailed(let tool, let command, let status, let message):
+      "'\(command)' failed with status \(status) (\(message.isEmpty ? "it said nothing" : message)): "
+        + (tool == .nft
+          ? "see that the kernel has nf_tables and NAT ('modprobe nft_chain_nat'), or use '--firewall off' and set "
+            + "up the rules yourself"
+          : "run it by hand to see more")
     case .toolOutputUnreadable(let command):
       "'\(command)' printed something that is not the expected JSON: guise needs iproute2 5.0 and nftables 0.9 "
         + "or newer"
     case .sysctlRefused(let name, let value, let errno):
-      "cannot set \(name) to \(value) (\(text(errno))): set it yourself with 'sysctl -w \(name)=\(value)', or "
-        + "'docker run --sysctl \(name)=\(value)' for a container"
+      "cannot set \(dotted(name)) to \(value) (\(text(errno))): set it yourself with "
+        + "'sysctl -w \(dotted(name))=\(value)', or 'docker run --sysctl \(dotted(name))=\(value)' for a container"
     case .ipv6Unavailable(let target):
       "\(target) is an IPv6 address, but IPv6 is switched off on this host: enable it "
         + "('sysctl -w net.ipv6.conf.all.disable_ipv6=0'), or use an IPv4 address"
@@ -119,6 +123,11 @@ extension SetupError: CustomStringConvertible {
     case .workerFailed(let error): "a worker ended by itself: \(error)"
     case .stopForced: "stopped without waiting for the workers; peers notice only when they send"
     }
+  }
+
+  /// Names as sysctl(8) shows them, unless an interface's name holds dots itself.
+  private func dotted(_ name: String) -> String {
+    name.contains(".") ? name : name.replacing("/", with: ".")
   }
 
   private func text(_ errno: Int32) -> String { unsafe String(cString: strerror(errno)) }

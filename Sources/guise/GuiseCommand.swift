@@ -15,8 +15,8 @@ struct GuiseCommand: ParsableCommand {
         server#  guise server --local 4567 --remote 127.0.0.1:51820
         client#  guise client --local 127.0.0.1:51821 --remote example.org:4567
 
-      On the client, WireGuard's endpoint is 127.0.0.1:51821, and its interface has 'MTU = 1420' at most, \
-      or 1400 when the server is reached over IPv6 (a segment costs 12 bytes more than a datagram).
+      On the client, the peer's endpoint is 127.0.0.1:51821. Both WireGuard interfaces need an MTU of at \
+      most 1420, or 1400 when the way between them is IPv6: a segment is 12 bytes longer than a datagram.
 
       Both ends need root or CAP_NET_ADMIN. They make a TUN device, switch on forwarding and install a \
       table of nftables rules; all of it is undone when they end, and by the next start if they are killed. \

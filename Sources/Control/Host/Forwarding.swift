@@ -8,7 +8,11 @@
 /// so that switching off leaves them as they were.
 enum Forwarding {
   /// The changes to make, in order; undone in reverse. Empty when the host forwards already.
-  static func changes(_ families: Set<AddressFamily>, _ sysctl: Sysctl) -> [SysctlChange] {
+  ///
+  /// `device` is the TUN device, on which nobody advertises.
+  static func changes(
+    _ families: Set<AddressFamily>, _ sysctl: Sysctl, device: String
+  ) -> [SysctlChange] {
     var changes: [SysctlChange] = []
     if families.contains(.ipv4), sysctl.read("net/ipv4/ip_forward") == "0" {
       changes += forwardingInterfaces(below: "net/ipv4/conf", sysctl)
@@ -16,7 +20,7 @@ enum Forwarding {
     }
     if families.contains(.ipv6), sysctl.read("net/ipv6/conf/all/forwarding") == "0" {
       changes += forwardingInterfaces(below: "net/ipv6/conf", sysctl)
-      changes += advertisementListeners(sysctl)
+      changes += advertisementListeners(sysctl, besides: device)
       changes.append(SysctlChange(name: "net/ipv6/conf/all/forwarding", before: "0", after: "1"))
     }
     return changes
@@ -30,8 +34,8 @@ enum Forwarding {
   }
 
   /// `default` too: an interface that appears later listens as well.
-  private static func advertisementListeners(_ sysctl: Sysctl) -> [SysctlChange] {
-    sysctl.children(of: "net/ipv6/conf").filter { $0 != "all" && $0 != "lo" }
+  private static func advertisementListeners(_ sysctl: Sysctl, besides device: String) -> [SysctlChange] {
+    sysctl.children(of: "net/ipv6/conf").filter { !["all", "lo", device].contains($0) }
       .map { "net/ipv6/conf/\($0)/accept_ra" }
       .filter { sysctl.read($0) == "1" }
       .map { SysctlChange(name: $0, before: "1", after: "2") }

@@ -140,7 +140,7 @@ struct HostSetup: ~Copyable {
 
   /// Switches forwarding on; recorded first where there is a state directory.
   private mutating func enableForwarding(_ families: Set<AddressFamily>) throws(SetupError) {
-    let changes = Forwarding.changes(families, sysctl)
+    let changes = Forwarding.changes(families, sysctl, device: device.name)
     guard !changes.isEmpty else { return }
     if let state, (try? state.addShared(changes)) != nil {
       try Forwarding.apply(changes, sysctl)
@@ -148,10 +148,9 @@ struct HostSetup: ~Copyable {
       try Forwarding.apply(changes, sysctl)
       unrecorded = changes
     }
-    for change in changes where change.before != change.after {
-      let name = change.name.replacing("/", with: ".")
-      log.info("set \(name) to \(change.after), which was \(change.before), until guise ends")
-    }
+    let texts = changes.filter { $0.before != $0.after }
+      .map { "\($0.name.replacing("/", with: "."))=\($0.after) (was \($0.before))" }
+    log.info("forwarding: set \(texts.joined(separator: ", ")); put back at the end")
   }
 
   private func rules(_ preflight: Preflight) -> FirewallRules {

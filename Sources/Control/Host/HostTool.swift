@@ -28,7 +28,8 @@ package enum HostTool: String, Sendable, CaseIterable {
       }
     }
     guard outcome.status == 0 else {
-      throw .toolFailed(command: command, status: outcome.status, message: Self.firstLine(outcome.errors))
+      throw .toolFailed(
+        self, command: command, status: outcome.status, message: Self.firstLine(outcome.errors))
     }
     return outcome.output
   }
