@@ -70,6 +70,7 @@ extension SetupError: CustomStringConvertible {
     case .sysctlRefused(let name, let value, let errno):
       "cannot set \(dotted(name)) to \(value) (\(text(errno))): set it yourself with "
         + "'sysctl -w \(dotted(name))=\(value)', or 'docker run --sysctl \(dotted(name))=\(value)' for a container"
+        + (name.hasPrefix("net/ipv6/") ? ", or use '--ipv4-only'" : "")
     case .ipv6Unavailable(let target):
       "\(target) is an IPv6 address, but IPv6 is switched off on this host: enable it "
         + "('sysctl -w net.ipv6.conf.all.disable_ipv6=0'), or use an IPv4 address"

@@ -63,13 +63,17 @@ enum HostNetwork {
     return try? decode([Interface].self, link, []).first?.mtu
   }
 
-  /// Gives a device its addresses and brings it up. Only those of the pairs: no link-local address, no
-  /// router solicitation, nothing that the kernel would send into the device by itself.
+  /// Gives a device its addresses and brings it up.
+  ///
+  /// The kernel shall send nothing into it by itself: without a link-local address there is no router
+  /// solicitation, without multicast no group report (a forwarding host joins ff02::2 on every link).
   static func configure(device: String, pairs: [TunAddressPair]) throws(SetupError) {
-    if pairs.contains(where: { !$0.local.isIPv4 }) {
+    try HostTool.ip.run(["link", "set", "dev", device, "multicast", "off"])
+    do throws(SetupError) {
       try HostTool.ip.run(["link", "set", "dev", device, "addrgenmode", "none"])
-    } else {
-      _ = try? HostTool.ip.run(["link", "set", "dev", device, "addrgenmode", "none"])
+    } catch {
+      // A host without IPv6 has no such setting, and no need of it.
+      if pairs.contains(where: { !$0.local.isIPv4 }) { throw error }
     }
     for pair in pairs {
       let nodad = pair.local.isIPv4 ? [] : ["nodad"]

@@ -21,8 +21,9 @@ package struct Supervisor {
   /// Returns once a signal has stopped the gateway; throws what kept it from running. Either way the host
   /// is as it was before.
   package func run() throws(SetupError) {
-    let signals = SignalWait()
+    // Signals have their ordinary effect until here: nothing is changed yet, and DNS may take its time.
     let preflight = try Preflight.check(configuration, log)
+    let signals = SignalWait()
     var host = try HostSetup.apply(preflight, log)
     do throws(SetupError) {
       let gateway = try start(preflight, host)
