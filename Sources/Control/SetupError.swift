@@ -35,6 +35,9 @@ package enum SetupError: Error, Equatable, Sendable {
 
   // The data plane's own refusals.
   case engineRefused(KernelError)
+  case engineTooOld(KernelError)
+  case descriptorsExhausted(KernelError)
+  case lockedMemoryExhausted(KernelError)
   case kernelRefused(KernelError)
   case workerFailed(KernelError)
   case stopForced
@@ -120,6 +123,13 @@ extension SetupError: CustomStringConvertible {
     case .engineRefused(let error):
       "the kernel refuses io_uring (\(error)): set 'sysctl -w kernel.io_uring_disabled=0', or allow it in the "
         + "container's seccomp profile"
+    case .engineTooOld(let error):
+      "this kernel's io_uring lacks what guise needs (\(error)): run Linux 6.7 or newer"
+    case .descriptorsExhausted(let error):
+      "there are too few descriptors (\(error)): raise the limit with 'LimitNOFILE=' in systemd, or 'ulimit -Hn'"
+    case .lockedMemoryExhausted(let error):
+      "too little memory may be locked (\(error)): raise the limit with 'LimitMEMLOCK=infinity' in systemd, or "
+        + "'ulimit -l unlimited'"
     case .kernelRefused(let error): "the kernel refused \(error)"
     case .workerFailed(let error): "a worker ended by itself: \(error)"
     case .stopForced: "stopped without waiting for the workers; peers notice only when they send"

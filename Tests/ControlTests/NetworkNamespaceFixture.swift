@@ -47,7 +47,7 @@ final class NetworkNamespaceFixture {
     _ = try run(["sh", "-c", "echo \(value) > /proc/sys/\(key)"])
   }
 
-  /// What guise has on record for this namespace, besides the lock that stays.
+  /// What guise has on record for this namespace, besides the lock.
   var records: [String] {
     TextFile.names(in: StateDirectory.standardPath).filter {
       ($0.hasPrefix("\(inode)-") || $0.hasPrefix("\(inode).")) && !$0.hasSuffix(".lock")
@@ -60,7 +60,10 @@ final class NetworkNamespaceFixture {
   func expectUntouched(sourceLocation: SourceLocation = #_sourceLocation) throws {
     #expect(try ruleset.isEmpty, sourceLocation: sourceLocation)
     #expect(!hasDevice("guise0") && !hasDevice("guise1"), sourceLocation: sourceLocation)
-    #expect(records.isEmpty, sourceLocation: sourceLocation)
+    let files = TextFile.names(in: StateDirectory.standardPath).filter {
+      $0.hasPrefix("\(inode)-") || $0.hasPrefix("\(inode).")
+    }
+    #expect(files.isEmpty, sourceLocation: sourceLocation)
     for key in ["net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding"] {
       #expect(try sysctl(key) == "0", sourceLocation: sourceLocation)
     }

@@ -101,9 +101,30 @@ import Testing
 
   @Test func theLockKeepsOthersOut() throws {
     let state = try directory()
-    let lock = try state.lock()
-    #expect(throws: SetupError.setupBusy(path: "\(path)/42.lock")) { _ = try state.lock(secondsMax: 0) }
-    extendLifetime(lock)
+    try state.withLock {
+      #expect(throws: SetupError.setupBusy(path: "\(path)/42.lock")) { try state.withLock(secondsMax: 0) {} }
+      #expect(names() == ["42.lock"])
+    }
+    #expect(names().isEmpty)
+  }
+
+  @Test func theLockStaysWhereThereIsSomethingOnRecord() throws {
+    let state = try directory()
+    try state.withLock { try! state.addShared([change]) }
+    #expect(names() == ["42.lock", "42.shared.json"])
+    try state.withLock { state.removeShared() }
+    #expect(names().isEmpty)
+  }
+
+  @Test func aFileThatWasRemovedWhileOneWaitedForItsLockIsNotTaken() throws {
+    let state = try directory()
+    let first = try state.claim(record("guise0"))
+    let path = first.path
+    #expect(throws: LockedFile.Failure.heldByAnother) { _ = try LockedFile(path) }
+    first.remove()
+    let second = try LockedFile(path)
+    #expect(throws: LockedFile.Failure.heldByAnother) { _ = try LockedFile(path) }
+    second.remove()
   }
 
   @Test func theLastInstancePutsSharedChangesBack() throws {

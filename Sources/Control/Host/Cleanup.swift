@@ -10,8 +10,6 @@ package enum Cleanup {
     } catch {
       throw .stateUnavailable(path: StateDirectory.standardPath)
     }
-    let lock = try state.lock()
-    defer { extendLifetime(lock) }
-    Leftovers.undo(state, Sysctl(), log)
+    try state.withLock { Leftovers.undo(state, Sysctl(), log) }
   }
 }

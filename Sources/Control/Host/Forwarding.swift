@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// What must be set so that the host forwards packets between the TUN device and the network.
 ///
 /// IPv6 has a trap: a host that forwards ignores router advertisements and forgets the default route it
@@ -59,6 +61,8 @@ enum Forwarding {
     for change in changes.filter({ sysctl.read($0.name) == $0.after }).reversed() {
       do throws(SetupError) {
         try sysctl.write(change.name, change.before)
+      } catch .sysctlRefused(_, _, ENOENT) {
+        continue  // The interface has gone in the meantime.
       } catch {
         refusals.append(error)
       }

@@ -24,11 +24,16 @@ struct HostSetup: ~Copyable {
 
   /// Sets the host up, after cleaning up what dead instances left.
   static func apply(_ preflight: Preflight, _ log: Logger) throws(SetupError) -> HostSetup {
-    let state = openState(log)
-    let lock = try state?.lock()
-    defer { extendLifetime(lock) }
-    if let state { Leftovers.undo(state, Sysctl(), log) }
+    guard let state = openState(log) else { return try applyLocked(preflight, nil, log) }
+    return try state.withLock { () throws(SetupError) in
+      Leftovers.undo(state, Sysctl(), log)
+      return try applyLocked(preflight, state, log)
+    }
+  }
 
+  private static func applyLocked(
+    _ preflight: Preflight, _ state: StateDirectory?, _ log: Logger
+  ) throws(SetupError) -> HostSetup {
     let configuration = preflight.configuration
     let taken = try HostNetwork.takenPrefixes(preflight.families)
     var pairs: [TunAddressPair] = []
@@ -173,16 +178,16 @@ struct HostSetup: ~Copyable {
 
   /// Puts the host back as it was, once the gateway has stopped. What is refused is logged.
   mutating func undo() {
-    var lock: LockedFile?
+    _ = Preflight.deviceIsGone(device.name)
     do throws(SetupError) {
-      lock = try state?.lock()
+      try state?.withLock { undoLocked() }
     } catch {
       log.warning("\(error)")
     }
     undoLocked()
-    extendLifetime(lock)
   }
 
+  /// Under the directory's lock, where it can be had. Does nothing the second time.
   private mutating func undoLocked() {
     guard !isUndone else { return }
     isUndone = true

@@ -20,7 +20,7 @@ struct Preflight: Sendable {
     try Privileges.current().check()
     guard HostTool.ip.path() != nil else { throw .toolMissing(.ip) }
     if configuration.firewall == .auto, HostTool.nft.path() == nil { throw .toolMissing(.nft) }
-    if let device = configuration.device, unsafe if_nametoindex(device) != 0 { throw .deviceTaken(device) }
+    if let device = configuration.device, !deviceIsGone(device) { throw .deviceTaken(device) }
 
     let local = try checkedLocal(configuration, log)
     let available = try availableFamilies(configuration, log)
@@ -41,6 +41,11 @@ struct Preflight: Sendable {
       handshakePacket: try handshakePacket(configuration, mtu: mtu, families: families))
   }
 
+  /// Whether there is no such device, or none any more within a moment.
+  static func deviceIsGone(_ name: String) -> Bool {
+    Patience.wait { unsafe if_nametoindex(name) == 0 }
+  }
+
   private static let minimumMTUForIPv6 = 1280  // RFC 8200 §5
 
   private static func checkTunDevice() throws(SetupError) {
@@ -58,8 +63,7 @@ struct Preflight: Sendable {
     case .udp(let target):
       let all = Set(AddressFamily.allCases)
       let local = try HostResolution.endpoint(of: target, families: all, purpose: "--local")
-      // Without SO_REUSEPORT, which would let two gateways take turns on one port.
-      close(try bind(local, reusePort: false, offload: false))
+      try checkFree(local)
       return local
     case .tcp(let port):
       for listener in ListeningSockets.tcp(port: port) {
@@ -69,6 +73,19 @@ struct Preflight: Sendable {
       }
       return nil
     }
+  }
+
+  /// Tries to bind without SO_REUSEPORT, which would let two gateways take turns on one port.
+  private static func checkFree(_ local: Endpoint) throws(SetupError) {
+    let isFree = try Patience.wait { () throws(SetupError) in
+      do throws(SetupError) {
+        close(try bind(local, reusePort: false, offload: false))
+        return true
+      } catch .udpPortTaken {
+        return false
+      }
+    }
+    guard isFree else { throw .udpPortTaken(local) }
   }
 
   /// Binds a UDP socket; tells what is wrong in the operator's words.

@@ -20,8 +20,21 @@ struct LockedFile: ~Copyable {
       close(descriptor)
       throw error == EWOULDBLOCK ? .heldByAnother : .refused(errno: error)
     }
+    // Between opening and locking, its holder may have removed it: then the lock is on a file that nobody
+    // else will ever find.
+    guard Self.isCurrent(descriptor, path) else {
+      close(descriptor)
+      throw .heldByAnother
+    }
     self.path = path
     self.descriptor = descriptor
+  }
+
+  private static func isCurrent(_ descriptor: Int32, _ path: String) -> Bool {
+    var opened = stat()
+    var named = stat()
+    return unsafe fstat(descriptor, &opened) == 0 && stat(path, &named) == 0
+      && opened.st_ino == named.st_ino && opened.st_dev == named.st_dev
   }
 
   deinit { close(descriptor) }

@@ -19,20 +19,37 @@ struct StateDirectory: Sendable {
     self.namespace = namespace
   }
 
-  /// Waits until no other instance is setting up or cleaning up.
-  func lock(secondsMax: Int = 30) throws(SetupError) -> LockedFile? {
-    let path = "\(self.path)/\(namespace.inode).lock"
-    for _ in 0..<(secondsMax * 20) {
+  /// Runs `body` while no other instance sets up or cleans up; waits for that, up to `secondsMax`.
+  ///
+  /// The lock's file goes when nothing else is on record.
+  func withLock<Result: ~Copyable>(
+    secondsMax: Int = 30, _ body: () throws(SetupError) -> Result
+  ) throws(SetupError) -> Result {
+    let lock = try takeLock(secondsMax)
+    defer {
+      if !hasRecords { unsafe unlink(lockPath) }
+      extendLifetime(lock)
+    }
+    return try body()
+  }
+
+  /// nil where it cannot be taken at all: better to go on without than not at all.
+  private func takeLock(_ secondsMax: Int) throws(SetupError) -> LockedFile? {
+    for _ in 0..<max(1, secondsMax * 20) {
       do throws(LockedFile.Failure) {
-        return try LockedFile(path)
+        return try LockedFile(lockPath)
       } catch .heldByAnother {
         usleep(50_000)
       } catch {
-        return nil  // The directory was writable a moment ago: go on without.
+        return nil
       }
     }
-    throw .setupBusy(path: path)
+    throw .setupBusy(path: lockPath)
   }
+
+  private var lockPath: String { "\(path)/\(namespace.inode).lock" }
+
+  private var hasRecords: Bool { unsafe access(sharedPath, F_OK) == 0 || !instanceFiles().isEmpty }
 
   // MARK: - Instances
 

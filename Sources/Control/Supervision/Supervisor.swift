@@ -55,7 +55,18 @@ package struct Supervisor {
       try gateway.start()
       return gateway
     } catch {
-      throw error.operation.hasPrefix("io_uring") ? .engineRefused(error) : .kernelRefused(error)
+      throw Self.refusal(error)
+    }
+  }
+
+  /// What a refused start means to the operator.
+  static func refusal(_ error: KernelError) -> SetupError {
+    switch (error.operation.hasPrefix("io_uring"), error.errno) {
+    case (_, EMFILE), (_, ENFILE): .descriptorsExhausted(error)
+    case (true, ENOMEM): .lockedMemoryExhausted(error)
+    case (true, ENOSYS), (true, EINVAL): .engineTooOld(error)
+    case (true, EPERM), (true, EACCES): .engineRefused(error)
+    default: .kernelRefused(error)
     }
   }
 
@@ -71,6 +82,12 @@ package struct Supervisor {
     plan.idleTimeoutSeconds = configuration.idleTimeoutSeconds
     plan.handshakePacket = preflight.handshakePacket
     plan.offload = host.device.offload
+    if configuration.role == .server {
+      let descriptors = DescriptorLimit.raise()
+      plan.flowCountMax = DescriptorLimit.flowCountMax(
+        wished: plan.flowCountMax, descriptors: descriptors, workers: preflight.workers, engine: plan.engine)
+      log.info("at most \(plan.flowCountMax) flows at once, with \(descriptors) descriptors ('ulimit -n')")
+    }
     if let local = preflight.local { plan.udpSockets = try openSockets(local, count: preflight.workers) }
     return plan
   }
