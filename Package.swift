@@ -55,7 +55,10 @@ let package = Package(
     .testTarget(
       name: "DataPlaneTests", dependencies: ["DataPlane", "CLiburing"],
       resources: [.copy("Vectors")], swiftSettings: settings),
-    .testTarget(name: "ControlTests", dependencies: ["Control"], swiftSettings: settings),
+    .testTarget(
+      name: "ControlTests",
+      dependencies: ["Control", "DataPlane", .product(name: "Logging", package: "swift-log")],
+      swiftSettings: settings),
     .testTarget(name: "EndToEndTests", swiftSettings: settings),
   ],
   swiftLanguageModes: [.v6]
