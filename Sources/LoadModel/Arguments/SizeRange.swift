@@ -3,11 +3,21 @@ package struct SizeRange: Equatable, Sendable {
   package let lower: Int
   package let upper: Int
 
+  /// What a sender sends when nothing else is asked for: 1400 bytes, which fit most tunnels.
+  package static let typical = SizeRange(lower: 1_400, upper: 1_400)
+
+  /// All that fits one segment of fake TCP over IPv4 at an MTU of 1500: 1-1460 bytes.
+  package static let everySize = SizeRange(lower: 1, upper: 1_460)
+
+  private init(lower: Int, upper: Int) {
+    self.lower = lower
+    self.upper = upper
+  }
+
   /// Nil unless 0 <= lower <= upper <= the largest UDP payload.
   package init?(_ lower: Int, _ upper: Int) {
     guard lower >= 0, lower <= upper, upper <= PayloadPattern.datagramSizeMax else { return nil }
-    self.lower = lower
-    self.upper = upper
+    self.init(lower: lower, upper: upper)
   }
 
   /// Parses `N` or `N-M`; nil for anything else.

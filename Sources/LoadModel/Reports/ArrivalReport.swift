@@ -46,6 +46,15 @@ package struct ArrivalReport: Codable, Equatable, Sendable {
   /// With `--per-flow`.
   package var perFlow: [Flow]?
 
+  // New datagrams, of the expected run if there is one.
+  private var arrived: UInt64 = 0
+
+  private enum CodingKeys: String, CodingKey {
+    case received, bytes, flows, lost, lossPercent, duplicated, reordered, stale, corrupt, anonymous,
+      socketDrops
+    case durationSeconds, bitsPerSecond, datagramsPerSecond, sent, latencyMicroseconds, perFlow
+  }
+
   /// Sums a ledger up. With `expectation`, the loss is told from what that sender says it sent.
   package init(
     _ ledger: borrowing FlowLedger, socketDrops: UInt64 = 0, perFlow: Bool = false,
@@ -76,12 +85,16 @@ package struct ArrivalReport: Codable, Equatable, Sendable {
       if perFlow { list.append(flow) }
     }
     if perFlow { self.perFlow = list.sorted { ($0.run, $0.flow) < ($1.run, $1.flow) } }
-    if let expectation {
-      sent = expectation.sent
-      let arrived = min(distinctExpected + anonymous, expectation.sent)
-      lost = expectation.sent - arrived
-    }
-    lossPercent = Figures.percent(lost, of: sent ?? (distinct + lost))
+    arrived = (expectation == nil ? distinct : distinctExpected) + anonymous
+    lossPercent = Figures.percent(lost, of: distinct + lost)
+    if let expectation { expect(sent: expectation.sent) }
+  }
+
+  /// Tells the loss from what the sender says it sent, all of which was meant for this receiver.
+  package mutating func expect(sent: UInt64) {
+    self.sent = sent
+    lost = sent - min(arrived, sent)
+    lossPercent = Figures.percent(lost, of: sent)
   }
 }
 
