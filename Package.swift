@@ -59,7 +59,7 @@ let package = Package(
       name: "DataPlaneTests", dependencies: ["DataPlane", "CLiburing"],
       resources: [.copy("Vectors")], swiftSettings: settings),
     .testTarget(name: "ControlTests", dependencies: ["Control"], swiftSettings: settings),
-    .testTarget(name: "LoadTests", dependencies: ["LoadModel"], swiftSettings: settings),
+    .testTarget(name: "LoadTests", dependencies: ["LoadModel", "guise-load"], swiftSettings: settings),
     .testTarget(name: "EndToEndTests", swiftSettings: settings),
   ],
   swiftLanguageModes: [.v6]

@@ -54,16 +54,37 @@ struct PacerTests {
     #expect(abs(Double(datagrams) - expected) < expected / 1_000)
   }
 
-  @Test("After a long pause only a few milliseconds of traffic follow at once")
-  func backlog() {
+  @Test("After a pause a few milliseconds of traffic follow at once, and the rest at twice the rate")
+  func catchUp() {
     var pacer = Pacer(.datagramsPerSecond(100_000), origin: origin)
-    let now = origin + 5_000_000_000
+    let pause: UInt64 = 20_000_000
+    #expect((400...401).contains(departures(&pacer, at: origin + pause)))
+    // 16 ms behind: as long again at twice the rate makes up for it.
+    var caughtUp = 0
+    for step in 1...160 { caughtUp += departures(&pacer, at: origin + pause + UInt64(step) * 100_000) }
+    #expect((3_190...3_201).contains(caughtUp))
+    var later = 0
+    for step in 161...260 { later += departures(&pacer, at: origin + pause + UInt64(step) * 100_000) }
+    #expect((990...1_010).contains(later))
+  }
+
+  @Test("What is very old is given up")
+  func backlog() {
+    var pacer = Pacer(.datagramsPerSecond(1_000), origin: origin)
+    let begin = origin + 5_000_000_000
+    var total = 0
+    for step in 0..<10_000 { total += departures(&pacer, at: begin + UInt64(step) * 100_000) }
+    #expect((1_195...1_205).contains(total))
+  }
+
+  /// Sends whatever is due; returns how many datagrams that were.
+  private func departures(_ pacer: inout Pacer, at now: UInt64) -> Int {
+    var count = 0
     pacer.limitBacklog(at: now)
-    var datagrams = 0
     while pacer.delay(at: now) == 0 {
       pacer.depart(datagrams: 1, bytes: 1)
-      datagrams += 1
+      count += 1
     }
-    #expect((300...301).contains(datagrams))
+    return count
   }
 }

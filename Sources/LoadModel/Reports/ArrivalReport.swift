@@ -10,7 +10,7 @@ package struct ArrivalReport: Codable, Equatable, Sendable {
     package var duplicated: UInt64
     package var reordered: UInt64
     package var stale: UInt64
-    /// To compare with what the sender reports: it sent 0 ..< sent.
+    /// To compare with what the sender reports: it sent 0 ..< numbered.
     package var highestSequence: UInt64
   }
 
@@ -115,7 +115,7 @@ extension ArrivalReport.Flow {
 extension ArrivalReport: CustomStringConvertible {
   package var description: String {
     var text = """
-      received \(Figures.grouped(received)) datagrams of \(flows) \(flows == 1 ? "flow" : "flows") \
+      received \(Figures.quantity(received, "datagram")) of \(Figures.quantity(UInt64(flows), "flow")) \
       (\(Figures.byteCount(bytes))) in \(Figures.decimal(durationSeconds, places: 2)) s: \
       \(Figures.bitRate(bitsPerSecond)), \(Figures.decimal(datagramsPerSecond, places: 0)) datagrams/s
       lost \(Figures.grouped(lost))\(sent.map { " of \(Figures.grouped($0)) sent" } ?? "") \

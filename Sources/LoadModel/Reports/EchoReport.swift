@@ -15,7 +15,7 @@ package struct EchoReport: Codable, Equatable, Sendable {
 extension EchoReport: CustomStringConvertible {
   package var description: String {
     var text = """
-      received \(Figures.grouped(received)) datagrams (\(Figures.byteCount(receivedBytes))), \
+      received \(Figures.quantity(received, "datagram")) (\(Figures.byteCount(receivedBytes))), \
       sent back \(Figures.grouped(sent)), could not send back \(Figures.grouped(dropped))
       """
     if socketDrops > 0 {

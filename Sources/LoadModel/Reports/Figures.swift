@@ -27,6 +27,11 @@ package enum Figures {
     return String(digits)
   }
 
+  /// `1 flow`, `1 234 flows`.
+  package static func quantity(_ count: UInt64, _ noun: String) -> String {
+    "\(grouped(count)) \(noun)\(count == 1 ? "" : "s")"
+  }
+
   /// Bits a second with a decimal prefix: `2.76 Gbit/s`.
   package static func bitRate(_ value: Double) -> String { prefixed(value, unit: "bit/s") }
 

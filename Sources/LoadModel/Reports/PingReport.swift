@@ -20,12 +20,12 @@ package struct PingReport: Codable, Equatable, Sendable {
 extension PingReport: CustomStringConvertible {
   package var description: String {
     var text = """
-      \(Figures.grouped(sent)) round trips of \(size) bytes in \(Figures.decimal(durationSeconds, places: 2)) s, \
+      \(Figures.quantity(sent, "round trip")) of \(size) bytes in \(Figures.decimal(durationSeconds, places: 2)) s, \
       lost \(Figures.grouped(lost)) (\(Figures.decimal(lossPercent, places: 2)) %)
       """
     if unexpected > 0 { text += ", unexpected answers \(Figures.grouped(unexpected))" }
     if refused > 0 {
-      text += "\n\(Figures.grouped(refused)) sends refused: nobody listens there, or no route"
+      text += "\n\(Figures.quantity(refused, "send")) refused: nobody listens there, or no route"
     }
     if let latencyMicroseconds { text += "\nround trip \(latencyMicroseconds)" }
     return text

@@ -3,13 +3,12 @@ package struct SendReport: Codable, Equatable, Sendable {
   /// One flow, with `--per-flow`.
   package struct Flow: Codable, Equatable, Sendable {
     package var flow: UInt16
-    /// Datagrams; their sequence numbers are 0 ..< sent.
-    package var sent: UInt64
+    /// Datagrams that the kernel took.
+    package var sent: UInt64 = 0
+    /// Those long enough for a sequence number, which are 0 ..< numbered.
+    package var numbered: UInt64 = 0
 
-    package init(flow: UInt16, sent: UInt64) {
-      self.flow = flow
-      self.sent = sent
-    }
+    package init(flow: UInt16) { self.flow = flow }
   }
 
   /// What tells this run's datagrams from another's.
@@ -48,14 +47,14 @@ package struct SendReport: Codable, Equatable, Sendable {
 extension SendReport: CustomStringConvertible {
   package var description: String {
     var text = """
-      sent \(Figures.grouped(sent)) datagrams in \(flows) \(flows == 1 ? "flow" : "flows") \
+      sent \(Figures.quantity(sent, "datagram")) in \(Figures.quantity(UInt64(flows), "flow")) \
       (\(Figures.byteCount(bytes))) in \(Figures.decimal(durationSeconds, places: 2)) s: \
       \(Figures.bitRate(bitsPerSecond)), \(Figures.decimal(datagramsPerSecond, places: 0)) datagrams/s
       """
     if refused > 0 {
-      text += "\n\(Figures.grouped(refused)) sends refused: nobody listens there, or no route"
+      text += "\n\(Figures.quantity(refused, "send")) refused: nobody listens there, or no route"
     }
-    if waited > 0 { text += "\n\(Figures.grouped(waited)) waits for room in the kernel's queues" }
+    if waited > 0 { text += "\n\(Figures.quantity(waited, "wait")) for room in the kernel's queues" }
     if let echo { text += "\nechoed: \(echo)" }
     return text
   }

@@ -27,14 +27,14 @@ package struct SweepReport: Codable, Equatable, Sendable {
 extension SweepReport: CustomStringConvertible {
   package var description: String {
     var text = """
-      \(Figures.grouped(intact)) of \(Figures.grouped(sent)) datagrams of \(clients) \
-      \(clients == 1 ? "client" : "clients") came back intact in \(Figures.decimal(durationSeconds, places: 2)) s
+      \(Figures.grouped(intact)) of \(Figures.grouped(sent)) datagrams of \
+      \(Figures.quantity(UInt64(clients), "client")) came back intact in \(Figures.decimal(durationSeconds, places: 2)) s
       """
     if missing > 0 { text += "\n\(Figures.grouped(missing)) missing, sizes \(Self.ranges(missingSizes))" }
     if corrupt > 0 { text += "\n\(Figures.grouped(corrupt)) corrupt, sizes \(Self.ranges(corruptSizes))" }
     if unexpected > 0 { text += "\n\(Figures.grouped(unexpected)) came late, twice or with a wrong length" }
     if refused > 0 {
-      text += "\n\(Figures.grouped(refused)) sends refused: nobody listens there, or no route"
+      text += "\n\(Figures.quantity(refused, "send")) refused: nobody listens there, or no route"
     }
     return text
   }

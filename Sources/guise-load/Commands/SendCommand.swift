@@ -17,9 +17,9 @@ struct SendCommand: ParsableCommand {
         guise-load send --to '[2001:db8::1]:5000' --rate 20kp --echo --json
 
       JSON: run, flows, sent, bytes, durationSeconds, bitsPerSecond, datagramsPerSecond, refused, waited; \
-      with --per-flow perFlow [{flow, sent}]; with --echo the object echo, whose keys are those of sink, \
-      where latencyMicroseconds is the round trip. Rates count payload. \
-      Exits with 1 when nothing could be sent, and with --echo also when nothing came back or something \
+      with --per-flow perFlow [{flow, sent, numbered}], where datagrams of 24 bytes and more have the \
+      numbers 0 to numbered - 1; with --echo the object echo, whose keys are those of sink, where \
+      latencyMicroseconds is the round trip. Rates count payload. Exits with 1 when nothing could be sent, and with --echo also when nothing came back or something \
       came back damaged.
       """)
 
@@ -57,7 +57,7 @@ struct SendCommand: ParsableCommand {
       valueName: "n"))
   var burst: Int?
 
-  @Option(help: ArgumentHelp("Makes sizes and the run's number reproducible.", valueName: "n"))
+  @Option(help: ArgumentHelp("Makes the sizes drawn from a range reproducible.", valueName: "n"))
   var seed: UInt64?
 
   @Flag(help: "Receive on the same sockets what an echo sends back, verify and count it.")
@@ -92,11 +92,10 @@ struct SendCommand: ParsableCommand {
     StopSignals.block()
     ThreadSleep.makePrecise()
     DatagramSocket.raiseDescriptorLimit()
-    var random = seed.map(RandomSource.init(seed:)) ?? RandomSource(seed: .random(in: 0 ... .max))
     let plan = TrafficSource.Plan(
-      run: UInt32(truncatingIfNeeded: random.next()), sizes: size, rate: rate,
+      run: .random(in: 0 ... .max), sizes: size, rate: rate,
       durationNanoseconds: duration?.nanoseconds ?? (count == nil ? 5_000_000_000 : nil), count: count,
-      segments: gso, burst: burst ?? (rate == .unlimited ? 16 : 4), seed: random.next())
+      segments: gso, burst: burst ?? usualBurst, seed: seed ?? .random(in: 0 ... .max))
     let sockets = try makeSockets()
 
     let collectorState = RunState()
@@ -117,6 +116,12 @@ struct SendCommand: ParsableCommand {
     collectorState.stop()
     let echoed = try collector?.join()
     try finish(try outcome.get(), echoed)
+  }
+
+  /// Smooth when paced; and when few datagrams are to be sent, every flow has its share.
+  private var usualBurst: Int {
+    let share = count.map { Int(clamping: max(1, $0 / UInt64(flows * gso))) } ?? .max
+    return min(rate == .unlimited ? 16 : 4, share)
   }
 
   private func makeSockets() throws -> [DatagramSocket] {

@@ -77,8 +77,10 @@ struct SinkCommand: ParsableCommand {
         return try Self.readExpectation(expectationPath)
       }
     }
-    let report = try sink.watch(state, verb: "received", quiet: output.quiet)
+    let outcome = try sink.watch(state, verb: "received", quiet: output.quiet)
+    let report = outcome.report
     try output.print(report)
+    if let failure = outcome.failure { throw failure }
     guard report.corrupt == 0 else { throw LoadFailure("\(report.corrupt) datagrams arrived damaged") }
   }
 

@@ -15,6 +15,12 @@ struct TrafficSink: Sendable {
     var idleNanoseconds: UInt64?
   }
 
+  /// What came, and why it could not be compared with what was sent.
+  struct Outcome: Sendable {
+    var report: ArrivalReport
+    var failure: LoadFailure?
+  }
+
   /// How long a receive waits before it looks whether the run is over.
   static let patienceMilliseconds = 50
   /// How long what waits in the socket is still read after the end.
@@ -24,8 +30,9 @@ struct TrafficSink: Sendable {
   let socket: DatagramSocket
   let state: RunState
 
-  /// What came. The expectation, when there is one, is asked for after the last datagram.
-  func run(expectation: () throws(LoadFailure) -> SendReport?) throws(LoadFailure) -> ArrivalReport {
+  /// What came. The expectation, when there is one, is asked for after the last datagram; when it cannot
+  /// be had, the report goes without it.
+  func run(expectation: () throws(LoadFailure) -> SendReport?) throws(LoadFailure) -> Outcome {
     var batch = ReceiveBatch()
     var book = ArrivalBook(verification: plan.verification, timesLatency: plan.timesLatency)
     let begin = guise_now()
@@ -34,10 +41,13 @@ struct TrafficSink: Sendable {
     }
     let drainEnd = guise_now() + Self.drainNanoseconds
     while try receive(&batch, into: &book, isPatient: false), guise_now() < drainEnd {}
+    let expected = Result { () throws(LoadFailure) in try expectation() }
     var report = ArrivalReport(
-      book.ledger, socketDrops: socket.drops, perFlow: plan.perFlow, expectation: try expectation())
+      book.ledger, socketDrops: socket.drops, perFlow: plan.perFlow, expectation: (try? expected.get()) ?? nil
+    )
     report.latencyMicroseconds = book.latencySummary
-    return report
+    if case .failure(let failure) = expected { return Outcome(report: report, failure: failure) }
+    return Outcome(report: report, failure: nil)
   }
 
   /// Returns whether anything came.

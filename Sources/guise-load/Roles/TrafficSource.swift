@@ -29,7 +29,7 @@ struct TrafficSource: Sendable {
 
   private var sent: UInt64 = 0
   private var sentBytes: UInt64 = 0
-  private var sentByFlow: [UInt64]
+  private var byFlow: [SendReport.Flow]
   private var refused: UInt64 = 0
   private var waited: UInt64 = 0
   private var end = UInt64.max
@@ -39,7 +39,7 @@ struct TrafficSource: Sendable {
     self.plan = plan
     self.sockets = sockets
     self.state = state
-    sentByFlow = Array(repeating: 0, count: sockets.count)
+    byFlow = sockets.indices.map { SendReport.Flow(flow: UInt16($0)) }
   }
 
   /// Sends until the duration, the count or the state says stop.
@@ -71,17 +71,20 @@ struct TrafficSource: Sendable {
     _ batch: inout SendBatch, flow: Int, now: UInt64, pacer: inout Pacer, random: inout RandomSource
   ) {
     batch.removeAll()
-    var sequence = sentByFlow[flow]
+    var (numbered, short) = (byFlow[flow].numbered, byFlow[flow].sent - byFlow[flow].numbered)
     var left = plan.count.map { $0 - sent } ?? .max
     repeat {
       let size = plan.sizes.draw(&random)
       let room = size == 0 ? 1 : max(1, PayloadPattern.datagramSizeMax / size)
       let segments = min(plan.segments, room, Int(clamping: left))
+      // Datagrams too short to carry a number must not leave gaps among those that do.
+      let isNumbered = size >= DatagramHead.byteCount
       let head = DatagramHead(
-        run: plan.run, flow: UInt16(flow), length: UInt16(size), sequence: sequence, departure: now)
+        run: plan.run, flow: UInt16(flow), length: UInt16(size), sequence: isNumbered ? numbered : short,
+        departure: now)
       batch.append(head, segments: segments)
       pacer.depart(datagrams: segments, bytes: segments * size)
-      sequence += UInt64(segments)
+      if isNumbered { numbered += UInt64(segments) } else { short += UInt64(segments) }
       left -= UInt64(segments)
     } while !batch.isFull && left > 0 && pacer.delay(at: now) == 0
   }
@@ -93,9 +96,11 @@ struct TrafficSource: Sendable {
       let result = batch.send(from: done, on: sockets[flow].descriptor)
       if result > 0 {
         for index in done..<(done + result) {
-          sent += UInt64(batch.datagramCount(index))
-          sentByFlow[flow] += UInt64(batch.datagramCount(index))
-          sentBytes += UInt64(batch.byteCount(index))
+          let (count, size) = batch.contents(index)
+          sent += UInt64(count)
+          sentBytes += UInt64(count * size)
+          byFlow[flow].sent += UInt64(count)
+          if size >= DatagramHead.byteCount { byFlow[flow].numbered += UInt64(count) }
         }
         done += result
         state.show(datagrams: sent, bytes: sentBytes)
@@ -134,7 +139,7 @@ struct TrafficSource: Sendable {
       run: plan.run, flows: sockets.count, sent: sent, bytes: sentBytes, durationSeconds: seconds)
     report.refused = refused
     report.waited = waited
-    report.perFlow = sentByFlow.enumerated().map { .init(flow: UInt16($0.offset), sent: $0.element) }
+    report.perFlow = byFlow
     return report
   }
 }

@@ -58,16 +58,10 @@ struct SendBatch: ~Copyable {
 
   mutating func removeAll() { count = 0 }
 
-  /// How many datagrams message `index` carries.
-  func datagramCount(_ index: Int) -> Int {
+  /// How many datagrams message `index` carries, and of which length.
+  func contents(_ index: Int) -> (count: Int, size: Int) {
     precondition(index < count)
-    return unsafe datagrams[index]
-  }
-
-  /// How many payload bytes message `index` carries.
-  func byteCount(_ index: Int) -> Int {
-    precondition(index < count)
-    return unsafe datagrams[index] * sizes[index]
+    return unsafe (datagrams[index], sizes[index])
   }
 
   /// Appends a message of `segments` datagrams, the first of which is `first`; the others count on from it.
