@@ -49,7 +49,8 @@ stop() {
 
 clean_up() {
   local status=$?
-  trap - EXIT INT TERM HUP
+  trap - EXIT
+  trap '' INT TERM HUP
   for pid in "${started[@]}"; do stop "$pid"; done
   ip netns del "$client_ns" 2>/dev/null || true
   ip netns del "$server_ns" 2>/dev/null || true
