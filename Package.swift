@@ -43,10 +43,13 @@ let package = Package(
       ],
       swiftSettings: settings),
 
+    // The load generator's arithmetic: what datagrams carry, what arrivals mean, reports.
+    .target(name: "LoadModel", swiftSettings: settings),
+
     .executableTarget(
       name: "guise-load",
       dependencies: [
-        "CLiburing",
+        "CLiburing", "LoadModel",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Histogram", package: "hdrhistogram-swift"),
       ],
@@ -59,6 +62,7 @@ let package = Package(
       name: "ControlTests",
       dependencies: ["Control", "DataPlane", .product(name: "Logging", package: "swift-log")],
       swiftSettings: settings),
+    .testTarget(name: "LoadTests", dependencies: ["LoadModel", "guise-load"], swiftSettings: settings),
     .testTarget(name: "EndToEndTests", swiftSettings: settings),
   ],
   swiftLanguageModes: [.v6]
