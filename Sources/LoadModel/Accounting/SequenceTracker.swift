@@ -28,6 +28,7 @@ package struct SequenceTracker: ~Copyable {
   private var next: UInt64 = 0
   // Safety: a ring of `windowSize` bits, owned; bit `n % windowSize` says whether n came, for the
   // `windowSize` numbers below `next`.
+  // (No compound assignments on it: Swift 6.3.1's thread sanitizer emits invalid code for them.)
   private let words: UnsafeMutablePointer<UInt64>
   private static let wordCount = Int(windowSize / 64)
 
@@ -75,7 +76,7 @@ package struct SequenceTracker: ~Copyable {
       duplicated += 1
       return .duplicated
     }
-    unsafe words[index] |= mask
+    unsafe words[index] = words[index] | mask
     distinct += 1
     reordered += 1
     return .reordered
@@ -85,7 +86,7 @@ package struct SequenceTracker: ~Copyable {
   @inline(__always)
   private mutating func advance(to sequence: UInt64) {
     let (index, mask) = Self.place(sequence)
-    unsafe words[index] |= mask
+    unsafe words[index] = words[index] | mask
     distinct += 1
     next = sequence + 1
   }
@@ -103,7 +104,7 @@ package struct SequenceTracker: ~Copyable {
         unsafe words[index] = 0
         number += 64
       } else {
-        unsafe words[index] &= ~mask
+        unsafe words[index] = words[index] & ~mask
         number += 1
       }
     }
