@@ -4,7 +4,9 @@ import Testing
 
 /// Two gateways over a link, without a kernel. Each test that draws at random prints its seed.
 @Suite struct SimulationTests {
-  static func app(_ number: Int) -> Endpoint { Endpoint(Address("127.0.0.1")!, port: UInt16(20_000 + number)) }
+  static func app(_ number: Int) -> Endpoint {
+    Endpoint(Address("127.0.0.1")!, port: UInt16(20_000 + number))
+  }
 
   /// A payload that says whose and which it is.
   static func payload(_ flow: Int, _ number: Int, size: Int) -> [UInt8] {
@@ -91,7 +93,8 @@ import Testing
     for round in 0..<20 {
       for _ in 0..<Int.random(in: 0...60, using: &random) {
         let flow = Int.random(in: 0..<flowCount, using: &random)
-        let size = [1, 200, 1_399, 1_400, Int.random(in: 1...1_440, using: &random)].randomElement(using: &random)!
+        let size = [1, 200, 1_399, 1_400, Int.random(in: 1...1_440, using: &random)].randomElement(
+          using: &random)!
         // Sometimes a train, as UDP_GRO hands it up: equal datagrams and a last one that may be shorter.
         let count = random.chance(0.2) ? Int.random(in: 2...(60_000 / size), using: &random) : 1
         let last = Int.random(in: 1...size, using: &random)
@@ -130,7 +133,8 @@ import Testing
   func `a faulty link damages nothing but itself`(seed: UInt64) throws {
     var random = SeededRandom(seed: seed &+ 1_000)
     let faults = LinkFaults(
-      loss: Double.random(in: 0...0.4, using: &random), duplication: Double.random(in: 0...0.2, using: &random),
+      loss: Double.random(in: 0...0.4, using: &random),
+      duplication: Double.random(in: 0...0.2, using: &random),
       reordering: Double.random(in: 0...0.3, using: &random), splits: true, merges: random.chance(0.5))
     let pair = try SimulatedPair(faults, seed: seed)
     let flowCount = 4
@@ -172,7 +176,9 @@ import Testing
     let pair = try SimulatedPair()
     for flow in 0..<5 { pair.client.send([0], from: Self.app(flow)) }
     try pair.settle()
-    for number in 0..<50 { pair.client.send(Self.payload(0, number, size: 1_000), from: Self.app(number % 5)) }
+    for number in 0..<50 {
+      pair.client.send(Self.payload(0, number, size: 1_000), from: Self.app(number % 5))
+    }
     try pair.client.turn()
     let packets = pair.client.takePackets().map(TestPacket.init)
     #expect(packets.map(\.payload.count) == [10_000, 10_000, 10_000, 10_000, 10_000])
@@ -284,7 +290,8 @@ import Testing
     #expect(other.takeDeliveries().map(\.payload) == [[3]])
   }
 
-  @Test func `an unanswered handshake is retried each second and given up with its datagrams counted`() throws {
+  @Test func `an unanswered handshake is retried each second and given up with its datagrams counted`() throws
+  {
     let client = try SimulatedGateway(.client)
     client.send([1], from: Self.app(0))
     client.send([2], from: Self.app(0))
@@ -451,7 +458,9 @@ import Testing
       for _ in 0..<Int.random(in: 1...6, using: &random) where bytes.count > 12 {
         bytes[Int.random(in: 12..<bytes.count, using: &random)] = UInt8.random(in: 0...255, using: &random)
       }
-      if random.chance(0.3) { bytes = Array(bytes.prefix(Int.random(in: 0...max(0, bytes.count), using: &random))) }
+      if random.chance(0.3) {
+        bytes = Array(bytes.prefix(Int.random(in: 0...max(0, bytes.count), using: &random)))
+      }
       pair.server.kernel.inputs.append(.packet(bytes))
     }
     try pair.server.turn()
