@@ -46,6 +46,9 @@ package enum SetupError: Error, Equatable, Sendable {
 extension SetupError: CustomStringConvertible {
   package var description: String {
     switch self {
+    case .noTunDevice(let errno) where errno == EACCES || errno == EPERM:
+      "this user may not open /dev/net/tun: run as root, or 'chmod 0666 /dev/net/tun' (CAP_NET_ADMIN still "
+        + "decides who makes devices), or allow it in the container"
     case .noTunDevice(let errno):
       "cannot open /dev/net/tun (\(text(errno))): load the module with 'modprobe tun', or give the container "
         + "the device with '--device /dev/net/tun'"

@@ -43,6 +43,9 @@ struct HostSetupTests {
     #expect(try namespace.sysctl("net/ipv6/conf/all/forwarding") == "1")
     #expect(try namespace.sysctl("net/ipv6/conf/gcv0/accept_ra") == "2")
     #expect(try namespace.ruleset.contains("tcp dport 4567 dnat ip6 to fcc9::2"))
+    for peer in ["192.168.201.2", "fcc9::2"] {
+      #expect(try namespace.ip(["route", "get", peer]).contains("dev front"))
+    }
 
     #expect(guise.status(after: SIGTERM) == 0)
     #expect(!namespace.hasDevice("front"))
@@ -70,7 +73,7 @@ struct HostSetupTests {
     #expect(killed.status(after: SIGKILL) == 128 + SIGKILL)
     #expect(try namespace.ruleset.contains("table inet guise_guise0"))
     #expect(try namespace.sysctl("net/ipv6/conf/gcv0/accept_ra") == "2")
-    #expect(!namespace.hasDevice("guise0"))
+    #expect(Patience.wait { !namespace.hasDevice("guise0") })
 
     if byTheNextStart {
       let next = try GuiseProcess(namespace, Self.client + ["--tun", "other"])

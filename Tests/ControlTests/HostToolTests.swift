@@ -71,7 +71,8 @@ import Testing
   private static let address = Address("192.0.2.1")!
   private static let kernel = KernelError("io_uring_setup", errno: EPERM)
   private static let all: [SetupError] = [
-    .noTunDevice(errno: ENOENT), .notPermitted, .notPermittedForTools, .toolMissing(.ip), .toolMissing(.nft),
+    .noTunDevice(errno: ENOENT), .noTunDevice(errno: EACCES), .notPermitted, .notPermittedForTools,
+    .toolMissing(.ip), .toolMissing(.nft),
     .toolNotStarted(.ip, errno: EACCES), .toolTimedOut(command: "nft -f -", seconds: 20),
     .toolFailed(.ip, command: "ip link", status: 1, message: ""),
     .toolFailed(.nft, command: "nft -f -", status: 1, message: "Error"),

@@ -63,7 +63,7 @@ enum HostNetwork {
     return try? decode([Interface].self, link, []).first?.mtu
   }
 
-  /// Gives a device its addresses and brings it up.
+  /// Brings a device up and gives it its addresses.
   ///
   /// The kernel shall send nothing into it by itself: without a link-local address there is no router
   /// solicitation, without multicast no group report (a forwarding host joins ff02::2 on every link).
@@ -75,13 +75,15 @@ enum HostNetwork {
       // A host without IPv6 has no such setting, and no need of it.
       if pairs.contains(where: { !$0.local.isIPv4 }) { throw error }
     }
+    // Before the addresses: for an IPv6 address that was there first, going up makes a route to our own end
+    // in place of the peer's (fixup_permanent_addr in net/ipv6/addrconf.c).
+    try HostTool.ip.run(["link", "set", "dev", device, "up"])
     for pair in pairs {
       let nodad = pair.local.isIPv4 ? [] : ["nodad"]
       try HostTool.ip.run(
         [option(pair.local.family), "address", "add", "\(pair.local)", "peer", "\(pair.peer)", "dev", device]
           + nodad)
     }
-    try HostTool.ip.run(["link", "set", "dev", device, "up"])
   }
 
   private static func option(_ family: AddressFamily) -> String { family == .ipv4 ? "-4" : "-6" }

@@ -16,8 +16,8 @@ struct Preflight: Sendable {
 
   /// Looks everything up and throws the first thing that would make the gateway fail.
   static func check(_ configuration: GatewayConfiguration, _ log: Logger) throws(SetupError) -> Preflight {
-    try checkTunDevice()
     try Privileges.current().check()
+    try checkTunDevice()
     guard HostTool.ip.path() != nil else { throw .toolMissing(.ip) }
     if configuration.firewall == .auto, HostTool.nft.path() == nil { throw .toolMissing(.nft) }
     if let device = configuration.device, !deviceIsGone(device) { throw .deviceTaken(device) }
