@@ -5,8 +5,8 @@ struct Gateway: Sendable {
   let host: Namespace
   let process: ChildProcess
 
-  /// Starts `guise client …` or `guise server …` and waits until it carries traffic; throws, with its
-  /// log, when it ends or stays silent instead.
+  /// Starts `guise client …` or `guise server …` and waits until it is ready; throws when it ends
+  /// instead, or says nothing.
   ///
   /// - Parameter wrapper: A command that runs `guise`, which follows it.
   static func start(
@@ -17,15 +17,14 @@ struct Gateway: Sendable {
     let gateway = Gateway(host: host, process: try host.start(command, title: title))
     try await eventually("\(gateway.process.title) to be ready", within: .seconds(5)) {
       if let exit = gateway.process.poll() {
-        throw CommandFailure(
-          description: "\(gateway.process.title) ended with \(exit):\n\(gateway.process.log)")
+        throw CommandFailure(description: "\(gateway.process.title) ended with \(exit)")
       }
       return gateway.log.contains(readyWord) ? true : nil
     }
     return gateway
   }
 
-  private static let readyWord = "ready"
+  private static let readyWord = " ready: "
 
   /// What it has logged so far.
   var log: String { process.log }
@@ -38,7 +37,7 @@ struct Gateway: Sendable {
   /// Its TUN device.
   var device: String {
     get throws {
-      guard let match = log.firstMatch(of: /device[ =:]+(\w+)/) else {
+      guard let match = log.firstMatch(of: /(\S+): MTU/) else {
         throw CommandFailure(description: "no device in the log:\n\(log)")
       }
       return String(match.1)

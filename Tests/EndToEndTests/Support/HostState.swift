@@ -1,3 +1,5 @@
+import Testing
+
 /// Everything that a gateway may change on a host, as sorted lines that name what they are about.
 struct HostState: Equatable, Sendable {
   private(set) var lines: [String]
@@ -7,7 +9,7 @@ struct HostState: Equatable, Sendable {
       ("rules", ["nft", "list", "ruleset"]),
       ("link", ["ip", "-br", "link"]),
       ("address", ["ip", "-br", "address"]),
-      ("route", ["ip", "route", "show", "table", "all"]),
+      ("route4", ["ip", "-4", "route", "show", "table", "all"]),
       ("route6", ["ip", "-6", "route", "show", "table", "all"]),
       ("policy", ["ip", "rule"]),
       ("setting", ["sysctl", "-a", "-r", "forward|accept_ra$|rp_filter|route_localnet|disable_ipv6"]),
@@ -28,5 +30,11 @@ struct HostState: Equatable, Sendable {
       case .remove(_, let line, _): "- \(line)"
       }
     }
+  }
+
+  /// Records an issue when the host differs from this state.
+  func expectUnchanged(on host: Namespace, sourceLocation: SourceLocation = #_sourceLocation) throws {
+    let changes = try HostState(of: host).changes(since: self)
+    #expect(changes == [], sourceLocation: sourceLocation)
   }
 }

@@ -42,15 +42,23 @@ struct Namespace: Sendable {
     _ = try? Self.command(["ip", "netns", "del", name])
   }
 
-  /// Joins two namespaces by a virtual cable, with an address at either end (CIDR notation).
+  /// Joins two namespaces by a virtual cable, with an address at either end (CIDR notation); returns
+  /// when the kernel has noticed that it is plugged in.
   static func link(
     _ a: Namespace, _ aDevice: String, _ aAddresses: [String],
     _ b: Namespace, _ bDevice: String, _ bAddresses: [String]
-  ) throws {
+  ) async throws {
     try a.ip("link", "add", aDevice, "type", "veth", "peer", "name", bDevice, "netns", b.name)
-    for (end, device, addresses) in [(a, aDevice, aAddresses), (b, bDevice, bAddresses)] {
+    let ends = [(a, aDevice, aAddresses), (b, bDevice, bAddresses)]
+    for (end, device, addresses) in ends {
       for address in addresses { try end.add(address, to: device) }
       try end.ip("link", "set", device, "up")
+    }
+    for (end, device, _) in ends {
+      try await until("\(device) of \(end.name) to be up", within: .seconds(5)) {
+        let linkLocal = try end.ip("-6", "address", "show", "dev", device, "scope", "link")
+        return try end.ip("link", "show", "dev", device).contains("state UP") && linkLocal.contains("fe80:")
+      }
     }
   }
 

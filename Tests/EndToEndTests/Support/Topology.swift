@@ -32,7 +32,7 @@ struct Topology: Sendable {
   static func pair(_ body: (Topology) async throws -> Void) async throws {
     try await make(hosts: 2) { hosts in
       let (client, server) = (hosts[0], hosts[1])
-      try Namespace.link(
+      try await Namespace.link(
         client, "eth0", ["10.66.1.1/24", "fd66:1::1/64"], server, "eth0", ["10.66.1.2/24", "fd66:1::2/64"])
       try await body(Topology(client: client, router: nil, server: server))
     }
@@ -42,10 +42,10 @@ struct Topology: Sendable {
   static func routed(nat: Bool, _ body: (Topology) async throws -> Void) async throws {
     try await make(hosts: 3) { hosts in
       let (client, router, server) = (hosts[0], hosts[1], hosts[2])
-      try Namespace.link(
+      try await Namespace.link(
         client, "eth0", ["10.66.1.1/24", "fd66:1::1/64"],
         router, "inside", ["10.66.1.254/24", "fd66:1::fe/64"])
-      try Namespace.link(
+      try await Namespace.link(
         router, "outside", ["10.66.2.254/24", "fd66:2::fe/64"],
         server, "eth0", ["10.66.2.2/24", "fd66:2::2/64"])
       try router.run("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
