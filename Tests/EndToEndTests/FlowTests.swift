@@ -16,7 +16,7 @@ extension EndToEnd {
 
         for gateway in tunnel.ends {
           try await until("the log to tell of a closed flow", within: .seconds(5)) {
-            !gateway.logLines(with: "closed").isEmpty
+            !gateway.logLines(with: "flow closed").isEmpty
           }
           #expect(try await gateway.counters()["flows closed"] == 1)
         }
@@ -53,14 +53,15 @@ extension EndToEnd {
         let tunnel = try await Tunnel.up(
           on: net, Variant.all.last!, clientOptions: timeout, serverOptions: timeout)
         try await tunnel.echoService()
-        let atRest = try tunnel.server.openDescriptors()
+        let atRest = try net.server.datagramSocketCount
         for round in 1...3 {
           let report = try await Load.send(
             in: net.client, to: Tunnel.entrance, rate: "2000p", seconds: 1,
             "--flows", "300", "--size", "100", "--echo")
           #expect(report.echo?.lost == 0)
+          #expect(try net.server.datagramSocketCount == atRest + 300)
           try await until("all flows to close", within: .seconds(5)) {
-            try tunnel.server.openDescriptors() <= atRest
+            try net.server.datagramSocketCount <= atRest
           }
           #expect(try await tunnel.server.counters()["flows closed"] == 300 * round)
         }
@@ -80,6 +81,20 @@ extension EndToEnd {
         for arrival in arrivals { try service.send(arrival.bytes + [99], to: arrival.source) }
         for (number, application) in applications.enumerated() {
           #expect(try await application.next().bytes == [UInt8(number), 99])
+        }
+      }
+    }
+
+    @Test("With two workers both carry flows, at both ends")
+    func sharedWork() async throws {
+      try await Topology.pair { net in
+        let tunnel = try await Tunnel.up(on: net, Variant.all.last!)
+        try await tunnel.echoService()
+        for _ in 0..<40 { try await tunnel.application().echo([1], within: .seconds(2)) }
+        for gateway in tunnel.ends {
+          let flows = try await gateway.counters().byWorker("flows opened")
+          #expect(flows.count == 2)
+          #expect(flows.allSatisfy { $0 >= 5 }, "an uneven share: \(flows)")
         }
       }
     }

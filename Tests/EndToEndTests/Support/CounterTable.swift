@@ -1,6 +1,6 @@
 /// A table of counters as `guise` prints it on SIGUSR1 and at its end, summed over the workers.
 struct CounterTable: Sendable, CustomStringConvertible {
-  private var counters: [(name: String, total: Int)] = []
+  private var counters: [(name: String, total: Int, byWorker: [Int])] = []
   private var firstReason = 0
 
   /// A counter or, by its reason, a kind of drop.
@@ -13,6 +13,9 @@ struct CounterTable: Sendable, CustomStringConvertible {
     }
   }
 
+  /// A counter's value at each worker; empty when there is one alone.
+  func byWorker(_ name: String) -> [Int] { counters.first { $0.name == name }?.byWorker ?? [] }
+
   /// What is not zero.
   var description: String {
     counters.filter { $0.total > 0 }.map { "\($0.name) \($0.total)" }.joined(separator: ", ")
@@ -24,8 +27,9 @@ struct CounterTable: Sendable, CustomStringConvertible {
     for line in log.split(separator: "\n") {
       if line.starts(with: /\s+all(\s+worker \d+)*$/) {
         tables.append(CounterTable())
-      } else if let row = line.wholeMatch(of: /[! ]\s+(\S.*?)\s+(\d+)(\s+\d+)*/), !tables.isEmpty {
-        tables[tables.count - 1].counters.append((String(row.1), Int(row.2)!))
+      } else if let row = line.wholeMatch(of: /[! ]\s+(\S.*?)\s+(\d+)((?:\s+\d+)*)/), !tables.isEmpty {
+        tables[tables.count - 1].counters.append(
+          (String(row.1), Int(row.2)!, row.3.split(separator: " ").map { Int($0)! }))
       } else if line.contains("dropped:"), !tables.isEmpty {
         tables[tables.count - 1].firstReason = tables[tables.count - 1].counters.count
       }

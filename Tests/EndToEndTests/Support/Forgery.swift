@@ -2,13 +2,19 @@
 enum Forgery {
   /// Packets with the addresses and ports of a live flow, or nearly, and something wrong about each.
   static func packets(like live: Segment) -> [[UInt8]] {
-    let far = live.sequence &+ 0x3000_0000
+    // Within what connection tracking takes for possible (a window of 1 GiB), and beyond it: a FIN within
+    // would end the flow for the kernel, whoever sent it.
+    let near = live.sequence &+ 0x3000_0000
+    let far = live.sequence &+ 0x6000_0000
     let junk = Array("forged".utf8)
     let segments: [Segment] = [
       // Resets that do not say what only the peer can know.
       live.with { ($0.flags, $0.sequence, $0.payload) = (.rst, 0, []) },
-      live.with { ($0.flags, $0.sequence, $0.payload) = (.rst, far, []) },
-      live.with { ($0.flags, $0.sequence, $0.payload) = ([.rst, .ack], far, []) },
+      live.with { ($0.flags, $0.sequence, $0.payload) = (.rst, near, []) },
+      live.with {
+        ($0.flags, $0.sequence, $0.payload) = ([.rst, .ack], near, [])
+        $0.acknowledgement &+= 0x3000_0000
+      },
       // Openings and closings in the middle of a flow.
       live.with { ($0.flags, $0.sequence, $0.acknowledgement, $0.payload) = (.syn, far, 0, []) },
       live.with { ($0.flags, $0.sequence, $0.payload) = ([.syn, .ack], far, []) },

@@ -61,17 +61,25 @@ struct Gateway: Sendable {
     }
   }
 
+  /// Waits until a counter has a value; throws when it does not within a second.
+  func counts(_ counter: String, _ value: Int) async throws {
+    let deadline = ContinuousClock.now + .seconds(1)
+    while true {
+      let table = try await counters()
+      if try table[counter] == value { return }
+      guard ContinuousClock.now < deadline else {
+        throw Overdue(description: "\(counter) never became \(value): \(table)")
+      }
+      try await Task.sleep(for: .milliseconds(20))
+    }
+  }
+
   /// The counters it printed when it ended.
   func finalCounters() throws -> CounterTable {
     guard let table = CounterTable.all(in: log).last else {
       throw CommandFailure(description: "no table of counters in the log:\n\(log)")
     }
     return table
-  }
-
-  /// How many descriptors it holds.
-  func openDescriptors() throws -> Int {
-    try host.run("ls", "/proc/\(process.pid)/fd").split(separator: "\n").count
   }
 
   /// Resident memory in bytes (`VmRSS` of proc(5)).

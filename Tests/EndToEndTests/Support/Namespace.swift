@@ -106,6 +106,13 @@ struct Namespace: Sendable {
     return path
   }
 
+  /// How many UDP sockets there are, whoever holds them.
+  var datagramSocketCount: Int {
+    get throws {
+      try run("cat", "/proc/net/udp", "/proc/net/udp6").split(separator: "\n").count { $0.contains(": ") }
+    }
+  }
+
   /// What gateways keep about their changes to this namespace.
   var stateFiles: [String] {
     let attributes = try? FileManager.default.attributesOfItem(atPath: path)
