@@ -2,10 +2,10 @@
 enum Forgery {
   /// Packets with the addresses and ports of a live flow, or nearly, and something wrong about each.
   static func packets(like live: Segment) -> [[UInt8]] {
-    // Within what connection tracking takes for possible (a window of 1 GiB), and beyond it: a FIN within
-    // would end the flow for the kernel, whoever sent it.
+    // Within what connection tracking takes for possible (1 GiB ahead), and beyond it: a FIN within
+    // would end the flow for the kernel, and data within would move its window, whoever sent them.
     let near = live.sequence &+ 0x3000_0000
-    let far = live.sequence &+ 0x6000_0000
+    let far = live.sequence &+ 0x7fff_0000
     let junk = Array("forged".utf8)
     let segments: [Segment] = [
       // Resets that do not say what only the peer can know.
