@@ -82,12 +82,15 @@ struct Gateway: Sendable {
     return table
   }
 
-  /// Resident memory in bytes (`VmRSS` of proc(5)).
-  func residentMemory() throws -> Int {
+  /// Memory that it has taken for data (`VmData` of proc(5)), and the part that was ever touched
+  /// (`RssAnon`), in bytes.
+  func memory() throws -> (taken: Int, touched: Int) {
     let status = try host.run("cat", "/proc/\(process.pid)/status")
-    guard let kilobytes = status.firstMatch(of: /VmRSS:\s+(\d+) kB/) else {
-      throw CommandFailure(description: "no VmRSS in:\n\(status)")
+    guard let taken = status.firstMatch(of: /VmData:\s+(\d+) kB/),
+      let touched = status.firstMatch(of: /RssAnon:\s+(\d+) kB/)
+    else {
+      throw CommandFailure(description: "no VmData or RssAnon in:\n\(status)")
     }
-    return Int(kilobytes.1)! * 1024
+    return (Int(taken.1)! * 1024, Int(touched.1)! * 1024)
   }
 }
