@@ -22,7 +22,7 @@ extension EndToEnd {
         try await tunnel.expectStillWorking(application, service)
         for gateway in tunnel.ends {
           #expect(try await gateway.counters()["datagram-too-large"] == 5)
-          let warnings = gateway.logLines(with: "2000")
+          let warnings = gateway.logLines(with: "of 2000 bytes")
           #expect(warnings.count == 1)
           #expect(warnings.first?.contains("\(limit)") == true)
         }

@@ -25,6 +25,25 @@ extension EndToEnd {
       }
     }
 
+    @Test("The log tells between whom a flow runs, from the application to the service")
+    func log() async throws {
+      try await Topology.pair { net in
+        let tunnel = try await Tunnel.up(on: net)
+        try await tunnel.echoService()
+        try await tunnel.application().echo([1], within: .seconds(2))
+        for (gateway, ends) in [
+          (tunnel.client, ["127.0.0.1:", "\(net.serverAddress4):4567"]),
+          (tunnel.server, ["\(net.clientAddress4):", Tunnel.service]),
+        ] {
+          try await until("the log to tell of a flow", within: .seconds(1)) {
+            !gateway.logLines(with: "flow opened").isEmpty
+          }
+          let line = try #require(gateway.logLines(with: "flow opened").first)
+          for end in ends { #expect(line.contains(end)) }
+        }
+      }
+    }
+
     @Test("Traffic one way keeps a flow open at both ends", arguments: [true, false])
     func oneWayIsNotIdle(_ up: Bool) async throws {
       try await Topology.pair { net in

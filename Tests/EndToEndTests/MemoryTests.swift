@@ -11,9 +11,8 @@ extension EndToEnd {
         try await tunnel.echoService()
         func traffic(seconds: Int) async throws {
           _ = try await Load.send(
-            in: net.client, to: Tunnel.entrance, rate: "150M", seconds: seconds, "--flows", "4", "--size",
-            "64-1400",
-            "--echo")
+            in: net.client, to: Tunnel.entrance, rate: "150M", seconds: seconds,
+            "--flows", "4", "--size", "64-1400", "--echo")
         }
         try await traffic(seconds: 2)
         let before = try tunnel.ends.map { try $0.memory() }
