@@ -38,6 +38,28 @@ extension EndToEnd {
       }
     }
 
+    @Test("What a killed gateway left is gone after `guise cleanup`, and what a live one needs is not")
+    func cleanupCommand() async throws {
+      try await Topology.pair { net in
+        let before = try HostState(of: net.client)
+        let killed = try await Gateway.start(Tunnel.clientArguments(on: net), in: net.client)
+        let tunnel = try await Tunnel.up(on: net, clientOptions: ["--local", "127.0.0.1:1235"])
+        try await killed.stop(SIGKILL)
+        try net.client.run(Program.guise.get(), "cleanup")
+        try await tunnel.echoService()
+        try await DatagramSocket.connected(to: "127.0.0.1:1235", in: net.client).echo(
+          [1], within: .seconds(2))
+
+        try await tunnel.client.stop(SIGKILL)
+        try net.client.run(Program.guise.get(), "cleanup")
+        // The kernel ends a killed process's ring, which holds the device, a moment after the process.
+        try await until("the devices to go", within: .seconds(2)) {
+          try !net.client.ip("link").contains("guise")
+        }
+        try before.expectUnchanged(on: net.client)
+      }
+    }
+
     @Test("Forwarding that was on before stays on")
     func forwardingWasOn() async throws {
       try await Topology.pair { net in

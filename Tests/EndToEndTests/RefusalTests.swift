@@ -180,6 +180,10 @@ extension EndToEnd {
       let process = try host.start(wrapper + [Program.guise.get()] + arguments)
       let exit = try await process.ended(within: .seconds(10))
       #expect(exit == .code(code), sourceLocation: sourceLocation)
+      if code == 1 {
+        let complaints = process.log.split(separator: "\n").count { $0.hasPrefix("guise: ") }
+        #expect(complaints == 1, sourceLocation: sourceLocation)
+      }
       for word in words {
         #expect(process.log.contains(word), "about \(arguments)", sourceLocation: sourceLocation)
       }

@@ -24,6 +24,8 @@ struct Namespace: Sendable {
     }
     name = "\(Self.prefix)\(getpid())-\(number)"
     try Self.command(["ip", "netns", "add", name])
+    // The kernel uses inode numbers again, and somebody may have forgotten what is kept under this one.
+    removeStateFiles()
     for setting in [
       "net.ipv4.ip_forward=0", "net.ipv6.conf.all.forwarding=0",
       "net.ipv6.conf.default.accept_dad=0", "net.ipv6.conf.all.accept_dad=0",
@@ -36,9 +38,8 @@ struct Namespace: Sendable {
 
   /// Removes it, its `/etc` overlay, and what killed gateways left about it under `/run`.
   func remove() {
-    let files = FileManager.default
-    for file in stateFiles { try? files.removeItem(atPath: file) }
-    try? files.removeItem(atPath: configuration)
+    removeStateFiles()
+    try? FileManager.default.removeItem(atPath: configuration)
     _ = try? Self.command(["ip", "netns", "del", name])
   }
 
@@ -113,12 +114,16 @@ struct Namespace: Sendable {
     }
   }
 
-  /// What gateways keep about their changes to this namespace.
+  /// What gateways keep about their changes to this namespace, and their lock.
   var stateFiles: [String] {
     let attributes = try? FileManager.default.attributesOfItem(atPath: path)
     guard let inode = attributes?[.systemFileNumber] as? Int else { return [] }
     let names = (try? FileManager.default.contentsOfDirectory(atPath: "/run/guise")) ?? []
-    return names.filter { $0.hasPrefix("\(inode)-") }.map { "/run/guise/\($0)" }
+    return names.filter { $0.hasPrefix("\(inode)-") || $0.hasPrefix("\(inode).") }.map { "/run/guise/\($0)" }
+  }
+
+  private func removeStateFiles() {
+    for file in stateFiles { try? FileManager.default.removeItem(atPath: file) }
   }
 
   /// Runs `body` on a thread that lives in this namespace; sockets made there stay in it.
