@@ -43,10 +43,13 @@ let package = Package(
       ],
       swiftSettings: settings),
 
+    // The load generator's arithmetic: what datagrams carry, what arrivals mean, reports.
+    .target(name: "LoadModel", swiftSettings: settings),
+
     .executableTarget(
       name: "guise-load",
       dependencies: [
-        "CLiburing",
+        "CLiburing", "LoadModel",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Histogram", package: "hdrhistogram-swift"),
       ],
@@ -55,7 +58,11 @@ let package = Package(
     .testTarget(
       name: "DataPlaneTests", dependencies: ["DataPlane", "CLiburing"],
       resources: [.copy("Vectors")], swiftSettings: settings),
-    .testTarget(name: "ControlTests", dependencies: ["Control"], swiftSettings: settings),
+    .testTarget(
+      name: "ControlTests",
+      dependencies: ["Control", "DataPlane", .product(name: "Logging", package: "swift-log")],
+      swiftSettings: settings),
+    .testTarget(name: "LoadTests", dependencies: ["LoadModel", "guise-load"], swiftSettings: settings),
     .testTarget(name: "EndToEndTests", swiftSettings: settings),
   ],
   swiftLanguageModes: [.v6]

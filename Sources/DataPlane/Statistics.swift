@@ -68,7 +68,9 @@ struct Statistics: @unchecked Sendable {
   func add(_ counter: Counter, _ amount: Int = 1) { bump(counter.rawValue, amount) }
 
   @inline(__always)
-  func drop(_ reason: DropReason, _ amount: Int = 1) { bump(Counter.allCases.count + reason.rawValue, amount) }
+  func drop(_ reason: DropReason, _ amount: Int = 1) {
+    bump(Counter.allCases.count + reason.rawValue, amount)
+  }
 
   // Safety: raw values are dense and below `count`.
   @inline(__always)
@@ -89,7 +91,8 @@ struct Statistics: @unchecked Sendable {
 
 /// Counters as they stood at one moment; they add up over workers.
 package struct StatisticsSnapshot: Sendable, Equatable {
-  fileprivate(set) var values = [UInt64](repeating: 0, count: Counter.allCases.count + DropReason.allCases.count)
+  fileprivate(set) var values = [UInt64](
+    repeating: 0, count: Counter.allCases.count + DropReason.allCases.count)
 
   package init() {}
 

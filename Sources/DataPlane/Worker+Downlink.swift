@@ -104,7 +104,8 @@ extension Worker where E: ~Copyable {
     statistics.drop(.unknownFlow, count)
     sendControl(
       SegmentHeader(
-        key: segment.key, sequence: segment.acknowledgement, acknowledgement: segment.end, flags: [.rst, .ack]))
+        key: segment.key, sequence: segment.acknowledgement, acknowledgement: segment.end,
+        flags: [.rst, .ack]))
   }
 
   /// Opens a flow for a client that returned our cookie, with a socket of its own.

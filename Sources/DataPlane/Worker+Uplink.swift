@@ -60,7 +60,8 @@ extension Worker where E: ~Copyable {
     }
     let isIPv4 = remote.address.isIPv4
     let key = FlowKey(
-      remote: remote.address, local: plan.ownAddress(isIPv4: isIPv4), remotePort: remote.port, localPort: port)
+      remote: remote.address, local: plan.ownAddress(isIPv4: isIPv4), remotePort: remote.port, localPort: port
+    )
     guard
       let index = flows.insert(
         key: key, peer: peer, segmentBytesMax: plan.segmentBytesMax(isIPv4: isIPv4), now: now)

@@ -93,7 +93,9 @@ struct BufferPool: ~Copyable {
     self.tables = tables
   }
 
-  private static func carve<T>(_ table: inout UnsafeMutableRawPointer, _ count: Int) -> UnsafeMutablePointer<T> {
+  private static func carve<T>(_ table: inout UnsafeMutableRawPointer, _ count: Int) -> UnsafeMutablePointer<
+    T
+  > {
     let part = unsafe table.bindMemory(to: T.self, capacity: count)
     unsafe table += count * MemoryLayout<T>.stride
     return unsafe part

@@ -47,7 +47,9 @@ struct TrainPool: ~Copyable {
     self.capacity = capacity
   }
 
-  private static func carve<T>(_ memory: inout UnsafeMutableRawPointer, _ count: Int) -> UnsafeMutablePointer<T> {
+  private static func carve<T>(_ memory: inout UnsafeMutableRawPointer, _ count: Int) -> UnsafeMutablePointer<
+    T
+  > {
     let part = unsafe memory.alignedUp(for: T.self).bindMemory(to: T.self, capacity: count)
     unsafe memory = UnsafeMutableRawPointer(part + count)
     return unsafe part
@@ -82,7 +84,8 @@ struct TrainPool: ~Copyable {
   /// Adds a stretch of memory that `room` has granted; the caller has retained the buffer for it.
   @inline(__always)
   mutating func append(
-    _ id: TrainID, buffer: BufferID, at address: UnsafeMutableRawPointer, length: Int, size: Int, headroom: Bool
+    _ id: TrainID, buffer: BufferID, at address: UnsafeMutableRawPointer, length: Int, size: Int,
+    headroom: Bool
   ) {
     let index = unsafe trains[Int(id)].pieceCount
     precondition(index < Limits.trainSegmentsMax)
@@ -102,7 +105,9 @@ struct TrainPool: ~Copyable {
 
   /// Writes the headers, in place in front of the first piece if it has the room, and returns the gather list.
   @inline(__always)
-  mutating func prependHeader(_ id: TrainID, _ header: SegmentHeader) -> (UnsafeMutablePointer<iovec>, count: Int) {
+  mutating func prependHeader(_ id: TrainID, _ header: SegmentHeader) -> (
+    UnsafeMutablePointer<iovec>, count: Int
+  ) {
     let train = unsafe trains[Int(id)]
     let list = unsafe vectors + Int(id) &* Self.vectorsPerTrain
     let length = header.length

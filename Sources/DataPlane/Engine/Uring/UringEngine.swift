@@ -222,9 +222,10 @@ struct UringEngine: Engine, ~Copyable {
       unsafe io_uring_prep_writev(entry, Slot.tun, vectors, UInt32(count), UInt64.max)
     }
     unsafe entry.pointee.flags |= guise_sqe_fixed_file | guise_sqe_cqe_skip_success
-    unsafe entry.pointee.user_data = Token(
-      .write, index: UInt32(train), generation: trains[train].generation
-    ).rawValue
+    unsafe entry.pointee.user_data =
+      Token(
+        .write, index: UInt32(train), generation: trains[train].generation
+      ).rawValue
     queued.append(train)
   }
 
@@ -235,9 +236,10 @@ struct UringEngine: Engine, ~Copyable {
     let slot = flow == DatagramArrival.listener ? Slot.listener : Slot.firstFlow + Int32(flow)
     unsafe io_uring_prep_sendmsg(entry, slot, message, UInt32(MSG_DONTWAIT | MSG_NOSIGNAL))
     unsafe entry.pointee.flags |= guise_sqe_fixed_file | guise_sqe_cqe_skip_success
-    unsafe entry.pointee.user_data = Token(
-      .send, index: UInt32(train), generation: trains[train].generation
-    ).rawValue
+    unsafe entry.pointee.user_data =
+      Token(
+        .send, index: UInt32(train), generation: trains[train].generation
+      ).rawValue
     queued.append(train)
   }
 

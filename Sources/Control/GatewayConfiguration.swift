@@ -1,0 +1,71 @@
+package import DataPlane
+
+/// What the operator asked for, before anything was looked up on the host.
+package struct GatewayConfiguration: Sendable {
+  /// Where traffic comes in, which also says which end this is.
+  package enum Listen: Hashable, Sendable {
+    /// A client's UDP socket.
+    case udp(HostPort)
+    /// A server's TCP port, on every address of the host.
+    case tcp(port: UInt16)
+  }
+
+  package enum FirewallMode: String, Sendable, CaseIterable {
+    /// Rules are installed, and removed at the end.
+    case auto
+    /// The operator sees to masquerade or DNAT.
+    case off
+  }
+
+  package enum OffloadMode: String, Sendable, CaseIterable {
+    /// On where the kernel takes it.
+    case auto
+    case on
+    case off
+  }
+
+  package var listen: Listen
+  package var remote: HostPort
+
+  /// The device's name, or nil for the first free of guise0, guise1, …
+  package var device: String?
+  package var tunIPv4 = TunAddressRequest()
+  package var tunIPv6 = TunAddressRequest()
+  package var ipv4Only = false
+  /// In bytes; nil for what the way to the other end takes.
+  package var mtu: Int?
+  /// nil for one on each core that is online.
+  package var workers: Int?
+  package var idleTimeoutSeconds = 180
+  package var handshakePacketPath: String?
+  package var firewall = FirewallMode.auto
+  package var offload = OffloadMode.auto
+  /// nil for the best that the kernel grants.
+  package var engine: EngineKind?
+
+  package init(listen: Listen, remote: HostPort) {
+    self.listen = listen
+    self.remote = remote
+  }
+
+  package var role: Role {
+    switch listen {
+    case .udp: .client
+    case .tcp: .server
+    }
+  }
+
+  // Bounds that the command line checks.
+  package static let mtuRange = 576...65_535
+  package static let workersRange = 1...TunDevice.queueCountMax
+  package static let idleTimeoutRange = 1...604_800
+
+  /// Whether the kernel would take `name` for a device and nft for a part of a table's name. One `%d`
+  /// stands for a number that the kernel picks.
+  package static func isDeviceName(_ name: String) -> Bool {
+    let plain = name.hasSuffix("%d") ? String(name.dropLast(2)) : name
+    return (1...TunDevice.nameLengthMax).contains(name.utf8.count) && !plain.isEmpty
+      && plain != "." && plain != ".." && plain != "all" && plain != "default"
+      && plain.utf8.allSatisfy(\.isNameByte)
+  }
+}

@@ -1,0 +1,141 @@
+internal import DataPlane
+internal import FoundationEssentials
+
+/// The host's addresses, routes and links, by way of ip(8), which prints them as JSON.
+enum HostNetwork {
+  /// What each family's addresses and routes cover; a default route covers nothing.
+  static func takenPrefixes(_ families: Set<AddressFamily>) throws(SetupError) -> [TakenPrefix] {
+    var taken: [TakenPrefix] = []
+    for family in AddressFamily.allCases where families.contains(family) {
+      let addresses = ["-j", option(family), "address", "show"]
+      taken += try takenPrefixes(addresses: HostTool.ip.run(addresses), command: addresses)
+      let routes = ["-j", option(family), "route", "show", "table", "all"]
+      taken += try takenPrefixes(routes: HostTool.ip.run(routes), command: routes)
+    }
+    return taken
+  }
+
+  static func takenPrefixes(addresses: String, command: [String] = []) throws(SetupError) -> [TakenPrefix] {
+    try decode([Interface].self, addresses, command).flatMap { interface in
+      (interface.addressList ?? []).compactMap { entry -> TakenPrefix? in
+        guard let local = entry.local, let address = Address(local) else { return nil }
+        let prefix = AddressPrefix(address, length: entry.prefixLength ?? (address.isIPv4 ? 32 : 128))
+        return TakenPrefix(prefix: prefix, reason: "\(interface.name ?? "an interface") has \(prefix)")
+      }
+    }
+  }
+
+  static func takenPrefixes(routes: String, command: [String] = []) throws(SetupError) -> [TakenPrefix] {
+    try decode([Route].self, routes, command).compactMap { route -> TakenPrefix? in
+      // Nothing lies behind an unreachable range. A route to half of all addresses or more is a default
+      // route in disguise, as VPNs set it.
+      guard !["unreachable", "blackhole", "prohibit", "throw"].contains(route.type ?? ""),
+        let destination = route.destination, let prefix = AddressPrefix(destination), prefix.length > 1
+      else { return nil }
+      return TakenPrefix(prefix: prefix, reason: "\(prefix) is routed to \(route.device ?? "a gateway")")
+    }
+  }
+
+  /// The largest packet in bytes that the way to `remote` takes, or nil where none is known.
+  ///
+  /// The way to an address of the host's own is nil as well: loopback's 65 536 says nothing.
+  static func egressMTU(to remote: Address) -> Int? {
+    let command = ["-j", option(remote.family), "route", "get", "\(remote)"]
+    guard let text = try? HostTool.ip.run(command) else { return nil }
+    return mtu(ofRoute: text)
+  }
+
+  /// The MTU of the first default route's link, where a server's answers leave.
+  static func defaultRouteMTU(_ families: Set<AddressFamily>) -> Int? {
+    for family in AddressFamily.allCases where families.contains(family) {
+      let command = ["-j", option(family), "route", "show", "default"]
+      if let text = try? HostTool.ip.run(command), let mtu = mtu(ofRoute: text) { return mtu }
+    }
+    return nil
+  }
+
+  private static func mtu(ofRoute text: String) -> Int? {
+    guard let route = try? decode([Route].self, text, []).first, route.type != "local",
+      let device = route.device
+    else { return nil }
+    if let metric = route.metrics?.compactMap(\.mtu).first { return metric }
+    guard let link = try? HostTool.ip.run(["-j", "link", "show", "dev", device]) else { return nil }
+    return try? decode([Interface].self, link, []).first?.mtu
+  }
+
+  /// Brings a device up and gives it its addresses.
+  ///
+  /// The kernel shall send nothing into it by itself: without a link-local address there is no router
+  /// solicitation, without multicast no group report (a forwarding host joins ff02::2 on every link).
+  static func configure(device: String, pairs: [TunAddressPair]) throws(SetupError) {
+    try HostTool.ip.run(["link", "set", "dev", device, "multicast", "off"])
+    do throws(SetupError) {
+      try HostTool.ip.run(["link", "set", "dev", device, "addrgenmode", "none"])
+    } catch {
+      // A host without IPv6 has no such setting, and no need of it.
+      if pairs.contains(where: { !$0.local.isIPv4 }) { throw error }
+    }
+    // Before the addresses: for an IPv6 address that was there first, going up makes a route to our own end
+    // in place of the peer's (fixup_permanent_addr in net/ipv6/addrconf.c).
+    try HostTool.ip.run(["link", "set", "dev", device, "up"])
+    for pair in pairs {
+      let nodad = pair.local.isIPv4 ? [] : ["nodad"]
+      try HostTool.ip.run(
+        [option(pair.local.family), "address", "add", "\(pair.local)", "peer", "\(pair.peer)", "dev", device]
+          + nodad)
+    }
+  }
+
+  private static func option(_ family: AddressFamily) -> String { family == .ipv4 ? "-4" : "-6" }
+
+  private static func decode<Value: Decodable>(
+    _ type: Value.Type, _ text: String, _ command: [String]
+  ) throws(SetupError) -> Value {
+    // No entry at all is printed as nothing by some versions.
+    let json = text.allSatisfy(\.isWhitespace) ? "[]" : text
+    guard let value = try? JSONDecoder().decode(type, from: Data(json.utf8)) else {
+      throw .toolOutputUnreadable(command: (["ip"] + command).joined(separator: " "))
+    }
+    return value
+  }
+
+  private struct Interface: Decodable {
+    let name: String?
+    let mtu: Int?
+    let addressList: [Entry]?
+
+    enum CodingKeys: String, CodingKey {
+      case name = "ifname"
+      case mtu
+      case addressList = "addr_info"
+    }
+
+    struct Entry: Decodable {
+      let local: String?
+      let prefixLength: Int?
+
+      enum CodingKeys: String, CodingKey {
+        case local
+        case prefixLength = "prefixlen"
+      }
+    }
+  }
+
+  private struct Route: Decodable {
+    let type: String?
+    let destination: String?
+    let device: String?
+    let metrics: [Metric]?
+
+    enum CodingKeys: String, CodingKey {
+      case type
+      case destination = "dst"
+      case device = "dev"
+      case metrics
+    }
+
+    struct Metric: Decodable {
+      let mtu: Int?
+    }
+  }
+}

@@ -1,0 +1,168 @@
+internal import DataPlane
+internal import Glibc
+internal import Logging
+
+/// What is known once the host has been looked at, before anything on it is changed.
+struct Preflight: Sendable {
+  let configuration: GatewayConfiguration
+  let remote: Endpoint
+  /// A client's UDP endpoint.
+  let local: Endpoint?
+  /// The families that the TUN device carries.
+  let families: Set<AddressFamily>
+  let mtu: Int
+  let workers: Int
+  let handshakePacket: [UInt8]
+
+  /// Looks everything up and throws the first thing that would make the gateway fail.
+  static func check(_ configuration: GatewayConfiguration, _ log: Logger) throws(SetupError) -> Preflight {
+    try Privileges.current().check()
+    try checkTunDevice()
+    guard HostTool.ip.path() != nil else { throw .toolMissing(.ip) }
+    if configuration.firewall == .auto, HostTool.nft.path() == nil { throw .toolMissing(.nft) }
+    if let device = configuration.device, !deviceIsGone(device) { throw .deviceTaken(device) }
+
+    let local = try checkedLocal(configuration, log)
+    let available = try availableFamilies(configuration, log)
+    let remote = try HostResolution.endpoint(
+      of: configuration.remote, families: available, purpose: "--remote")
+    try checkRemote(remote.address, configuration.role)
+
+    var families = configuration.role == .client ? [remote.address.family] : available
+    let mtu = egressMTU(configuration, remote, families, log)
+    if mtu < minimumMTUForIPv6, families.contains(.ipv6) {
+      guard configuration.role == .server else { throw .mtuTooSmallForIPv6(mtu) }
+      log.warning("an MTU of \(mtu) is too small for IPv6, which needs 1280: going on with IPv4 only")
+      families.remove(.ipv6)
+    }
+    return Preflight(
+      configuration: configuration, remote: remote, local: local, families: families, mtu: mtu,
+      workers: configuration.workers ?? onlineCores(),
+      handshakePacket: try handshakePacket(configuration, mtu: mtu, families: families))
+  }
+
+  /// Whether there is no such device, or none any more within a moment.
+  static func deviceIsGone(_ name: String) -> Bool {
+    Patience.wait { unsafe if_nametoindex(name) == 0 }
+  }
+
+  private static let minimumMTUForIPv6 = 1280  // RFC 8200 §5
+
+  private static func checkTunDevice() throws(SetupError) {
+    let descriptor = unsafe open("/dev/net/tun", O_RDWR | O_CLOEXEC)
+    guard descriptor >= 0 else { throw .noTunDevice(errno: errno) }
+    close(descriptor)
+  }
+
+  // MARK: - Where traffic comes in
+
+  private static func checkedLocal(
+    _ configuration: GatewayConfiguration, _ log: Logger
+  ) throws(SetupError) -> Endpoint? {
+    switch configuration.listen {
+    case .udp(let target):
+      let all = Set(AddressFamily.allCases)
+      let local = try HostResolution.endpoint(of: target, families: all, purpose: "--local")
+      try checkFree(local)
+      return local
+    case .tcp(let port):
+      for listener in ListeningSockets.tcp(port: port) {
+        log.warning(
+          "a program listens on TCP \(listener) already: from now on its port leads to guise, until guise ends"
+        )
+      }
+      return nil
+    }
+  }
+
+  /// Tries to bind without SO_REUSEPORT, which would let two gateways take turns on one port.
+  private static func checkFree(_ local: Endpoint) throws(SetupError) {
+    let isFree = try Patience.wait { () throws(SetupError) in
+      do throws(SetupError) {
+        close(try bind(local, reusePort: false, offload: false))
+        return true
+      } catch .udpPortTaken {
+        return false
+      }
+    }
+    guard isFree else { throw .udpPortTaken(local) }
+  }
+
+  /// Binds a UDP socket; tells what is wrong in the operator's words.
+  static func bind(_ local: Endpoint, reusePort: Bool, offload: Bool) throws(SetupError) -> Int32 {
+    do throws(KernelError) {
+      return try UDPSocket.bound(to: local, reusePort: reusePort, offload: offload)
+    } catch {
+      switch error.errno {
+      case EADDRINUSE: throw .udpPortTaken(local)
+      case EADDRNOTAVAIL, EAFNOSUPPORT: throw .udpAddressUnavailable(local)
+      default: throw .kernelRefused(error)
+      }
+    }
+  }
+
+  // MARK: - Where it goes
+
+  private static func availableFamilies(
+    _ configuration: GatewayConfiguration, _ log: Logger
+  ) throws(SetupError) -> Set<AddressFamily> {
+    guard !configuration.ipv4Only else { return [.ipv4] }
+    guard Sysctl().read("net/ipv6/conf/all/disable_ipv6") == "0" else {
+      if case .address(let address) = configuration.remote.host, !address.isIPv4 {
+        throw .ipv6Unavailable(target: "\(address)")
+      }
+      if configuration.role == .server {
+        log.warning("IPv6 is switched off on this host: going on with IPv4 only")
+      }
+      return [.ipv4]
+    }
+    return [.ipv4, .ipv6]
+  }
+
+  private static func checkRemote(_ address: Address, _ role: Role) throws(SetupError) {
+    if address.isUnspecified { throw .remoteUnusable(address, kind: "the unspecified address") }
+    if address.isMulticast { throw .remoteUnusable(address, kind: "a multicast or broadcast address") }
+    if role == .client, address.isLoopback { throw .remoteLoopback(address) }
+  }
+
+  private static func egressMTU(
+    _ configuration: GatewayConfiguration, _ remote: Endpoint, _ families: Set<AddressFamily>, _ log: Logger
+  ) -> Int {
+    if let mtu = configuration.mtu { return mtu }
+    let found =
+      switch configuration.role {
+      case .client: HostNetwork.egressMTU(to: remote.address)
+      case .server: HostNetwork.defaultRouteMTU(families)
+      }
+    guard let found else {
+      log.debug("no MTU to be learnt from the routes: using 1500 ('--mtu' sets another)")
+      return 1500
+    }
+    let range = GatewayConfiguration.mtuRange
+    return min(max(found, range.lowerBound), range.upperBound)
+  }
+
+  // MARK: - The rest
+
+  private static func onlineCores() -> Int {
+    let range = GatewayConfiguration.workersRange
+    return min(max(sysconf(Int32(_SC_NPROCESSORS_ONLN)), range.lowerBound), range.upperBound)
+  }
+
+  private static func handshakePacket(
+    _ configuration: GatewayConfiguration, mtu: Int, families: Set<AddressFamily>
+  ) throws(SetupError) -> [UInt8] {
+    guard let path = configuration.handshakePacketPath else { return [] }
+    let bytes: [UInt8]
+    do {
+      bytes = try TextFile.read(path)
+    } catch {
+      throw .fileUnreadable(path: path, errno: error.errno)
+    }
+    let limit = mtu - (families.map(\.headerBytes).max() ?? 0)
+    guard (1...limit).contains(bytes.count) else {
+      throw .handshakePacketUnusable(path: path, bytes: bytes.count, limit: limit)
+    }
+    return bytes
+  }
+}

@@ -1,0 +1,30 @@
+internal import Glibc
+
+/// What this process may do, out of `/proc/self/status` (capabilities(7)).
+struct Privileges: Equatable, Sendable {
+  let effective: UInt64
+  let ambient: UInt64
+  let isRoot: Bool
+
+  static func current() -> Privileges {
+    Privileges(status: TextFile.lines("/proc/self/status"), isRoot: geteuid() == 0)
+  }
+
+  init(status: [String], isRoot: Bool) {
+    effective = Self.mask("CapEff:", status)
+    ambient = Self.mask("CapAmb:", status)
+    self.isRoot = isRoot
+  }
+
+  /// A program that root starts has root's capabilities again; others keep only ambient ones.
+  func check() throws(SetupError) {
+    let networkAdministration: UInt64 = 1 << 12  // CAP_NET_ADMIN
+    guard effective & networkAdministration != 0 else { throw .notPermitted }
+    guard isRoot || ambient & networkAdministration != 0 else { throw .notPermittedForTools }
+  }
+
+  private static func mask(_ label: String, _ status: [String]) -> UInt64 {
+    guard let line = status.first(where: { $0.hasPrefix(label) }) else { return 0 }
+    return UInt64(line.dropFirst(label.count).drop(while: { $0 == "\t" || $0 == " " }), radix: 16) ?? 0
+  }
+}

@@ -1,0 +1,148 @@
+package import DataPlane
+internal import Glibc
+
+/// Why a gateway cannot run. The text says in one line what is wrong and what to do about it.
+package enum SetupError: Error, Equatable, Sendable {
+  // The host lacks something.
+  case noTunDevice(errno: Int32)
+  case notPermitted
+  case notPermittedForTools
+  case toolMissing(HostTool)
+  case toolNotStarted(HostTool, errno: Int32)
+  case toolTimedOut(command: String, seconds: Int)
+  case toolFailed(HostTool, command: String, status: Int32, message: String)
+  case toolOutputUnreadable(command: String)
+  case sysctlRefused(name: String, value: String, errno: Int32)
+  case ipv6Unavailable(target: String)
+  case setupBusy(path: String)
+  case stateUnavailable(path: String)
+
+  // Something that was asked for is taken, or cannot be.
+  case deviceTaken(String)
+  case tunAddressTaken(Address, reason: String)
+  case tunAddressesEqual(Address)
+  case noFreeTunAddress(AddressFamily)
+  case udpPortTaken(Endpoint)
+  case udpAddressUnavailable(Endpoint)
+  case offloadRefused
+  case remoteLoopback(Address)
+  case remoteUnusable(Address, kind: String)
+  case unresolved(option: String, name: String, reason: String)
+  case familyUnavailable(option: String, target: String, family: AddressFamily)
+  case mtuTooSmallForIPv6(Int)
+  case fileUnreadable(path: String, errno: Int32)
+  case handshakePacketUnusable(path: String, bytes: Int, limit: Int)
+
+  // The data plane's own refusals.
+  case engineRefused(KernelError)
+  case engineTooOld(KernelError)
+  case descriptorsExhausted(KernelError)
+  case lockedMemoryExhausted(KernelError)
+  case kernelRefused(KernelError)
+  case workerFailed(KernelError)
+  case stopForced
+}
+
+extension SetupError: CustomStringConvertible {
+  package var description: String {
+    switch self {
+    case .noTunDevice(let errno) where errno == EACCES || errno == EPERM:
+      "this user may not open /dev/net/tun: run as root, or 'chmod 0666 /dev/net/tun' (CAP_NET_ADMIN still "
+        + "decides who makes devices), or allow it in the container"
+    case .noTunDevice(let errno):
+      "cannot open /dev/net/tun (\(text(errno))): load the module with 'modprobe tun', or give the container "
+        + "the device with '--device /dev/net/tun'"
+    case .notPermitted:
+      "CAP_NET_ADMIN is missing, and without it there is no TUN device: run as root, or give the service "
+        + "'AmbientCapabilities=CAP_NET_ADMIN', or the container '--cap-add NET_ADMIN'"
+    case .notPermittedForTools:
+      "CAP_NET_ADMIN is there but not inheritable, so ip and nft would lack it: run as root, or start guise "
+        + "with the ambient capability ('AmbientCapabilities=CAP_NET_ADMIN' in systemd)"
+    case .toolMissing(.nft):
+      "nft is missing: 'apt install nftables', or use '--firewall off' and set up the rules yourself"
+    case .toolMissing(let tool): "\(tool.rawValue) is missing: 'apt install \(tool.package)'"
+    case .toolNotStarted(let tool, let errno): "cannot start \(tool.rawValue): \(text(errno))"
+    case .toolTimedOut(let command, let seconds):
+      "'\(command)' did not end within \(seconds) s: run it by hand to see what it waits for"
+    case .toolFailed(let tool, let command, let status, let message):
+      "'\(command)' failed with status \(status) (\(message.isEmpty ? "it said nothing" : message)): "
+        + (tool == .nft
+          ? "see that the kernel has nf_tables and NAT ('modprobe nft_chain_nat'), or use '--firewall off' and set "
+            + "up the rules yourself"
+          : "run it by hand to see more")
+    case .toolOutputUnreadable(let command):
+      "'\(command)' printed something that is not the expected JSON: guise needs iproute2 5.0 and nftables 0.9 "
+        + "or newer"
+    case .sysctlRefused(let name, let value, let errno):
+      "cannot set \(dotted(name)) to \(value) (\(text(errno))): set it yourself with "
+        + "'sysctl -w \(dotted(name))=\(value)', or 'docker run --sysctl \(dotted(name))=\(value)' for a container"
+        + (name.hasPrefix("net/ipv6/") ? ", or use '--ipv4-only'" : "")
+    case .ipv6Unavailable(let target):
+      "\(target) is an IPv6 address, but IPv6 is switched off on this host: enable it "
+        + "('sysctl -w net.ipv6.conf.all.disable_ipv6=0'), or use an IPv4 address"
+    case .setupBusy(let path):
+      "another guise has been setting up this network namespace for too long: see who holds \(path) with "
+        + "'fuser -v \(path)'"
+    case .stateUnavailable(let path): "cannot write \(path): run as root"
+    case .deviceTaken(let name):
+      "a network device named \(name) exists already: choose another with '--tun', or leave it out"
+    case .tunAddressTaken(let address, let reason):
+      "the TUN address \(address) is taken, since \(reason): choose others with '--tun-local' and '--tun-peer' "
+        + "('--tun-local6' and '--tun-peer6'), or leave them out"
+    case .tunAddressesEqual(let address):
+      "the two ends of the TUN device cannot both be \(address): choose different addresses"
+    case .noFreeTunAddress(let family):
+      "no free \(family) addresses found for the TUN device: choose some with "
+        + (family == .ipv4 ? "'--tun-local' and '--tun-peer'" : "'--tun-local6' and '--tun-peer6'")
+    case .udpPortTaken(let endpoint):
+      "UDP port \(endpoint.port) is taken on \(endpoint.address): stop who uses it ('ss -lunp sport = "
+        + ":\(endpoint.port)' names it), or choose another with '--local'"
+    case .udpAddressUnavailable(let endpoint):
+      "this host has no address \(endpoint.address) to bind to: use one that 'ip address' shows, or 0.0.0.0"
+    case .offloadRefused:
+      "the TUN device refuses offload: use '--offload auto' to go on without it"
+    case .remoteLoopback(let address):
+      "'--remote' \(address) is a loopback address, which packets from a TUN device cannot reach: use the "
+        + "address that the other end has on the network"
+    case .remoteUnusable(let address, let kind):
+      "'--remote' \(address) is \(kind), and no single host answers there: give the address of one host"
+    case .unresolved(let option, let name, let reason):
+      "cannot find the address of '\(name)' (\(option)): \(reason); check the name and the host's DNS, or give "
+        + "an address"
+    case .familyUnavailable(let option, let target, .ipv6):
+      "\(option) \(target) has only IPv6 addresses and IPv6 is out of use here: leave out '--ipv4-only' and "
+        + "enable IPv6 on the host, or give an IPv4 address"
+    case .familyUnavailable(let option, let target, .ipv4):
+      "\(option) \(target) has only IPv4 addresses and IPv4 is out of use here: give an IPv6 address"
+    case .mtuTooSmallForIPv6(let mtu):
+      "an MTU of \(mtu) is too small for IPv6, which needs 1280: raise '--mtu', or use '--ipv4-only'"
+    case .fileUnreadable(let path, let errno): "cannot read \(path): \(text(errno))"
+    case .handshakePacketUnusable(let path, let bytes, let limit):
+      bytes == 0
+        ? "the handshake packet \(path) is empty: put at least one byte into it, or leave out "
+          + "'--handshake-packet'"
+        : "the handshake packet \(path) has \(bytes) bytes, and at most \(limit) fit into one segment: make it "
+          + "shorter"
+    case .engineRefused(let error):
+      "the kernel refuses io_uring (\(error)): set 'sysctl -w kernel.io_uring_disabled=0', or allow it in the "
+        + "container's seccomp profile"
+    case .engineTooOld(let error):
+      "this kernel's io_uring lacks what guise needs (\(error)): run Linux 6.7 or newer"
+    case .descriptorsExhausted(let error):
+      "there are too few descriptors (\(error)): raise the limit with 'LimitNOFILE=' in systemd, or 'ulimit -Hn'"
+    case .lockedMemoryExhausted(let error):
+      "too little memory may be locked (\(error)): raise the limit with 'LimitMEMLOCK=infinity' in systemd, or "
+        + "'ulimit -l unlimited'"
+    case .kernelRefused(let error): "the kernel refused \(error)"
+    case .workerFailed(let error): "a worker ended by itself: \(error)"
+    case .stopForced: "stopped without waiting for the workers; peers notice only when they send"
+    }
+  }
+
+  /// Names as sysctl(8) shows them, unless an interface's name holds dots itself.
+  private func dotted(_ name: String) -> String {
+    name.contains(".") ? name : name.replacing("/", with: ".")
+  }
+
+  private func text(_ errno: Int32) -> String { unsafe String(cString: strerror(errno)) }
+}

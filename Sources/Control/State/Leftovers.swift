@@ -1,0 +1,30 @@
+internal import Logging
+
+/// What instances left on the host that were killed before they could clean up.
+enum Leftovers {
+  /// Undoes it all, under the directory's lock; what is refused is logged, and the rest goes on.
+  ///
+  /// Sysctls are put back only when no instance lives that may need them. Devices need nothing: they went
+  /// with their process.
+  static func undo(_ state: StateDirectory, _ sysctl: Sysctl, _ log: Logger) {
+    state.reapDeadInstances { record in
+      log.notice("cleaning up after process \(record.processID), which could not: device \(record.device)")
+      guard let table = record.firewallTable else { return true }
+      do throws(SetupError) {
+        try Firewall.remove(table: table)
+        return true
+      } catch {
+        log.warning("cannot remove the table inet \(table): \(error)")
+        return false
+      }
+    }
+    putBackShared(state, sysctl, besides: nil, log)
+  }
+
+  /// Puts the shared sysctls back, unless an instance other than `own` lives.
+  static func putBackShared(_ state: StateDirectory, _ sysctl: Sysctl, besides own: String?, _ log: Logger) {
+    guard !state.hasLiveInstance(besides: own) else { return }
+    for error in Forwarding.undo(state.shared(), sysctl) { log.warning("\(error)") }
+    state.removeShared()
+  }
+}

@@ -1,0 +1,64 @@
+internal import Glibc
+
+/// A file that this process alone holds, by flock(2): until the value ends, or the process does, however
+/// it ends.
+struct LockedFile: ~Copyable {
+  let path: String
+  private let descriptor: Int32
+
+  enum Failure: Error, Equatable {
+    case heldByAnother
+    case refused(errno: Int32)
+  }
+
+  /// Opens or makes the file (mode 0600) and takes the lock without waiting.
+  init(_ path: String) throws(Failure) {
+    let descriptor = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+    guard descriptor >= 0 else { throw .refused(errno: errno) }
+    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+      let error = errno
+      close(descriptor)
+      throw error == EWOULDBLOCK ? .heldByAnother : .refused(errno: error)
+    }
+    // Between opening and locking, its holder may have removed it: then the lock is on a file that nobody
+    // else will ever find.
+    guard Self.isCurrent(descriptor, path) else {
+      close(descriptor)
+      throw .heldByAnother
+    }
+    self.path = path
+    self.descriptor = descriptor
+  }
+
+  private static func isCurrent(_ descriptor: Int32, _ path: String) -> Bool {
+    var opened = stat()
+    var named = stat()
+    return unsafe fstat(descriptor, &opened) == 0 && stat(path, &named) == 0
+      && opened.st_ino == named.st_ino && opened.st_dev == named.st_dev
+  }
+
+  deinit { close(descriptor) }
+
+  func replaceContents(_ bytes: [UInt8]) throws(Failure) {
+    guard ftruncate(descriptor, 0) == 0, lseek(descriptor, 0, SEEK_SET) == 0 else {
+      throw .refused(errno: errno)
+    }
+    do {
+      try TextFile.write(bytes, to: descriptor)
+    } catch {
+      throw .refused(errno: error.errno)
+    }
+  }
+
+  func contents() throws(Failure) -> [UInt8] {
+    guard lseek(descriptor, 0, SEEK_SET) == 0 else { throw .refused(errno: errno) }
+    do {
+      return try TextFile.read(descriptor)
+    } catch {
+      throw .refused(errno: error.errno)
+    }
+  }
+
+  /// Removes the file while the lock is still held, so that nobody takes over a name that goes away.
+  consuming func remove() { unsafe unlink(path) }
+}

@@ -1,0 +1,16 @@
+/// What one running instance has on the host; its file is locked for as long as the instance lives.
+struct InstanceRecord: Codable, Equatable, Sendable {
+  /// `NetworkNamespace.identity`.
+  var namespace: String
+  var processID: Int32
+  var device: String
+  /// The nftables table in the family `inet`, or nil where guise leaves the firewall alone.
+  var firewallTable: String?
+}
+
+/// What all instances of one network namespace together changed, and the last of them puts back.
+struct SharedRecord: Codable, Equatable, Sendable {
+  var namespace: String
+  /// In the order in which they were made.
+  var sysctls: [SysctlChange]
+}

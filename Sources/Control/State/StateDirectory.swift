@@ -1,0 +1,131 @@
+internal import FoundationEssentials
+internal import Glibc
+
+/// `/run/guise`: what the instances of this network namespace changed on the host.
+///
+/// `INODE-DEVICE.json` is an instance's (`InstanceRecord`), `INODE.shared.json` that of all of them
+/// (`SharedRecord`), and `INODE.lock` is held by whoever changes the host or puts it back.
+struct StateDirectory: Sendable {
+  static let standardPath = "/run/guise"
+
+  let path: String
+  let namespace: NetworkNamespace
+
+  /// Makes the directory (mode 0755) when there is none.
+  init(path: String = standardPath, namespace: NetworkNamespace) throws(LockedFile.Failure) {
+    guard unsafe mkdir(path, 0o755) == 0 || errno == EEXIST else { throw .refused(errno: errno) }
+    guard unsafe access(path, W_OK) == 0 else { throw .refused(errno: errno) }
+    self.path = path
+    self.namespace = namespace
+  }
+
+  /// Runs `body` while no other instance sets up or cleans up; waits for that, up to `secondsMax`.
+  ///
+  /// The lock's file goes when nothing else is on record.
+  func withLock<Result: ~Copyable>(
+    secondsMax: Int = 30, _ body: () throws(SetupError) -> Result
+  ) throws(SetupError) -> Result {
+    let lock = try takeLock(secondsMax)
+    defer {
+      if !hasRecords { unsafe unlink(lockPath) }
+      extendLifetime(lock)
+    }
+    return try body()
+  }
+
+  /// nil where it cannot be taken at all: better to go on without than not at all.
+  private func takeLock(_ secondsMax: Int) throws(SetupError) -> LockedFile? {
+    for _ in 0..<max(1, secondsMax * 20) {
+      do throws(LockedFile.Failure) {
+        return try LockedFile(lockPath)
+      } catch .heldByAnother {
+        usleep(50_000)
+      } catch {
+        return nil
+      }
+    }
+    throw .setupBusy(path: lockPath)
+  }
+
+  private var lockPath: String { "\(path)/\(namespace.inode).lock" }
+
+  private var hasRecords: Bool { unsafe access(sharedPath, F_OK) == 0 || !instanceFiles().isEmpty }
+
+  // MARK: - Instances
+
+  /// Takes the instance's file and fills it in.
+  func claim(_ record: InstanceRecord) throws(LockedFile.Failure) -> LockedFile {
+    let file = try LockedFile("\(path)/\(instancePrefix)\(record.device).json")
+    try file.replaceContents(Self.encode(record))
+    return file
+  }
+
+  /// Whether another instance of this namespace is alive. Records of dead ones do not count.
+  func hasLiveInstance(besides own: String?) -> Bool {
+    instanceFiles().contains { name in
+      guard name != own.map({ "\(instancePrefix)\($0).json" }) else { return false }
+      do throws(LockedFile.Failure) {
+        _ = try LockedFile("\(path)/\(name)")
+        return false
+      } catch {
+        return error == .heldByAnother
+      }
+    }
+  }
+
+  /// Calls `undo` with every record whose instance is dead, and forgets those for which it gives true.
+  /// Unreadable records, and those of a namespace that is gone, are forgotten at once.
+  func reapDeadInstances(_ undo: (InstanceRecord) -> Bool) {
+    for name in instanceFiles() {
+      guard let file = try? LockedFile("\(path)/\(name)") else { continue }
+      let record = (try? file.contents()).flatMap { Self.decode(InstanceRecord.self, $0) }
+      guard let record, record.namespace == namespace.identity else {
+        file.remove()
+        continue
+      }
+      if undo(record) { file.remove() }
+    }
+  }
+
+  private var instancePrefix: String { "\(namespace.inode)-" }
+
+  private func instanceFiles() -> [String] {
+    TextFile.names(in: path).filter { $0.hasPrefix(instancePrefix) && $0.hasSuffix(".json") }
+  }
+
+  // MARK: - Changes that instances share
+
+  /// Adds changes behind those that are recorded; what was changed first decides what is put back.
+  func addShared(_ changes: [SysctlChange]) throws(LockedFile.Failure) {
+    let known = shared()
+    let names = Set(known.map(\.name))
+    let record = SharedRecord(
+      namespace: namespace.identity, sysctls: known + changes.filter { !names.contains($0.name) })
+    try LockedFile(sharedPath).replaceContents(Self.encode(record))
+  }
+
+  /// The changes on record; empty when there are none or the namespace that they were made in is gone.
+  func shared() -> [SysctlChange] {
+    guard let bytes = try? TextFile.read(sharedPath), let record = Self.decode(SharedRecord.self, bytes),
+      record.namespace == namespace.identity
+    else { return [] }
+    return record.sysctls
+  }
+
+  func removeShared() { unsafe unlink(sharedPath) }
+
+  private var sharedPath: String { "\(path)/\(namespace.inode).shared.json" }
+
+  // MARK: - JSON
+
+  private static func encode(_ record: some Encodable) -> [UInt8] {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    guard let data = try? encoder.encode(record) else { preconditionFailure("records are plain values") }
+    return Array(data) + [UInt8(ascii: "\n")]
+  }
+
+  private static func decode<Record: Decodable>(_ type: Record.Type, _ bytes: [UInt8]) -> Record? {
+    try? JSONDecoder().decode(type, from: Data(bytes))
+  }
+}

@@ -1,0 +1,61 @@
+internal import DataPlane
+internal import Logging
+
+/// Writes flow events to the log, at most `linesPerSecond`, and then how many there were besides.
+struct FlowEventLog {
+  static let linesPerSecond = 20
+
+  private let write: (Logger.Level, String) -> Void
+  private let role: Role
+  private var bucket: TokenBucket
+  private var suppressed = 0
+  private var summaryDue: ContinuousClock.Instant
+
+  init(_ role: Role, now: ContinuousClock.Instant, write: @escaping (Logger.Level, String) -> Void) {
+    self.role = role
+    self.write = write
+    bucket = TokenBucket(perSecond: Self.linesPerSecond, now: now)
+    summaryDue = now
+  }
+
+  mutating func record(_ event: FlowEvent, now: ContinuousClock.Instant) {
+    guard bucket.take(now) else {
+      if suppressed == 0 { summaryDue = now + .seconds(1) }
+      suppressed += 1
+      return
+    }
+    write(Self.level(event.kind), Self.text(event, role))
+  }
+
+  /// Tells how many events were passed over, once a second at most. To be called now and then.
+  mutating func summarize(now: ContinuousClock.Instant) {
+    guard suppressed > 0, now >= summaryDue else { return }
+    write(.info, "… and \(suppressed) more flow events")
+    suppressed = 0
+  }
+
+  private static func level(_ kind: FlowEvent.Kind) -> Logger.Level {
+    switch kind {
+    case .opened, .closedIdle, .closedByPeer: .info
+    case .closedUnanswered, .datagramTooLarge: .warning
+    }
+  }
+
+  static func text(_ event: FlowEvent, _ role: Role) -> String {
+    // In the direction in which the flow was opened.
+    let path =
+      switch role {
+      case .client: "UDP \(event.peer) -> port \(event.localPort) -> TCP \(event.remote)"
+      case .server: "TCP \(event.remote) -> port \(event.localPort) -> UDP \(event.peer)"
+      }
+    return switch event.kind {
+    case .opened: "flow opened: \(path) (worker \(event.worker))"
+    case .closedIdle: "flow closed after silence: \(path)"
+    case .closedByPeer: "flow closed by the other end: \(path)"
+    case .closedUnanswered: "flow given up, no answer: \(path)"
+    case .datagramTooLarge:
+      "a datagram of \(event.detail) bytes was dropped, where at most \(event.limit) fit (\(path)): lower the MTU "
+        + "of what sends it"
+    }
+  }
+}

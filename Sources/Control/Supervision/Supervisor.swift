@@ -1,0 +1,162 @@
+internal import DataPlane
+internal import Dispatch
+internal import Glibc
+package import Logging
+
+/// Runs one gateway from set-up to clean-up, on the calling thread.
+package struct Supervisor {
+  private let configuration: GatewayConfiguration
+  private let log: Logger
+
+  /// How often flow events are taken to the log.
+  private static let tickMilliseconds = 100
+  /// How long workers may take to reset their flows and end.
+  private static let stopSecondsMax = 10
+
+  package init(_ configuration: GatewayConfiguration, log: Logger) {
+    self.configuration = configuration
+    self.log = log
+  }
+
+  /// Returns once a signal has stopped the gateway; throws what kept it from running. Either way the host
+  /// is as it was before.
+  package func run() throws(SetupError) {
+    // Signals have their ordinary effect until here: nothing is changed yet, and DNS may take its time.
+    let preflight = try Preflight.check(configuration, log)
+    let signals = SignalWait()
+    var host = try HostSetup.apply(preflight, log)
+    do throws(SetupError) {
+      let gateway = try start(preflight, host)
+      announce(preflight, host)
+      let failure = watch(gateway, signals)
+      try stop(gateway, signals)
+      StandardErrorLog.write("\(StatisticsTable(gateway.statistics()))")
+      if let failure { throw SetupError.workerFailed(failure) }
+    } catch {
+      host.undo()
+      throw error
+    }
+    host.undo()
+    log.info("ended; the host is as it was")
+  }
+
+  // MARK: - Start
+
+  private func start(_ preflight: Preflight, _ host: borrowing HostSetup) throws(SetupError) -> Gateway {
+    let plan: GatewayPlan
+    do throws(SetupError) {
+      plan = try self.plan(preflight, host)
+    } catch {
+      host.device.close()
+      throw error
+    }
+    do throws(KernelError) {
+      let gateway = try Gateway(plan)
+      try gateway.start()
+      return gateway
+    } catch {
+      throw Self.refusal(error)
+    }
+  }
+
+  /// What a refused start means to the operator.
+  static func refusal(_ error: KernelError) -> SetupError {
+    switch (error.operation.hasPrefix("io_uring"), error.errno) {
+    case (_, EMFILE), (_, ENFILE): .descriptorsExhausted(error)
+    case (true, ENOMEM): .lockedMemoryExhausted(error)
+    case (true, ENOSYS), (true, EINVAL): .engineTooOld(error)
+    case (true, EPERM), (true, EACCES): .engineRefused(error)
+    default: .kernelRefused(error)
+    }
+  }
+
+  /// The plan, with a client's UDP sockets opened.
+  private func plan(_ preflight: Preflight, _ host: borrowing HostSetup) throws(SetupError) -> GatewayPlan {
+    var plan = GatewayPlan(
+      role: configuration.role, remote: preflight.remote, tunQueues: host.device.queues)
+    plan.engine = configuration.engine ?? .uring
+    if case .tcp(let port) = configuration.listen { plan.listenPort = port }
+    plan.tunAddress4 = host.pairs.map(\.peer).first(where: \.isIPv4)
+    plan.tunAddress6 = host.pairs.map(\.peer).first { !$0.isIPv4 }
+    plan.mtu = preflight.mtu
+    plan.idleTimeoutSeconds = configuration.idleTimeoutSeconds
+    plan.handshakePacket = preflight.handshakePacket
+    plan.offload = host.device.offload
+    if configuration.role == .server {
+      let descriptors = DescriptorLimit.raise()
+      plan.flowCountMax = DescriptorLimit.flowCountMax(
+        wished: plan.flowCountMax, descriptors: descriptors, workers: preflight.workers, engine: plan.engine)
+      log.info("at most \(plan.flowCountMax) flows at once, with \(descriptors) descriptors ('ulimit -n')")
+    }
+    if let local = preflight.local { plan.udpSockets = try openSockets(local, count: preflight.workers) }
+    return plan
+  }
+
+  private func openSockets(_ local: Endpoint, count: Int) throws(SetupError) -> [Int32] {
+    var sockets: [Int32] = []
+    do throws(SetupError) {
+      for _ in 0..<count {
+        sockets.append(
+          try Preflight.bind(local, reusePort: count > 1, offload: configuration.offload != .off))
+      }
+      return sockets
+    } catch {
+      for socket in sockets { close(socket) }
+      throw error
+    }
+  }
+
+  private func announce(_ preflight: Preflight, _ host: borrowing HostSetup) {
+    let device = host.device
+    for pair in host.pairs {
+      log.info("\(device.name): \(pair.local) is the kernel's address, \(pair.peer) that of our TCP end")
+    }
+    let engine = (configuration.engine ?? .uring).rawValue
+    let offload = device.offload ? "on" : "off"
+    log.info(
+      "\(device.name): MTU \(preflight.mtu), workers \(preflight.workers), engine \(engine), offload \(offload)"
+    )
+    log.info("firewall: \(host.firewallTable.map { "nftables table inet \($0)" } ?? "left alone")")
+    let limits = AddressFamily.allCases.filter { preflight.families.contains($0) }
+      .map { "\(preflight.mtu - $0.headerBytes) bytes over \($0)" }.joined(separator: ", ")
+    log.info("largest datagram that fits: \(limits)")
+    switch configuration.listen {
+    case .udp: log.notice("ready: UDP \(preflight.local!) -> TCP \(preflight.remote)")
+    case .tcp(let port): log.notice("ready: TCP port \(port) -> UDP \(preflight.remote)")
+    }
+  }
+
+  // MARK: - Running
+
+  /// Logs events and answers signals until one of them, or a worker's failure, ends the gateway.
+  private func watch(_ gateway: Gateway, _ signals: SignalWait) -> KernelError? {
+    var events = FlowEventLog(configuration.role, now: .now) { log.log(level: $0, "\($1)") }
+    while true {
+      let arrival = signals.next(milliseconds: Self.tickMilliseconds)
+      while let event = gateway.nextFlowEvent() { events.record(event, now: .now) }
+      events.summarize(now: .now)
+      if let failure = gateway.failure {
+        log.error("a worker ended by itself (\(failure)): stopping")
+        return failure
+      }
+      switch arrival {
+      case .stop(let name):
+        log.notice("\(name): stopping; once more ends without waiting for the workers")
+        return nil
+      case .showStatistics: StandardErrorLog.write("\(StatisticsTable(gateway.statistics()))")
+      case nil: break
+      }
+    }
+  }
+
+  /// Lets the workers reset their flows and end. A second signal, or a worker that hangs, cuts it short.
+  private func stop(_ gateway: Gateway, _ signals: SignalWait) throws(SetupError) {
+    let stopping = DispatchGroup()
+    DispatchQueue.global().async(group: stopping) { gateway.stop() }
+    let deadline = ContinuousClock.now + .seconds(Self.stopSecondsMax)
+    while stopping.wait(timeout: .now()) == .timedOut {
+      if case .stop = signals.next(milliseconds: 5) { throw .stopForced }
+      if ContinuousClock.now > deadline { throw .stopForced }
+    }
+  }
+}

@@ -1,0 +1,135 @@
+internal import ArgumentParser
+internal import Control
+internal import DataPlane
+
+/// What both ends can be told.
+struct GatewayOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "The TUN device's name; without it, the first free of guise0, guise1, …", valueName: "name"))
+  var tun: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "The kernel's IPv4 address on the TUN device (client 192.168.200.1, server 192.168.201.1).",
+      valueName: "ipv4"),
+    transform: { try address($0, .ipv4) })
+  var tunLocal: Address?
+
+  @Option(
+    help: ArgumentHelp(
+      "The IPv4 address of guise's TCP end there (client 192.168.200.2, server 192.168.201.2).",
+      valueName: "ipv4"),
+    transform: { try address($0, .ipv4) })
+  var tunPeer: Address?
+
+  @Option(
+    help: ArgumentHelp(
+      "The kernel's IPv6 address on the TUN device (client fcc8::1, server fcc9::1).", valueName: "ipv6"),
+    transform: { try address($0, .ipv6) })
+  var tunLocal6: Address?
+
+  @Option(
+    help: ArgumentHelp(
+      "The IPv6 address of guise's TCP end there (client fcc8::2, server fcc9::2).", valueName: "ipv6"),
+    transform: { try address($0, .ipv6) })
+  var tunPeer6: Address?
+
+  @Flag(
+    name: [.customShort("4"), .long],
+    help: "Use IPv4 alone: no IPv6 address on the TUN device, none of the remote's.")
+  var ipv4Only = false
+
+  @Option(
+    help: ArgumentHelp(
+      "Send this file's bytes as the first segment of each flow, to look like some protocol.",
+      valueName: "file"))
+  var handshakePacket: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "How many threads carry packets, 1 to 256; without it, one for each core.", valueName: "count"))
+  var workers: Int?
+
+  @Option(
+    help: ArgumentHelp("Close a flow that was silent both ways for so long.", valueName: "seconds"))
+  var idleTimeout = 180
+
+  @Option(
+    help: ArgumentHelp(
+      "auto: install nftables rules while guise runs. off: you set up masquerade or DNAT yourself.",
+      valueName: "auto|off"),
+    transform: { try choice($0) })
+  var firewall = GatewayConfiguration.FirewallMode.auto
+
+  @Option(
+    help: ArgumentHelp(
+      "Let the kernel cut and glue segments. auto: where it can. on: or fail. off: never.",
+      valueName: "auto|on|off"),
+    transform: { try choice($0) })
+  var offload = GatewayConfiguration.OffloadMode.auto
+
+  @Option(
+    help: ArgumentHelp(
+      "The largest IP packet in bytes; without it, what the route to the remote takes.", valueName: "bytes"))
+  var mtu: Int?
+
+  @OptionGroup var logging: LoggingOptions
+
+  mutating func validate() throws {
+    if let tun, !GatewayConfiguration.isDeviceName(tun) {
+      throw ValidationError(
+        "'\(tun)' cannot be the name of a device: use up to 15 letters, digits, '-', '_' or '.'")
+    }
+    try check(workers, in: GatewayConfiguration.workersRange, "--workers")
+    try check(mtu, in: GatewayConfiguration.mtuRange, "--mtu")
+    try check(idleTimeout, in: GatewayConfiguration.idleTimeoutRange, "--idle-timeout")
+    if let tunLocal, tunLocal == tunPeer {
+      throw ValidationError("--tun-local and --tun-peer must differ: they are the two ends of a link")
+    }
+    if let tunLocal6, tunLocal6 == tunPeer6 {
+      throw ValidationError("--tun-local6 and --tun-peer6 must differ: they are the two ends of a link")
+    }
+    if ipv4Only, tunLocal6 != nil || tunPeer6 != nil {
+      throw ValidationError(
+        "--ipv4-only leaves no use for --tun-local6 and --tun-peer6: drop one or the other")
+    }
+  }
+
+  private func check(_ value: Int?, in range: ClosedRange<Int>, _ option: String) throws {
+    guard let value, !range.contains(value) else { return }
+    throw ValidationError(
+      "\(option) \(value) is out of bounds: use \(range.lowerBound) to \(range.upperBound)")
+  }
+
+  private static func address(_ text: String, _ family: AddressFamily) throws -> Address {
+    guard let address = Address(text), address.family == family, !address.isUnspecified else {
+      throw ValidationError(
+        "write an \(family) address, as in \(family == .ipv4 ? "192.168.200.2" : "fcc8::2")")
+    }
+    return address
+  }
+
+  private static func choice<Value: CaseIterable & RawRepresentable<String>>(_ text: String) throws -> Value {
+    guard let value = Value(rawValue: text) else {
+      throw ValidationError("use one of \(Value.allCases.map(\.rawValue).joined(separator: ", "))")
+    }
+    return value
+  }
+
+  /// Fills the configuration in and runs the gateway to its end.
+  func run(_ base: GatewayConfiguration) throws {
+    var configuration = base
+    configuration.device = tun
+    configuration.tunIPv4 = TunAddressRequest(local: tunLocal, peer: tunPeer)
+    configuration.tunIPv6 = TunAddressRequest(local: tunLocal6, peer: tunPeer6)
+    configuration.ipv4Only = ipv4Only
+    configuration.mtu = mtu
+    configuration.workers = workers
+    configuration.idleTimeoutSeconds = idleTimeout
+    configuration.handshakePacketPath = handshakePacket
+    configuration.firewall = firewall
+    configuration.offload = offload
+    try Supervisor(configuration, log: logging.logger()).run()
+  }
+}

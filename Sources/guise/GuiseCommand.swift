@@ -1,0 +1,27 @@
+internal import ArgumentParser
+
+/// The command `guise` itself; its subcommands do the work.
+struct GuiseCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "guise",
+    abstract: "Carries UDP inside what looks like TCP, past networks that slow or block UDP.",
+    discussion: """
+      Each datagram becomes one TCP segment: nothing is retransmitted, reordered or held back. One end runs \
+      'guise client' beside the program that sends UDP, the other 'guise server' beside the service. Either \
+      end may be Phantun instead.
+
+      WireGuard, for example, with a server whose UDP port 51820 is behind the TCP port 4567:
+
+        server#  guise server --local 4567 --remote 127.0.0.1:51820
+        client#  guise client --local 127.0.0.1:51821 --remote example.org:4567
+
+      On the client, the peer's endpoint is 127.0.0.1:51821. Both WireGuard interfaces need an MTU of at \
+      most 1420, or 1400 when the way between them is IPv6: a segment is 12 bytes longer than a datagram.
+
+      Both ends need root or CAP_NET_ADMIN. They make a TUN device, switch on forwarding and install a \
+      table of nftables rules; all of it is undone when they end, and by the next start if they are killed. \
+      SIGINT and SIGTERM end them, SIGUSR1 prints the counters.
+      """,
+    version: "0.1.0",
+    subcommands: [ClientCommand.self, ServerCommand.self, CleanupCommand.self])
+}

@@ -1,0 +1,24 @@
+internal import ArgumentParser
+internal import Control
+internal import Logging
+
+/// How much is said on standard error.
+struct LoggingOptions: ParsableArguments {
+  @Option(
+    name: .long, help: ArgumentHelp("How much to log: \(levels).", valueName: "level"), transform: Self.level)
+  var logLevel: Logger.Level = .info
+
+  private static let levels = Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")
+
+  private static func level(_ text: String) throws -> Logger.Level {
+    guard let level = Logger.Level(rawValue: text.lowercased()) else {
+      throw ValidationError("use one of \(levels)")
+    }
+    return level
+  }
+
+  func logger() -> Logger {
+    let level = logLevel
+    return Logger(label: "guise") { _ in StandardErrorLog(level: level) }
+  }
+}

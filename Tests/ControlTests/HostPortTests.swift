@@ -1,0 +1,83 @@
+import DataPlane
+import Testing
+
+@testable import Control
+
+@Suite struct HostPortTests {
+  @Test(arguments: [
+    ("192.0.2.1:4567", "192.0.2.1:4567"), ("[2001:db8::1]:4567", "[2001:db8::1]:4567"),
+    ("example.org:1", "example.org:1"), ("localhost:65535", "localhost:65535"), ("[::]:53", "[::]:53"),
+    ("a-b.c_d:9", "a-b.c_d:9"),
+  ])
+  func wellFormedTextsReadBackAsWritten(text: String, expected: String) throws {
+    #expect(try HostPort(text).description == expected)
+  }
+
+  @Test func addressesAndNamesAreToldApart() throws {
+    #expect(try HostPort("192.0.2.1:1").host == .address(Address("192.0.2.1")!))
+    #expect(try HostPort("[::1]:1").host == .address(Address("::1")!))
+    #expect(try HostPort("example.org:1").host == .name("example.org"))
+  }
+
+  @Test(arguments: [
+    ("1234", "there is no port: write HOST:PORT, as in 192.0.2.1:4567"),
+    ("host:", "'' is not a port: use a number from 1 to 65535"),
+    ("host:0", "'0' is not a port: use a number from 1 to 65535"),
+    ("host:65536", "'65536' is not a port: use a number from 1 to 65535"),
+    ("host:+5", "'+5' is not a port: use a number from 1 to 65535"),
+    ("2001:db8::1:4567", "an IPv6 address needs brackets: write [2001:db8::1]:4567"),
+    ("[192.0.2.1]:5", "'192.0.2.1' between the brackets is not an IPv6 address"),
+    ("300.1.2.3:5", "'300.1.2.3' is neither an address nor a host name"),
+    (":5", "'' is neither an address nor a host name"),
+    ("a b:5", "'a b' is neither an address nor a host name"),
+  ])
+  func malformedTextsSayWhatIsWrong(text: String, complaint: String) {
+    #expect(throws: HostPort.Malformed(description: complaint)) { try HostPort(text) }
+  }
+
+  @Test(arguments: ["guise0", "guise%d", "eth0.5", "a-b_c", "x"])
+  func deviceNamesThatTheKernelAndNftTake(name: String) {
+    #expect(GatewayConfiguration.isDeviceName(name))
+  }
+
+  @Test(arguments: [
+    "", ".", "..", "all", "default", "%d", "a%d%d", "a b", "a/b", "a\"b", "sixteen-letters.", "gü",
+  ])
+  func deviceNamesThatOneOfThemRefuses(name: String) {
+    #expect(!GatewayConfiguration.isDeviceName(name))
+  }
+}
+
+@Suite struct HostResolutionTests {
+  private let both: Set<AddressFamily> = [.ipv4, .ipv6]
+
+  @Test func anAddressNeedsNoLookUp() throws {
+    let endpoint = try HostResolution.endpoint(
+      of: HostPort("[2001:db8::1]:5"), families: both, purpose: "--remote")
+    #expect(endpoint == Endpoint(Address("2001:db8::1")!, port: 5))
+  }
+
+  @Test func localhostIsALoopbackAddressOfTheFamilyAskedFor() throws {
+    let endpoint = try HostResolution.endpoint(
+      of: HostPort("localhost:5"), families: [.ipv4], purpose: "--remote")
+    #expect(endpoint == Endpoint(Address("127.0.0.1")!, port: 5))
+  }
+
+  @Test func anAddressOfAFamilyOutOfUseIsRefused() throws {
+    let target = try HostPort("[2001:db8::1]:5")
+    #expect(
+      throws: SetupError.familyUnavailable(option: "--remote", target: "\(target)", family: .ipv6)
+    ) {
+      try HostResolution.endpoint(of: target, families: [.ipv4], purpose: "--remote")
+    }
+  }
+
+  @Test func aNameThatNobodyHasIsRefusedWithTheReason() throws {
+    let error = #expect(throws: SetupError.self) {
+      try HostResolution.endpoint(
+        of: HostPort("no-such-host.invalid:5"), families: both, purpose: "--remote")
+    }
+    #expect(
+      "\(try #require(error))".hasPrefix("cannot find the address of 'no-such-host.invalid' (--remote): "))
+  }
+}

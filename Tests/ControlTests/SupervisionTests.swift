@@ -1,0 +1,155 @@
+import Glibc
+import Logging
+import Testing
+
+@testable import Control
+@testable import DataPlane
+
+@Suite struct TokenBucketTests {
+  private let start = ContinuousClock.now
+
+  @Test func aFullBucketLetsItsRateThroughAtOnceAndThenNothing() {
+    var bucket = TokenBucket(perSecond: 5, now: start)
+    #expect(passed(&bucket, tries: 50, at: .zero) == 5)
+  }
+
+  @Test func itFillsWithTime() {
+    var bucket = TokenBucket(perSecond: 10, now: start)
+    #expect(passed(&bucket, tries: 10, at: .zero) == 10)
+    #expect(passed(&bucket, tries: 1, at: .milliseconds(90)) == 0)
+    #expect(passed(&bucket, tries: 2, at: .milliseconds(110)) == 1)
+    #expect(passed(&bucket, tries: 50, at: .seconds(3600)) == 10)
+  }
+
+  @Test func aClockThatStandsStillOrGoesBackGivesNothing() {
+    var bucket = TokenBucket(perSecond: 1, now: start)
+    #expect(passed(&bucket, tries: 2, at: .zero) == 1)
+    #expect(passed(&bucket, tries: 1, at: .seconds(-10)) == 0)
+    #expect(passed(&bucket, tries: 1, at: .zero) == 0)
+  }
+
+  private func passed(_ bucket: inout TokenBucket, tries: Int, at time: Duration) -> Int {
+    var count = 0
+    for _ in 0..<tries where bucket.take(start + time) { count += 1 }
+    return count
+  }
+}
+
+@Suite struct FlowEventLogTests {
+  private let start = ContinuousClock.now
+  private let opened = FlowEvent(
+    kind: .opened, worker: 1, remote: Endpoint(Address("203.0.113.9")!, port: 4567), localPort: 40_000,
+    peer: Endpoint(Address("::1")!, port: 51_820))
+
+  private final class Lines {
+    var texts: [String] = []
+    var levels: [Logger.Level] = []
+  }
+
+  private func makeLog(_ lines: Lines) -> FlowEventLog {
+    FlowEventLog(.client, now: start) {
+      lines.levels.append($0)
+      lines.texts.append($1)
+    }
+  }
+
+  @Test func everyKindIsALineOfItsOwn() {
+    #expect(
+      FlowEventLog.text(opened, .client)
+        == "flow opened: UDP [::1]:51820 -> port 40000 -> TCP 203.0.113.9:4567 (worker 1)")
+    #expect(
+      FlowEventLog.text(opened, .server)
+        == "flow opened: TCP 203.0.113.9:4567 -> port 40000 -> UDP [::1]:51820 (worker 1)")
+    var large = opened
+    large.kind = .datagramTooLarge
+    large.detail = 1480
+    large.limit = 1460
+    #expect(
+      FlowEventLog.text(large, .client).hasPrefix("a datagram of 1480 bytes was dropped, where at most 1460"))
+  }
+
+  @Test func aFloodBecomesAFewLinesAndACount() {
+    let lines = Lines()
+    var log = makeLog(lines)
+    for _ in 0..<1000 { log.record(opened, now: start) }
+    log.summarize(now: start + .milliseconds(100))
+    #expect(lines.texts.count == FlowEventLog.linesPerSecond)
+
+    log.summarize(now: start + .milliseconds(1001))
+    #expect(lines.texts.last == "… and 980 more flow events")
+    log.summarize(now: start + .seconds(5))
+    #expect(lines.texts.count == FlowEventLog.linesPerSecond + 1)
+  }
+
+  @Test func whatNeedsAttentionIsAWarning() {
+    let lines = Lines()
+    var log = makeLog(lines)
+    for kind in [FlowEvent.Kind.opened, .closedIdle, .closedByPeer, .closedUnanswered, .datagramTooLarge] {
+      var event = opened
+      event.kind = kind
+      log.record(event, now: start)
+    }
+    #expect(lines.levels == [.info, .info, .info, .warning, .warning])
+  }
+}
+
+@Suite struct StatisticsTableTests {
+  private func snapshot(_ fill: (Statistics) -> Void) -> StatisticsSnapshot {
+    let cells = Statistics()
+    defer { cells.deallocate() }
+    fill(cells)
+    return cells.snapshot()
+  }
+
+  private func line(_ title: String, _ table: StatisticsTable) -> String? {
+    table.description.split(separator: "\n").map(String.init).first { $0.dropFirst(2).hasPrefix(title) }
+  }
+
+  @Test func oneWorkerHasOneColumn() {
+    let table = StatisticsTable([
+      snapshot {
+        $0.add(.datagramsIn, 12)
+        $0.add(.flowsOpened, 3)
+        $0.add(.flowsClosed, 1)
+        $0.drop(.badChecksum, 4)
+      }
+    ])
+    let text = table.description
+    #expect(text.split(separator: "\n")[0].hasSuffix("         all"))
+    #expect(!text.contains("worker"))
+    #expect(line("datagrams in", table) == "  datagrams in                     12")
+    #expect(line("flows open ", table) == "  flows open                        2")
+    #expect(line("  bad-checksum", table) == "!   bad-checksum                    4")
+    #expect(line("  fragment", table) == "    fragment                        0")
+  }
+
+  @Test func severalWorkersAddUp() {
+    let table = StatisticsTable([
+      snapshot { $0.add(.segmentsOut, 5) }, snapshot { $0.add(.segmentsOut, 7_000_000_000_000) },
+    ])
+    #expect(
+      table.description.split(separator: "\n")[0].split(separator: " ").joined(separator: " ")
+        == "all worker 0 worker 1")
+    #expect(
+      line("segments out", table)?.split(separator: " ").suffix(3)
+        == ["7000000000005", "5", "7000000000000"])
+  }
+
+  @Test func everyCounterAndEveryDropReasonIsThere() {
+    let table = StatisticsTable([StatisticsSnapshot()])
+    for counter in Counter.allCases { #expect(line(counter.name, table) != nil) }
+    for reason in DropReason.allCases { #expect(line("  " + reason.name, table) != nil) }
+    #expect(!table.description.contains("!"))
+  }
+}
+
+@Suite struct StandardErrorLogTests {
+  @Test func aRecordIsOneLineWithTimeLevelAndText() {
+    let time = timespec(tv_sec: 1_700_000_000, tv_nsec: 7_999_999)
+    #expect(
+      StandardErrorLog.line(time, .info, "two\nlines", ["b": "2", "a": "1"])
+        == "2023-11-14T22:13:20.007Z info     two | lines a=1 b=2\n")
+    #expect(
+      StandardErrorLog.line(time, .critical, "text", [:]) == "2023-11-14T22:13:20.007Z critical text\n")
+  }
+}

@@ -1,0 +1,147 @@
+import CLiburing
+import Glibc
+
+@testable import DataPlane
+
+/// What a worker with a simulated engine sends and receives: plain values instead of a kernel.
+final class SimulatedKernel {
+  enum Input {
+    /// Client: from an application. Server: from the service, to a flow's socket.
+    case datagrams([UInt8], partSize: Int, source: Endpoint, flow: UInt32, generation: UInt16)
+    /// vnet header and packet.
+    case packet([UInt8])
+  }
+
+  struct Delivery: Equatable {
+    var payload: [UInt8]
+    /// Client: the application. Server: nil.
+    var destination: Endpoint?
+    var flow: UInt32
+  }
+
+  var now: UInt64 = 1_000_000_000
+  var inputs: [Input] = []
+  var packets: [[UInt8]] = []
+  var deliveries: [Delivery] = []
+  /// Server: open sockets, flow -> generation.
+  var sockets: [UInt32: UInt16] = [:]
+  /// Makes the next writes or sends fail with this errno, once each.
+  var writeFailures: [Int32] = []
+  var sendFailures: [Int32] = []
+  var socketFailures: [Int32] = []
+  /// Most inputs that one turn hands over.
+  var batchMax = 64
+}
+
+/// An engine that stands in for the kernel. Deterministic: what happens is up to whoever feeds it.
+struct SimulatedEngine: Engine, ~Copyable {
+  let kernel: SimulatedKernel
+  private var queued: [TrainID] = []
+  private var inFlight: [TrainID] = []
+  private var failures: [Arrival] = []
+  private var remaining = 0
+
+  init(_ kernel: SimulatedKernel) { self.kernel = kernel }
+
+  var now: UInt64 { kernel.now }
+
+  mutating func turn(until deadline: UInt64, _ buffers: inout BufferPool, _ trains: inout TrainPool)
+    throws(KernelError)
+  {
+    for train in inFlight { trains.finish(train) { buffers.release($0) } }
+    inFlight = queued
+    queued = []
+    remaining = min(kernel.inputs.count, kernel.batchMax)
+  }
+
+  mutating func flush(_ buffers: inout BufferPool, _ trains: inout TrainPool) {
+    for train in inFlight + queued { trains.finish(train) { buffers.release($0) } }
+    inFlight = []
+    queued = []
+  }
+
+  mutating func nextArrival(_ buffers: inout BufferPool, _ trains: inout TrainPool) -> Arrival? {
+    if let failure = failures.popLast() { return failure }
+    while remaining > 0, !kernel.inputs.isEmpty {
+      switch kernel.inputs[0] {
+      case .packet(let bytes):
+        guard let buffer = buffers.take(.packet) else { return nil }
+        take()
+        unsafe buffers.base(buffer).copyMemory(from: bytes, byteCount: bytes.count)
+        return .packet(PacketArrival(buffer: buffer, length: bytes.count))
+      case .datagrams(let bytes, let partSize, let source, let flow, let generation):
+        guard let buffer = buffers.take(.datagram) else { return nil }
+        take()
+        unsafe (buffers.base(buffer) + Limits.headroom).copyMemory(from: bytes, byteCount: bytes.count)
+        return .datagrams(
+          DatagramArrival(
+            buffer: buffer, flow: flow, generation: generation, offset: Limits.headroom, length: bytes.count,
+            partSize: partSize, isTruncated: false, source: source, local: .unspecified))
+      }
+    }
+    return nil
+  }
+
+  private mutating func take() {
+    kernel.inputs.removeFirst()
+    remaining -= 1
+  }
+
+  mutating func writePacket(
+    _ train: TrainID, _ vectors: UnsafeMutablePointer<iovec>, count: Int, _ trains: inout TrainPool
+  ) {
+    queued.append(train)
+    if let errno = kernel.writeFailures.popLast(), errno != 0 {
+      return failures.append(.transmitFailed(train, .tun, errno: errno))
+    }
+    kernel.packets.append(unsafe Self.join(vectors, count))
+  }
+
+  mutating func sendDatagrams(
+    _ train: TrainID, _ message: UnsafeMutablePointer<msghdr>, flow: UInt32, _ trains: inout TrainPool
+  ) {
+    queued.append(train)
+    if let errno = kernel.sendFailures.popLast(), errno != 0 {
+      return failures.append(.transmitFailed(train, .udp, errno: errno))
+    }
+    let bytes = unsafe Self.join(message.pointee.msg_iov, message.pointee.msg_iovlen)
+    var destination: Endpoint?
+    if let name = unsafe message.pointee.msg_name {
+      destination = unsafe SocketAddress.read(name, length: Int(message.pointee.msg_namelen))
+    }
+    let size = unsafe Self.segmentSize(message.pointee) ?? bytes.count
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      kernel.deliveries.append(
+        .init(payload: Array(rest.prefix(size)), destination: destination, flow: flow))
+      rest = rest.dropFirst(size)
+    }
+  }
+
+  mutating func openSocket(flow: UInt32, generation: UInt16) throws(KernelError) {
+    if let errno = kernel.socketFailures.popLast(), errno != 0 { throw KernelError("socket", errno: errno) }
+    kernel.sockets[flow] = generation
+  }
+
+  mutating func closeSocket(flow: UInt32, generation: UInt16) {
+    precondition(kernel.sockets.removeValue(forKey: flow) == generation)
+  }
+
+  private static func join(_ vectors: UnsafeMutablePointer<iovec>, _ count: Int) -> [UInt8] {
+    var bytes: [UInt8] = []
+    for index in 0..<count {
+      let vector = unsafe vectors[index]
+      unsafe bytes += UnsafeRawBufferPointer(start: vector.iov_base, count: vector.iov_len)
+    }
+    return bytes
+  }
+
+  /// The UDP_SEGMENT control message.
+  private static func segmentSize(_ message: msghdr) -> Int? {
+    guard let control = unsafe message.msg_control, unsafe message.msg_controllen >= 18 else { return nil }
+    let level = unsafe control.load(fromByteOffset: 8, as: Int32.self)
+    let type = unsafe control.load(fromByteOffset: 12, as: Int32.self)
+    guard level == 17, type == 103 else { return nil }
+    return Int(unsafe control.load(fromByteOffset: 16, as: UInt16.self))
+  }
+}

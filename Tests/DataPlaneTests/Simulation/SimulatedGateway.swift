@@ -1,0 +1,133 @@
+import Testing
+
+@testable import DataPlane
+
+/// One worker on a simulated kernel.
+final class SimulatedGateway {
+  let kernel = SimulatedKernel()
+  let counters = Statistics()
+  let events = SPSCRing<FlowEvent>(capacity: 4_096)
+  private let switchboard: Switchboard
+  private var worker: Worker<SimulatedEngine>
+
+  static let clientAddress = Address("192.0.2.1")!
+  static let serverAddress = Address("192.0.2.2")!
+  static let client6 = Address("2001:db8::1")!
+  static let server6 = Address("2001:db8::2")!
+
+  init(
+    _ role: Role, isIPv6: Bool = false, offload: Bool = true, flowCountMax: Int = 1_024, seed: UInt64 = 1,
+    handshakePacket: [UInt8] = []
+  ) throws {
+    let server = isIPv6 ? Self.server6 : Self.serverAddress
+    var plan = GatewayPlan(role: role, remote: Endpoint(server, port: 4_567), tunQueues: [-1])
+    plan.listenPort = 4_567
+    plan.tunAddress4 = role == .client ? Self.clientAddress : Self.serverAddress
+    plan.tunAddress6 = role == .client ? Self.client6 : Self.server6
+    plan.offload = offload
+    plan.flowCountMax = flowCountMax
+    switchboard = try Switchboard(workerCount: 1)
+    worker = try Worker(
+      index: 0, plan: WorkerPlan(plan), engine: SimulatedEngine(kernel), handshakePacket: handshakePacket,
+      statistics: counters, events: events, switchboard: switchboard, random: seed)
+  }
+
+  deinit {
+    switchboard.deallocate()
+    counters.deallocate()
+    events.deallocate()
+  }
+
+  /// Takes turns until nothing is left to read.
+  func turn() throws {
+    repeat { try worker.turn(until: 0) } while !kernel.inputs.isEmpty
+    // What failed, and what was resent for it, is dealt with in the turns after.
+    try worker.turn(until: 0)
+  }
+
+  func stop() { worker.closeAllFlows() }
+
+  var statistics: StatisticsSnapshot { counters.snapshot() }
+  var flowCount: Int { worker.flows.count }
+  /// Buffers that are neither lent nor free would be leaked.
+  var freeBuffers: [Int] { BufferPool.Class.allCases.map { worker.buffers.freeCount(of: $0) } }
+  var freeTrains: Int { worker.trains.freeCount }
+
+  /// Each flow event so far.
+  func takeEvents() -> [FlowEvent] {
+    var result: [FlowEvent] = []
+    while let event = events.pop() { result.append(event) }
+    return result
+  }
+
+  func send(_ payload: [UInt8], partSize: Int? = nil, from source: Endpoint) {
+    kernel.inputs.append(
+      .datagrams(
+        payload, partSize: partSize ?? payload.count, source: source, flow: DatagramArrival.listener,
+        generation: 0))
+  }
+
+  func answer(_ payload: [UInt8], partSize: Int? = nil, flow: UInt32) {
+    kernel.inputs.append(
+      .datagrams(
+        payload, partSize: partSize ?? payload.count, source: Endpoint(.unspecified, port: 0), flow: flow,
+        generation: kernel.sockets[flow] ?? 0))
+  }
+
+  func takePackets() -> [[UInt8]] {
+    defer { kernel.packets = [] }
+    return kernel.packets
+  }
+
+  func takeDeliveries() -> [SimulatedKernel.Delivery] {
+    defer { kernel.deliveries = [] }
+    return kernel.deliveries
+  }
+}
+
+/// A client and a server with a link each way.
+final class SimulatedPair {
+  let client: SimulatedGateway
+  let server: SimulatedGateway
+  private var up: SimulatedLink
+  private var down: SimulatedLink
+
+  init(
+    _ faults: LinkFaults = LinkFaults(), seed: UInt64 = 1, isIPv6: Bool = false, clientOffload: Bool = true,
+    serverOffload: Bool = true
+  ) throws {
+    client = try SimulatedGateway(.client, isIPv6: isIPv6, offload: clientOffload, seed: seed)
+    server = try SimulatedGateway(.server, isIPv6: isIPv6, offload: serverOffload, seed: seed)
+    up = SimulatedLink(faults, seed: seed &* 2)
+    down = SimulatedLink(faults, seed: seed &* 2 &+ 1)
+  }
+
+  /// Both take a turn, and what they wrote crosses.
+  func step(_ nanoseconds: UInt64 = 100_000) throws {
+    client.kernel.now += nanoseconds
+    server.kernel.now += nanoseconds
+    try client.turn()
+    server.kernel.inputs += up.carry(client.takePackets()).map { .packet($0) }
+    try server.turn()
+    client.kernel.inputs += down.carry(server.takePackets()).map { .packet($0) }
+  }
+
+  /// Steps until nothing more happens, at most `steps` times.
+  func settle(steps: Int = 8) throws {
+    for _ in 0..<steps { try step() }
+  }
+
+  /// Once both are at rest, every buffer and train is free again.
+  func expectNoLeak(_ seed: UInt64) {
+    client.stop()
+    server.stop()
+    for gateway in [client, server] {
+      #expect(gateway.freeTrains == Limits.trainCount, "seed \(seed)")
+      #expect(
+        gateway.freeBuffers == [
+          Limits.datagramBufferCount, Limits.packetBufferCount, Limits.pendingBufferCount,
+          Limits.foreignBufferCount,
+        ], "seed \(seed)")
+    }
+  }
+}
