@@ -148,12 +148,6 @@ extension Packet {
 
 extension Address {
   /// 4 or 16 bytes in network order.
-  var bytes: [UInt8] {
-    let words = [high, low].map(\.littleEndian)
-    let all = words.flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word >> ($0 * 8)) } }
-    return isIPv4 ? Array(all[12...]) : all
-  }
-
   init(bytes: ArraySlice<UInt8>) {
     let all = (bytes.count == 4 ? [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff] : []) + bytes
     func word(_ part: ArraySlice<UInt8>) -> UInt64 { part.reversed().reduce(0) { $0 << 8 | UInt64($1) } }

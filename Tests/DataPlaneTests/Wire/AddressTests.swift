@@ -48,7 +48,7 @@ import Testing
 
   @Test(arguments: Seeds.all)
   func anyAddressSurvivesItsText(seed: UInt64) throws {
-    var random = SeededGenerator(seed: seed)
+    var random = SeededRandom(seed: seed)
     for _ in 0..<500 {
       let six = Address(high: random.next(), low: random.next())
       #expect(Address(six.description) == six)

@@ -5,7 +5,7 @@ import Testing
 @Suite struct InternetChecksumTests {
   @Test(arguments: Seeds.all)
   func everyLengthGivesTheNaiveSum(seed: UInt64) {
-    var random = SeededGenerator(seed: seed)
+    var random = SeededRandom(seed: seed)
     let pool = random.bytes(2_001)
     for length in 0...2_000 {
       let start = Int.random(in: 0...2_001 - length, using: &random)
@@ -21,7 +21,7 @@ import Testing
 
   @Test(arguments: 0...17)
   func theAddressInMemoryDoesNotMatter(offset: Int) {
-    var random = SeededGenerator(seed: UInt64(offset))
+    var random = SeededRandom(seed: UInt64(offset))
     let bytes = random.bytes(300)
     for length in [0, 1, 2, 15, 16, 17, 33, 255] {
       var sum = InternetChecksum()
@@ -32,7 +32,7 @@ import Testing
 
   @Test(arguments: Seeds.all)
   func piecesThatStartAtEvenOffsetsAddUp(seed: UInt64) {
-    var random = SeededGenerator(seed: seed)
+    var random = SeededRandom(seed: seed)
     let bytes = random.bytes(1_501)
     var sum = InternetChecksum()
     var start = 0
@@ -65,7 +65,7 @@ import Testing
 
   @Test(arguments: Seeds.all)
   func aMessageWithItsOwnFieldIsValidAndAnyFlippedBitMakesItInvalid(seed: UInt64) {
-    var random = SeededGenerator(seed: seed)
+    var random = SeededRandom(seed: seed)
     var bytes = random.bytes(64)
     (bytes[10], bytes[11]) = (0, 0)
     var sum = InternetChecksum()

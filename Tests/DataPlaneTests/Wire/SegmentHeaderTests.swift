@@ -29,7 +29,7 @@ private let families: [FlowKey] = [
 
   @Test(arguments: families, [1, 2, 99, 100, 1_400, 1_460])
   func aDatagramLeavesAsOneSegment(key: FlowKey, length: Int) throws {
-    var random = SeededGenerator(seed: UInt64(length))
+    var random = SeededRandom(seed: UInt64(length))
     let payload = random.bytes(length)
     let packets = try TunFrame(header(key, .ack, payloadLength: length), payload: payload).packets
     #expect(packets.count == 1)
@@ -40,7 +40,7 @@ private let families: [FlowKey] = [
   func aTrainLeavesAsTheSegmentsThatItsDatagramsWouldHaveMade(key: FlowKey, _ sizes: (part: Int, total: Int))
     throws
   {
-    var random = SeededGenerator(seed: 7)
+    var random = SeededRandom(seed: 7)
     let payload = random.bytes(sizes.total)
     let train = header(key, .ack, payloadLength: sizes.total, segmentSize: sizes.part)
     let packets = try TunFrame(train, payload: payload).packets

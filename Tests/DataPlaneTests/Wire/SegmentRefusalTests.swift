@@ -106,7 +106,7 @@ private let six = Packet(
 
   @Test(arguments: Seeds.all)
   func anyBytesEitherParseWithinThemselvesOrHaveAReason(seed: UInt64) {
-    var random = SeededGenerator(seed: seed)
+    var random = SeededRandom(seed: seed)
     for _ in 0..<4_000 {
       var bytes = random.bytes(Int.random(in: 0...120, using: &random))
       // Half of them look like IP at least.

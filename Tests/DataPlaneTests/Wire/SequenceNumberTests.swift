@@ -39,7 +39,7 @@ import Testing
 
   @Test(arguments: Seeds.all)
   func distanceUndoesAddition(seed: UInt64) {
-    var random = SeededGenerator(seed: seed)
+    var random = SeededRandom(seed: seed)
     for _ in 0..<1_000 {
       let start = SequenceNumber(UInt32(truncatingIfNeeded: random.next()))
       let step = Int(Int32(truncatingIfNeeded: random.next()))

@@ -53,7 +53,7 @@ import Testing
 
   @Test(arguments: Seeds.all)
   func anyBytesAreWalkedToAnEnd(seed: UInt64) {
-    var random = SeededGenerator(seed: seed)
+    var random = SeededRandom(seed: seed)
     for length in 0...40 {
       for _ in 0..<50 { #expect(read(random.bytes(length)).count <= length / 2) }
     }
