@@ -34,10 +34,15 @@ enum Limits {
 
   // Flows.
 
-  /// Datagrams and bytes that wait for one flow's handshake. Fewer than 65 535 bytes: until the server has
-  /// acknowledged, conntrack takes the SYN|ACK's window unscaled and calls more in flight INVALID.
+  /// Datagrams and bytes that wait for one flow's handshake.
   static let pendingDatagramsPerFlow = 64
   static let pendingBytesPerFlow = 48 * 1024
+  /// What a client sends before it has heard more than SYN|ACK. Until a segment that is not a SYN comes
+  /// back, conntrack holds the flow to the SYN|ACK's unscaled window; and it calls that segment INVALID,
+  /// too, if its ack lies more than 66 000 bytes behind what it has let pass (`MAXACKWINDOW`).
+  static let firstFlightBytes = 48 * 1024
+  /// The shortest time to wait for that first segment: a stock server may never send one.
+  static let confirmationNanosecondsMin: UInt64 = 250_000_000
   /// Handshake: one SYN each second, then give up (stock waits 6 s in all).
   static let synTries: UInt8 = 6
   static let synIntervalNanoseconds: UInt64 = 1_000_000_000
@@ -66,7 +71,7 @@ enum Limits {
     precondition(headroom >= SegmentHeader.lengthMax)
     precondition(bufferStride >= headroom + packetLengthMax)
     precondition(bufferStride % 64 == 0)
-    precondition(pendingBytesPerFlow < 65_535)
+    precondition(pendingBytesPerFlow <= firstFlightBytes && firstFlightBytes < 65_535)
     precondition(datagramBufferCount + packetBufferCount + pendingBufferCount + foreignBufferCount < 65_535)
     // A worker's buffers come home through one ring, which must never be full.
     precondition(handoffRingCapacity >= packetBufferCount)

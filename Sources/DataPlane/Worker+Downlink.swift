@@ -67,12 +67,13 @@ extension Worker where E: ~Copyable {
       statistics.add(.controlSegmentsIn, count)
       report(.opened, flow: index)
       statistics.add(.flowsOpened)
-      releaseHeld(flow: index)
+      sendHandshakePacket(flow: index)
     case .close(let reason):
       statistics.add(.controlSegmentsIn, count)
-      closeFlow(index, reason)
+      return closeFlow(index, reason)
     case .drop(let reason): statistics.drop(reason, count)
     }
+    if reaction.releasesHeld { releaseHeld(flow: index) }
   }
 
   @inline(__always)
@@ -126,7 +127,7 @@ extension Worker where E: ~Copyable {
     report(.opened, flow: flow)
     statistics.add(.flowsOpened)
     setTimer(flow)
-    releaseHeld(flow: flow)
+    sendHandshakePacket(flow: flow)
     guard segment.payloadLength > 0 else { return statistics.add(.controlSegmentsIn, count) }
     apply(flows[flow].receive(segment, now: now), segment, arrival, flow: flow, count)
   }

@@ -10,6 +10,7 @@ extension Worker where E: ~Copyable {
     let reaction = flows[index].expire(now: now, idleNanoseconds: plan.idleNanoseconds)
     if let reply = reaction.reply { sendControl(reply) }
     if case .close(let reason) = reaction.effect { return closeFlow(index, reason) }
+    if reaction.releasesHeld { releaseHeld(flow: index) }
     setTimer(index)
   }
 
@@ -29,7 +30,7 @@ extension Worker where E: ~Copyable {
     case .server: engine.closeSocket(flow: index, generation: flows[index].generation)
     }
     timers.cancel(index)
-    let wasOpen = flows[index].state == .established
+    let wasOpen = flows[index].state != .synSent
     if wasOpen { statistics.add(.flowsClosed) }
     switch reason {
     case .idle: report(.closedIdle, flow: index)
@@ -43,7 +44,7 @@ extension Worker where E: ~Copyable {
   /// Resets every flow, as the gateway ends.
   mutating func closeAllFlows() {
     for index in 0..<flows.usedCount where flows[index].state != .free {
-      if flows[index].state == .established { sendControl(flows[index].reset) }
+      if flows[index].state != .synSent { sendControl(flows[index].reset) }
       closeFlow(index, .shutdown)
     }
     closeTrains()

@@ -23,11 +23,22 @@ extension Worker where E: ~Copyable {
       reportSize(arrival.partSize, flow: index)
       return statistics.drop(.datagramTooLarge, count)
     }
-    guard flows[index].state == .established else { return hold(arrival, flow: index) }
+    guard maySend(arrival.length, flow: index) else { return hold(arrival, flow: index) }
     flows[index].lastActivity = now
     gather(
       .tun, flow: index, buffer: arrival.buffer, offset: arrival.offset, length: arrival.length,
       partSize: arrival.partSize)
+  }
+
+  /// Whether so many bytes may leave now: always once established, and a first flight before that.
+  @inline(__always)
+  private mutating func maySend(_ length: Int, flow index: UInt32) -> Bool {
+    if flows[index].state == .established { return true }
+    guard flows[index].state == .unconfirmed, flows[index].pendingHead == Flow.noBuffer,
+      length <= Int(flows[index].firstFlightLeft)
+    else { return false }
+    flows[index].firstFlightLeft -= Int32(length)
+    return true
   }
 
   /// The flow that an arrival belongs to; nil when it has been dropped.
@@ -106,15 +117,24 @@ extension Worker where E: ~Copyable {
     flows[index].pendingBytes += Int32(length)
   }
 
-  /// Sends the handshake packet and what waited, in order.
+  /// Sends the packet that goes first on every flow (`--handshake-packet`).
+  mutating func sendHandshakePacket(flow index: UInt32) {
+    guard let buffer = handshakeBuffer else { return }
+    // Its headers must not be built in place: the buffer serves every flow.
+    gather(
+      .tun, flow: index, buffer: buffer, offset: Limits.headroom, length: buffers.length(buffer),
+      partSize: buffers.length(buffer), headroom: false)
+  }
+
+  /// Sends what waited, in order, as far as the flow's state lets it.
   mutating func releaseHeld(flow index: UInt32) {
-    if let buffer = handshakeBuffer {
-      // Its headers must not be built in place: the buffer serves every flow.
-      gather(
-        .tun, flow: index, buffer: buffer, offset: Limits.headroom, length: buffers.length(buffer),
-        partSize: buffers.length(buffer), headroom: false)
-    }
-    while let buffer = popHeld(flow: index) {
+    while flows[index].pendingHead != Flow.noBuffer {
+      let length = buffers.length(flows[index].pendingHead)
+      if flows[index].state != .established {
+        guard length <= Int(flows[index].firstFlightLeft) else { return }
+        flows[index].firstFlightLeft -= Int32(length)
+      }
+      guard let buffer = popHeld(flow: index) else { return }
       gather(
         .tun, flow: index, buffer: buffer, offset: Limits.headroom, length: buffers.length(buffer),
         partSize: buffers.length(buffer))

@@ -3,7 +3,7 @@ internal import CLiburing
 /// One core's share of a gateway: an engine, a TUN queue, UDP sockets, flows, and the memory for all of them.
 ///
 /// Runs on one thread and shares nothing but hand-off rings and counters that others read. A turn is:
-/// send off, wait, take what arrived along the two paths, close the batch's trains, let the clock act.
+/// send off, wait, take what arrived along the two paths, let the clock act, close the batch's trains.
 /// The paths are in `Worker+Uplink.swift` and `Worker+Downlink.swift`, stage by stage.
 struct Worker<E: Engine & ~Copyable>: ~Copyable {
   let index: Int
@@ -87,8 +87,8 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
       case .woken: takeHandoffs()
       }
     }
-    closeTrains()
     expireTimers()
+    closeTrains()
     publishHandoffs()
   }
 }

@@ -26,7 +26,7 @@ extension Flow {
   /// Takes a segment whose 4-tuple is this flow's.
   mutating func receive(_ segment: Segment, now: UInt64) -> Reaction {
     switch state {
-    case .established: receiveEstablished(segment, now: now)
+    case .established, .unconfirmed: receiveEstablished(segment, now: now)
     case .synSent: receiveSynSent(segment, now: now)
     case .free: Reaction(effect: .drop(.unknownFlow))
     }
@@ -48,20 +48,29 @@ extension Flow {
       return Reaction(effect: .drop(.unknownFlow), reply: reply)
     }
     guard segment.flags.contains(.syn) else { return Reaction(effect: .drop(.badFlags)) }
-    state = .established
+    let roundTrip = now &- (retryAt &- Limits.synIntervalNanoseconds)
+    state = .unconfirmed
+    firstFlightLeft = Int32(Limits.firstFlightBytes)
+    retryAt = now &+ max(Limits.confirmationNanosecondsMin, 2 &* roundTrip)
     sendNext += 1
     receiveNext = segment.sequence + 1
     acknowledged = receiveNext
     lastActivity = now
-    return Reaction(effect: .established, reply: control(.ack), deadlineMoved: true)
+    return Reaction(
+      effect: .established, reply: control(.ack), releasesHeld: true, deadlineMoved: true)
   }
 
+  /// A first segment confirms the flow: conntrack on the path has now seen the other end's scaled window.
   private mutating func receiveEstablished(_ segment: Segment, now: UInt64) -> Reaction {
     if !segment.flags.isDisjoint(with: [.rst, .syn]) { return receiveControl(segment) }
     guard segment.flags.contains(.ack) else { return Reaction(effect: .drop(.badFlags)) }
     lastActivity = now
-    guard segment.payloadLength > 0 else { return Reaction() }
-    return acknowledge(upTo: segment.sequence + segment.payloadLength, now: now)
+    let isFirst = state == .unconfirmed
+    state = .established
+    guard segment.payloadLength > 0 else { return Reaction(releasesHeld: isFirst) }
+    var reaction = acknowledge(upTo: segment.sequence + segment.payloadLength, now: now)
+    reaction.releasesHeld = isFirst
+    return reaction
   }
 
   private func receiveControl(_ segment: Segment) -> Reaction {
@@ -93,7 +102,12 @@ extension Flow {
       tries += 1
       retryAt = now &+ Limits.synIntervalNanoseconds
       return Reaction(reply: control(.syn))
-    case .established:
+    case .unconfirmed, .established:
+      if state == .unconfirmed, now >= retryAt {
+        // A stock server says nothing until it has data: go on without.
+        state = .established
+        return Reaction(releasesHeld: true)
+      }
       if now &- lastActivity >= idleNanoseconds {
         return Reaction(effect: .close(.idle), reply: reset)
       }

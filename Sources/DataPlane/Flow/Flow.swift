@@ -6,6 +6,9 @@ struct Flow: BitwiseCopyable {
     case free
     /// The client has sent a SYN and waits for SYN|ACK.
     case synSent
+    /// The client has got SYN|ACK, and nothing since. Few bytes may be in flight yet: see
+    /// `Limits.firstFlightBytes`.
+    case unconfirmed
     case established
   }
 
@@ -51,13 +54,16 @@ struct Flow: BitwiseCopyable {
   var pendingTail: BufferID
   var pendingCount: UInt16
   var pendingBytes: Int32
+  /// Bytes that may still be sent while `unconfirmed`.
+  var firstFlightLeft: Int32
 
   /// Largest payload of one segment on this path, in bytes.
   var segmentBytesMax: Int32
 
   /// CLOCK_MONOTONIC, nanoseconds.
   var lastActivity: UInt64
-  /// When the next SYN or the give-up is due (`synSent`).
+  /// When the next SYN or the give-up is due (`synSent`), or when waiting for a first segment is over
+  /// (`unconfirmed`).
   var retryAt: UInt64
   /// When outstanding bytes must be acknowledged; 0 when nothing is.
   var ackDueAt: UInt64
@@ -80,6 +86,7 @@ struct Flow: BitwiseCopyable {
     pendingTail = Self.noBuffer
     pendingCount = 0
     pendingBytes = 0
+    firstFlightLeft = 0
     lastActivity = now
     retryAt = 0
     ackDueAt = 0
@@ -105,13 +112,15 @@ struct Reaction {
     case none
     /// The segment's payload goes to the UDP side.
     case deliver
-    /// The handshake is complete: what waited may go.
+    /// The handshake is complete.
     case established
     case close(Flow.CloseReason)
     case drop(DropReason)
   }
   var effect: Effect = .none
   var reply: SegmentHeader?
+  /// Datagrams that waited may go, as far as the state lets them.
+  var releasesHeld = false
   /// The flow's next deadline came nearer: the timer has to be set anew.
   var deadlineMoved = false
 }

@@ -71,6 +71,43 @@ import Testing
     expectBalance(pair.client)
   }
 
+  /// Behind a NAT, more than 64 KiB before the server's first segment would make conntrack give up the flow.
+  @Test func `a client sends no more than a first flight before it has heard from the server`() throws {
+    let pair = try SimulatedPair()
+    for number in 0..<30 { pair.client.send(Self.payload(0, number, size: 1_400), from: Self.app(0)) }
+    try pair.step()
+    // SYN|ACK is here; the answer to what follows is not.
+    for number in 30..<70 { pair.client.send(Self.payload(0, number, size: 1_400), from: Self.app(0)) }
+    try pair.client.turn()
+    let flight = pair.client.takePackets()
+    let bytes = flight.map(TestPacket.init).reduce(0) { $0 + $1.payload.count }
+    #expect(bytes > 40_000 && bytes <= Limits.firstFlightBytes)
+    pair.server.kernel.inputs = flight.map { .packet($0) }
+    try pair.server.turn()
+    pair.client.kernel.inputs = pair.server.takePackets().map { .packet($0) }
+    try pair.settle()
+    let arrived = pair.server.takeDeliveries().map(\.payload)
+    #expect(arrived == (0..<arrived.count).map { Self.payload(0, $0, size: 1_400) })
+    #expect(arrived.count == 70 - Int(pair.client.statistics[.handshakeQueueFull]))
+    #expect(arrived.count > Limits.firstFlightBytes / 1_400)
+    expectBalance(pair.client)
+  }
+
+  @Test func `a client does not wait long for a server that says nothing`() throws {
+    let pair = try SimulatedPair()
+    for number in 0..<30 { pair.client.send(Self.payload(0, number, size: 1_400), from: Self.app(0)) }
+    try pair.step()
+    for number in 30..<50 { pair.client.send(Self.payload(0, number, size: 1_400), from: Self.app(0)) }
+    try pair.client.turn()
+    var sent = pair.client.takePackets().map(TestPacket.init).reduce(0) { $0 + $1.payload.count }
+    #expect(sent <= Limits.firstFlightBytes)
+    pair.client.kernel.now += Limits.confirmationNanosecondsMin + 100_000_000
+    try pair.client.turn()
+    sent += pair.client.takePackets().map(TestPacket.init).reduce(0) { $0 + $1.payload.count }
+    #expect(sent == 50 * 1_400)
+    expectBalance(pair.client)
+  }
+
   /// Any sequence of sizes over any number of flows comes out the same, whatever the batches.
   @Test(arguments: 0..<60)
   func `whatever goes in comes out the same and in order`(seed: UInt64) throws {
