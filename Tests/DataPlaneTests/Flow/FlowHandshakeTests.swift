@@ -60,6 +60,36 @@ import Testing
     #expect(flow.lastActivity == start + 5)
   }
 
+  @Test(arguments: [0, 10, 124, 125, 126, 500, 999])
+  func `after a SYN-ACK the flow waits two round trips for a first segment`(roundTripMilliseconds: UInt64) {
+    var flow = FlowFixture.synSent
+    let roundTrip = roundTripMilliseconds * 1_000_000
+    let now = start + roundTrip
+    let opened = flow.receive(synAck(), now: now)
+    #expect(flow.state == .unconfirmed && opened.releasesHeld)
+    #expect(Int(flow.firstFlightLeft) == Limits.firstFlightBytes)
+    let wait = max(250_000_000, 2 * roundTrip)
+    #expect(flow.deadline(idleNanoseconds: FlowFixture.idle) == now + wait)
+    #expect(!flow.expire(now: now + wait - 1, idleNanoseconds: FlowFixture.idle).releasesHeld)
+    #expect(flow.state == .unconfirmed)
+    let over = flow.expire(now: now + wait, idleNanoseconds: FlowFixture.idle)
+    #expect(over.releasesHeld && over.effect == .none && over.reply == nil)
+    #expect(flow.state == .established)
+    // And that is the end of waiting.
+    #expect(!flow.expire(now: now + wait, idleNanoseconds: FlowFixture.idle).releasesHeld)
+  }
+
+  @Test(arguments: [0, 100])
+  func `the first segment after the handshake ends the wait, once`(length: Int) {
+    var flow = FlowFixture.synSent
+    _ = flow.receive(synAck(), now: start)
+    let first = FlowFixture.segment(
+      .ack, sequence: flow.receiveNext, acknowledgement: flow.sendNext, length: length)
+    #expect(flow.receive(first, now: start).releasesHeld)
+    #expect(flow.state == .established)
+    #expect(!flow.receive(first, now: start).releasesHeld)
+  }
+
   @Test func `a SYN-ACK establishes whichever SYN it answers`() {
     for tries in 1...Int(Limits.synTries) {
       var flow = FlowFixture.synSent

@@ -32,11 +32,13 @@ import Testing
     var effect: Reaction.Effect
     var reply: SegmentHeader?
     var state: Flow.State
+    var releasesHeld = false
   }
 
   private func answer(of flow: inout Flow, to segment: Segment) -> Answer {
     let reaction = flow.receive(segment, now: FlowFixture.start + FlowFixture.second)
-    return Answer(effect: reaction.effect, reply: reaction.reply, state: flow.state)
+    return Answer(
+      effect: reaction.effect, reply: reaction.reply, state: flow.state, releasesHeld: reaction.releasesHeld)
   }
 
   private func header(_ flags: TCPFlags, _ sequence: SequenceNumber, _ acknowledgement: SequenceNumber)
@@ -79,30 +81,32 @@ import Testing
     // There is no simultaneous open: both ends know their role.
     guard hasRightAck, line.flags.contains(.syn) else { return dropped(.badFlags) }
     return Answer(
-      effect: .established, reply: header(.ack, SequenceNumber(1), sequence + 1), state: .established)
+      effect: .established, reply: header(.ack, SequenceNumber(1), sequence + 1), state: .unconfirmed,
+      releasesHeld: true)
   }
 
   // MARK: - ESTABLISHED
 
-  @Test(arguments: Case.all)
-  func `established`(line: Case) {
+  @Test(arguments: [Flow.State.established, .unconfirmed], Case.all)
+  func `the handshake is complete`(state: Flow.State, line: Case) {
     var flow = FlowFixture.established
+    flow.state = state
     let before = FlowState(flow)
     let sequence = line.isSequenceNear ? FlowFixture.receiveNext : FlowFixture.receiveNext + 0x3000_0000
     let acknowledgement = FlowFixture.sendNext + (line.isAckRight ? 0 : 0x3000_0000)
     let segment = FlowFixture.segment(
       line.flags, sequence: sequence, acknowledgement: acknowledgement, length: line.length)
     let found = answer(of: &flow, to: segment)
-    #expect(found == wantedWhileEstablished(line, sequence))
+    #expect(found == wanted(line, state, sequence))
     // Only data, and the pure ACK that keeps a flow alive, change anything.
     let isData = line.flags.isDisjoint(with: [.rst, .syn]) && line.flags.contains(.ack)
     #expect((flow.lastActivity > before.lastActivity) == isData)
     if !isData { #expect(FlowState(flow) == before) }
   }
 
-  private func wantedWhileEstablished(_ line: Case, _ sequence: SequenceNumber) -> Answer {
+  private func wanted(_ line: Case, _ state: Flow.State, _ sequence: SequenceNumber) -> Answer {
     func stays(_ effect: Reaction.Effect, _ reply: SegmentHeader? = nil) -> Answer {
-      Answer(effect: effect, reply: reply, state: .established)
+      Answer(effect: effect, reply: reply, state: state)
     }
     if line.flags.contains(.rst) {
       let isCredible = line.isSequenceNear || (line.flags.contains(.ack) && line.isAckRight)
@@ -113,10 +117,13 @@ import Testing
     }
     // Stock tolerates PSH, URG and FIN, and looks at no number.
     guard line.flags.contains(.ack) else { return stays(.drop(.badFlags)) }
-    guard line.length > 0 else { return stays(.none) }
     // A jump ahead leaves more than the pure-ACK bound unacknowledged.
-    let reply = line.isSequenceNear ? nil : header(.ack, FlowFixture.sendNext, sequence + line.length)
-    return stays(.deliver, reply)
+    let isLeftBehind = line.length > 0 && !line.isSequenceNear
+    // The first segment that is not a SYN confirms the flow.
+    return Answer(
+      effect: line.length > 0 ? .deliver : .none,
+      reply: isLeftBehind ? header(.ack, FlowFixture.sendNext, sequence + line.length) : nil,
+      state: .established, releasesHeld: state == .unconfirmed)
   }
 
   // MARK: - Free

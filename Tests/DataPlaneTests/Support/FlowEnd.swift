@@ -32,9 +32,11 @@ struct FlowEnd {
 
   mutating func open(now: UInt64) { transmit(flow.open(now: now)) }
 
-  /// Sends a datagram over the established flow.
+  var isOpen: Bool { flow.state == .established || flow.state == .unconfirmed }
+
+  /// Sends a datagram over the open flow.
   mutating func send(_ payload: [UInt8], now: UInt64) {
-    precondition(flow.state == .established)
+    precondition(isOpen)
     var header = flow.control(.ack)
     header.acknowledgement = flow.acknowledgementForData()
     header.payloadLength = payload.count
