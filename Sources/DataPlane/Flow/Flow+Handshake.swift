@@ -87,11 +87,8 @@ extension Flow {
   /// itself continues its sequence. Either lies near the place we know; a blind guess lies there with a
   /// probability of 1 in 128.
   func isCredible(_ reset: Segment) -> Bool {
-    if reset.flags.contains(.ack), reset.acknowledgement <= sendNext,
-      sendNext - reset.acknowledgement <= Limits.resetWindowBytes
-    {
-      return true
-    }
+    let unanswered = sendNext - reset.acknowledgement
+    if reset.flags.contains(.ack), unanswered >= 0, unanswered <= Limits.resetWindowBytes { return true }
     return abs(reset.sequence - receiveNext) <= Limits.resetWindowBytes
   }
 
