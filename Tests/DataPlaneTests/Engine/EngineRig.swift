@@ -9,8 +9,10 @@ class EngineRig {
   var buffers: BufferPool
   var trains: TrainPool
 
-  static func make(_ kind: EngineKind, _ role: Role, flowCountMax: Int = 16) throws -> EngineRig {
-    let surroundings = try EngineSurroundings(role, flowCountMax: flowCountMax)
+  static func make(_ kind: EngineKind, _ role: Role, flowCountMax: Int = 16, tunQueue: Int32? = nil) throws
+    -> EngineRig
+  {
+    let surroundings = try EngineSurroundings(role, flowCountMax: flowCountMax, tunQueue: tunQueue)
     switch kind {
     case .uring: return try EngineRigOf(surroundings, engine: UringEngine(surroundings.resources))
     case .epoll: return try EngineRigOf(surroundings, engine: EpollEngine(surroundings.resources))

@@ -18,19 +18,21 @@ final class EngineSurroundings {
   /// Client: where the listener is bound.
   let listenerEndpoint: Endpoint?
 
-  init(_ role: Role, flowCountMax: Int) throws {
+  /// `tunQueue`, if given, takes the place of the pair's one side, and is owned from here on.
+  init(_ role: Role, flowCountMax: Int, tunQueue: Int32?) throws {
     let pair = try unsafe withUnsafeTemporaryAllocation(of: Int32.self, capacity: 2) {
       let kind = Int32(SOCK_SEQPACKET.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
       try KernelError.checkErrno("socketpair", unsafe socketpair(AF_UNIX, kind, 0, $0.baseAddress!))
       return unsafe ($0[0], $0[1])
     }
     link = pair.1
+    if tunQueue != nil { close(pair.0) }
     peer = try Self.bind(port: 0)
     peerEndpoint = try UDPSocket.localEndpoint(of: peer)
     let listener = role == .client ? try Self.bind(port: 0) : nil
     listenerEndpoint = try listener.map { try UDPSocket.localEndpoint(of: $0) }
     resources = EngineResources(
-      tunQueue: pair.0, listener: listener,
+      tunQueue: tunQueue ?? pair.0, listener: listener,
       wakeDescriptor: try KernelError.check("eventfd", guise_eventfd()),
       service: role == .server ? peerEndpoint : nil, offload: true, flowCountMax: flowCountMax)
   }

@@ -33,6 +33,8 @@ struct UringEngine: Engine, ~Copyable {
   private var inFlight: TrainList
   /// The refused train that the worker is dealing with: not finished before the next turn.
   private var refused: TrainID?
+  /// What ends the worker; thrown by the next turn.
+  private var fatal: KernelError?
 
   /// Receives that ended and must be armed again, once buffers are there.
   private var ended: TokenList
@@ -90,6 +92,7 @@ struct UringEngine: Engine, ~Copyable {
   mutating func turn(until deadline: UInt64, _ buffers: inout BufferPool, _ trains: inout TrainPool)
     throws(KernelError)
   {
+    if let fatal { throw fatal }
     refused = nil
     finishInFlight(&buffers, &trains)
     swap(&queued, &inFlight)
@@ -188,7 +191,12 @@ struct UringEngine: Engine, ~Copyable {
   @inline(__always)
   private mutating func packet(_ completion: Completion) -> Arrival? {
     if !completion.hasMore {
-      if completion.result == -ENOBUFS { packetsAreLow = true }
+      switch -completion.result {
+      case Int32.min...0, EAGAIN, EINTR, ECANCELED: break
+      case ENOBUFS: packetsAreLow = true
+      // EBADFD: the device is gone. Armed again, the read would end again at once.
+      default: fatal = KernelError("read of the TUN queue", errno: -completion.result)
+      }
       ended.append(completion.token)
     }
     guard completion.result >= 0, let buffer = completion.buffer else { return nil }
