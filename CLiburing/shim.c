@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -38,6 +39,27 @@ int guise_probe_op(struct io_uring *ring, int op) {
   int supported = op <= probe->last_op && (probe->ops[op].flags & IO_URING_OP_SUPPORTED) != 0;
   io_uring_free_probe(probe);
   return supported;
+}
+
+/* epoll */
+
+int guise_epoll_create(void) { return result_or_errno(epoll_create1(EPOLL_CLOEXEC)); }
+
+int guise_epoll_add(int epoll, int fd, uint32_t events, uint64_t token) {
+  struct epoll_event event = {.events = events, .data.u64 = token};
+  return result_or_errno(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event));
+}
+
+int guise_epoll_wait(int epoll, void *events, int count, int timeout_ms) {
+  return result_or_errno(epoll_wait(epoll, events, count, timeout_ms));
+}
+
+/* By number: the C library's wrapper is younger than the call (glibc 2.35). */
+int guise_epoll_wait_ns(int epoll, void *events, int count, uint64_t timeout_ns) {
+  struct __kernel_timespec timeout = {.tv_sec = (long long)(timeout_ns / 1000000000ull),
+                                      .tv_nsec = (long long)(timeout_ns % 1000000000ull)};
+  return result_or_errno((int)syscall(SYS_epoll_pwait2, epoll, events, count,
+                                      timeout_ns == UINT64_MAX ? NULL : &timeout, NULL, (size_t)0));
 }
 
 /* Sockets */

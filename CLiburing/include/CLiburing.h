@@ -6,6 +6,7 @@
 #include <features.h>
 #include <liburing.h>
 
+#include "epoll.h"
 #include "network.h"
 #include "thread.h"
 #include "tun.h"

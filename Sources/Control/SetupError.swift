@@ -34,13 +34,24 @@ package enum SetupError: Error, Equatable, Sendable {
   case handshakePacketUnusable(path: String, bytes: Int, limit: Int)
 
   // The data plane's own refusals.
-  case engineRefused(KernelError)
-  case engineTooOld(KernelError)
+  case engineUnavailable(UringRefusal)
   case descriptorsExhausted(KernelError)
   case lockedMemoryExhausted(KernelError)
   case kernelRefused(KernelError)
   case workerFailed(KernelError)
   case stopForced
+}
+
+extension SetupError {
+  /// What a refusal by the data plane means to the operator.
+  static func refusal(_ error: KernelError) -> SetupError {
+    if let refusal = UringRefusal(error) { return .engineUnavailable(refusal) }
+    switch (error.operation.hasPrefix("io_uring"), error.errno) {
+    case (_, EMFILE), (_, ENFILE): return .descriptorsExhausted(error)
+    case (true, ENOMEM): return .lockedMemoryExhausted(error)
+    default: return .kernelRefused(error)
+    }
+  }
 }
 
 extension SetupError: CustomStringConvertible {
@@ -123,11 +134,8 @@ extension SetupError: CustomStringConvertible {
           + "'--handshake-packet'"
         : "the handshake packet \(path) has \(bytes) bytes, and at most \(limit) fit into one segment: make it "
           + "shorter"
-    case .engineRefused(let error):
-      "the kernel refuses io_uring (\(error)): set 'sysctl -w kernel.io_uring_disabled=0', or allow it in the "
-        + "container's seccomp profile"
-    case .engineTooOld(let error):
-      "this kernel's io_uring lacks what guise needs (\(error)): run Linux 6.7 or newer"
+    case .engineUnavailable(let refusal):
+      "io_uring is out of use (\(refusal.reason)): \(refusal.remedy), or use '--engine epoll'"
     case .descriptorsExhausted(let error):
       "there are too few descriptors (\(error)): raise the limit with 'LimitNOFILE=' in systemd, or 'ulimit -Hn'"
     case .lockedMemoryExhausted(let error):

@@ -99,12 +99,26 @@ package final class Gateway: Sendable {
       wakeDescriptor: switchboard.wakeDescriptor(of: index),
       service: plan.role == .server ? plan.remote : nil, offload: plan.offload,
       flowCountMax: workerPlan.flowCountMax)
+    switch plan.engine {
+    case .uring:
+      run(index, workerPlan, ready) { () throws(KernelError) in try UringEngine(resources) }
+    case .epoll:
+      run(index, workerPlan, ready) { () throws(KernelError) in try EpollEngine(resources) }
+    }
+  }
+
+  /// Compiled once for each engine: on the packet's path nothing asks which one it is.
+  @inline(__always)
+  private func run<E: Engine & ~Copyable>(
+    _ index: Int, _ workerPlan: WorkerPlan, _ ready: (KernelError?) -> Void,
+    _ makeEngine: () throws(KernelError) -> E
+  ) {
     var isReady = false
     do throws(KernelError) {
       var worker = try Worker(
-        index: index, plan: workerPlan, engine: UringEngine(resources),
-        handshakePacket: plan.handshakePacket, statistics: counters[index], events: eventRings[index],
-        switchboard: switchboard, random: UInt64.random(in: 0 ... .max))
+        index: index, plan: workerPlan, engine: makeEngine(), handshakePacket: plan.handshakePacket,
+        statistics: counters[index], events: eventRings[index], switchboard: switchboard,
+        random: UInt64.random(in: 0 ... .max))
       isReady = true
       ready(nil)
       try worker.run { isStopping.load(ordering: .relaxed) }

@@ -35,8 +35,8 @@ enum Limits {
   // Flows.
 
   /// Datagrams and bytes that wait for one flow's handshake.
-  static let pendingDatagramsPerFlow = 64
-  static let pendingBytesPerFlow = 48 * 1024
+  static let pendingDatagramsPerFlow = 512
+  static let pendingBytesPerFlow = 512 * 1024
   /// What a client sends before it has heard more than SYN|ACK. Until a segment that is not a SYN comes
   /// back, conntrack holds the flow to the SYN|ACK's unscaled window; and it calls that segment INVALID,
   /// too, if its ack lies more than 66 000 bytes behind what it has let pass (`MAXACKWINDOW`).
@@ -71,7 +71,8 @@ enum Limits {
     precondition(headroom >= SegmentHeader.lengthMax)
     precondition(bufferStride >= headroom + packetLengthMax)
     precondition(bufferStride % 64 == 0)
-    precondition(pendingBytesPerFlow <= firstFlightBytes && firstFlightBytes < 65_535)
+    precondition(firstFlightBytes < 65_535)
+    precondition(pendingDatagramsPerFlow <= pendingBufferCount)
     precondition(datagramBufferCount + packetBufferCount + pendingBufferCount + foreignBufferCount < 65_535)
     // A worker's buffers come home through one ring, which must never be full.
     precondition(handoffRingCapacity >= packetBufferCount)

@@ -71,6 +71,13 @@ struct GatewayOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
+      "The kernel interface that carries packets. auto: io_uring where kernel and policy permit it, else epoll.",
+      valueName: "auto|io_uring|epoll"),
+    transform: { try choice($0) })
+  var engine = EngineChoice.auto
+
+  @Option(
+    help: ArgumentHelp(
       "The largest IP packet in bytes; without it, what the route to the remote takes.", valueName: "bytes"))
   var mtu: Int?
 
@@ -117,6 +124,12 @@ struct GatewayOptions: ParsableArguments {
     return value
   }
 
+  enum EngineChoice: String, CaseIterable {
+    case auto
+    case uring = "io_uring"
+    case epoll
+  }
+
   /// Fills the configuration in and runs the gateway to its end.
   func run(_ base: GatewayConfiguration) throws {
     var configuration = base
@@ -130,6 +143,7 @@ struct GatewayOptions: ParsableArguments {
     configuration.handshakePacketPath = handshakePacket
     configuration.firewall = firewall
     configuration.offload = offload
+    configuration.engine = EngineKind(rawValue: engine.rawValue)
     try Supervisor(configuration, log: logging.logger()).run()
   }
 }

@@ -88,7 +88,8 @@ import Testing
     .familyUnavailable(option: "--remote", target: "x:5", family: .ipv4),
     .familyUnavailable(option: "--remote", target: "x:5", family: .ipv6), .mtuTooSmallForIPv6(1000),
     .fileUnreadable(path: "/x", errno: ENOENT), .handshakePacketUnusable(path: "/x", bytes: 0, limit: 9),
-    .handshakePacketUnusable(path: "/x", bytes: 10, limit: 9), .engineRefused(kernel), .engineTooOld(kernel),
+    .handshakePacketUnusable(path: "/x", bytes: 10, limit: 9), .engineUnavailable(.disabled("2")),
+    .engineUnavailable(.filtered), .engineUnavailable(.tooOld(kernel)),
     .descriptorsExhausted(kernel), .lockedMemoryExhausted(kernel), .kernelRefused(kernel),
     .workerFailed(kernel), .stopForced,
   ]

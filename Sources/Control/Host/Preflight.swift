@@ -12,6 +12,7 @@ struct Preflight: Sendable {
   let families: Set<AddressFamily>
   let mtu: Int
   let workers: Int
+  let engine: EngineKind
   let handshakePacket: [UInt8]
 
   /// Looks everything up and throws the first thing that would make the gateway fail.
@@ -38,6 +39,7 @@ struct Preflight: Sendable {
     return Preflight(
       configuration: configuration, remote: remote, local: local, families: families, mtu: mtu,
       workers: configuration.workers ?? onlineCores(),
+      engine: try EngineChoice.engine(asked: configuration.engine, log),
       handshakePacket: try handshakePacket(configuration, mtu: mtu, families: families))
   }
 

@@ -55,18 +55,7 @@ package struct Supervisor {
       try gateway.start()
       return gateway
     } catch {
-      throw Self.refusal(error)
-    }
-  }
-
-  /// What a refused start means to the operator.
-  static func refusal(_ error: KernelError) -> SetupError {
-    switch (error.operation.hasPrefix("io_uring"), error.errno) {
-    case (_, EMFILE), (_, ENFILE): .descriptorsExhausted(error)
-    case (true, ENOMEM): .lockedMemoryExhausted(error)
-    case (true, ENOSYS), (true, EINVAL): .engineTooOld(error)
-    case (true, EPERM), (true, EACCES): .engineRefused(error)
-    default: .kernelRefused(error)
+      throw .refusal(error)
     }
   }
 
@@ -74,7 +63,7 @@ package struct Supervisor {
   private func plan(_ preflight: Preflight, _ host: borrowing HostSetup) throws(SetupError) -> GatewayPlan {
     var plan = GatewayPlan(
       role: configuration.role, remote: preflight.remote, tunQueues: host.device.queues)
-    plan.engine = configuration.engine ?? .uring
+    plan.engine = preflight.engine
     if case .tcp(let port) = configuration.listen { plan.listenPort = port }
     plan.tunAddress4 = host.pairs.map(\.peer).first(where: \.isIPv4)
     plan.tunAddress6 = host.pairs.map(\.peer).first { !$0.isIPv4 }
@@ -111,7 +100,7 @@ package struct Supervisor {
     for pair in host.pairs {
       log.info("\(device.name): \(pair.local) is the kernel's address, \(pair.peer) that of our TCP end")
     }
-    let engine = (configuration.engine ?? .uring).rawValue
+    let engine = preflight.engine.rawValue
     let offload = device.offload ? "on" : "off"
     log.info(
       "\(device.name): MTU \(preflight.mtu), workers \(preflight.workers), engine \(engine), offload \(offload)"

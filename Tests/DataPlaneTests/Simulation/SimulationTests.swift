@@ -62,9 +62,9 @@ import Testing
 
   @Test func `the queue of a running handshake is bounded in datagrams and bytes`() throws {
     let pair = try SimulatedPair()
-    for number in 0..<100 { pair.client.send(Self.payload(0, number, size: 10), from: Self.app(0)) }
-    for number in 0..<100 { pair.client.send(Self.payload(1, number, size: 1_400), from: Self.app(1)) }
-    try pair.settle()
+    for number in 0..<600 { pair.client.send(Self.payload(0, number, size: 10), from: Self.app(0)) }
+    for number in 0..<600 { pair.client.send(Self.payload(1, number, size: 1_400), from: Self.app(1)) }
+    try pair.settle(steps: 20)
     let arrived = pair.server.takeDeliveries()
     #expect(arrived.filter { $0.payload.count == 10 }.count == Limits.pendingDatagramsPerFlow)
     #expect(arrived.filter { $0.payload.count == 1_400 }.count == Limits.pendingBytesPerFlow / 1_400)

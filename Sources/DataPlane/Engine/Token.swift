@@ -1,18 +1,19 @@
-/// What a completion is about, packed into its `user_data`: kind, generation, index.
+/// What a completion or an event is about, packed into the 64 bits that the kernel carries back: kind,
+/// generation, index.
 ///
 /// | 63...56 | 47...32    | 31...0 |
 /// | kind    | generation | index  |
 struct Token: Equatable, BitwiseCopyable {
   enum Kind: UInt8 {
-    /// Multishot recvmsg: index is the flow, or `DatagramArrival.listener`.
+    /// Receiving datagrams: index is the flow, or `DatagramArrival.listener`.
     case receive = 1
-    /// Multishot read of the TUN queue.
+    /// Reading the TUN queue.
     case read
     /// Write to TUN: index is the train.
     case write
     /// sendmsg: index is the train.
     case send
-    /// Multishot poll of the wake descriptor.
+    /// The wake descriptor.
     case wake
     case cancel
   }

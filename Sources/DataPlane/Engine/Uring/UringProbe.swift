@@ -1,0 +1,15 @@
+internal import CLiburing
+
+/// Whether this process may use io_uring, found out by using it.
+package enum UringProbe {
+  /// Sets up a small ring the way the engine does and takes it down again; nothing else is changed.
+  ///
+  /// Throws EPERM where `kernel.io_uring_disabled` or a seccomp filter forbids it, ENOSYS or EINVAL on a
+  /// kernel that lacks what the engine needs (Linux 6.7).
+  package static func run() throws(KernelError) {
+    let ring = try Ring(submissions: 4, completions: 8)
+    try ring.require(Int32(GUISE_OP_READ_MULTISHOT), named: "READ_MULTISHOT (Linux 6.7)")
+    try ring.registerFiles(count: 1)
+    _ = try BufferRing(ring, kind: .datagram, count: 1)
+  }
+}

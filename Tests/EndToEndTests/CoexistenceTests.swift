@@ -1,0 +1,65 @@
+import Testing
+
+extension EndToEnd {
+  /// Several gateways on one host, all with default names and addresses.
+  @Suite("Coexistence")
+  struct Coexistence {
+    @Test("Two clients and a server on one host, two servers and a client on the other, all carry traffic")
+    func crowd() async throws {
+      try await Topology.pair { net in
+        let (left, right) = (net.client, net.server)
+        let gateways = [
+          try await startServer(port: 4567, service: 5000, in: right),
+          try await startServer(port: 4568, service: 5001, in: right),
+          try await startServer(port: 4567, service: 5000, in: left),
+          try await startClient(port: 1234, to: "10.66.1.2:4567", in: left),
+          try await startClient(port: 1235, to: "10.66.1.2:4568", in: left),
+          try await startClient(port: 1234, to: "10.66.1.1:4567", in: right),
+        ]
+        #expect(try Set(gateways.map { "\($0.host.name) \(try $0.device)" }).count == 6, "devices collide")
+
+        for (host, entrance, service, serviceHost) in [
+          (left, "127.0.0.1:1234", "127.0.0.1:5000", right),
+          (left, "127.0.0.1:1235", "127.0.0.1:5001", right),
+          (right, "127.0.0.1:1234", "127.0.0.1:5000", left),
+        ] {
+          let application = try DatagramSocket.connected(to: entrance, in: host)
+          let listener = try DatagramSocket.bound(to: service, in: serviceHost)
+          let question = Array("to \(service) of \(serviceHost.name)".utf8)
+          try application.send(question)
+          let heard = try await listener.next()
+          #expect(heard.bytes == question)
+          try listener.send([42], to: heard.source)
+          #expect(try await application.next().bytes == [42])
+        }
+      }
+    }
+
+    @Test("A gateway that ends leaves its neighbour on the same host working")
+    func neighbourEnds() async throws {
+      try await Topology.pair { net in
+        let tunnel = try await Tunnel.up(on: net)
+        let neighbours = [
+          try await startServer(port: 4568, service: 5001, in: net.server),
+          try await startClient(port: 1235, to: "10.66.1.2:4568", in: net.client),
+        ]
+        try await tunnel.echoService()
+        let application = try tunnel.application()
+        try await application.echo([1], within: .seconds(2))
+        for neighbour in neighbours { #expect(try await neighbour.stop() == .code(0)) }
+        try await application.echo([2], within: .milliseconds(500))
+
+        // A flow that starts now needs forwarding and rules afresh.
+        try await tunnel.application().echo([3], within: .seconds(2))
+      }
+    }
+
+    private func startServer(port: Int, service: Int, in host: Namespace) async throws -> Gateway {
+      try await Gateway.start(["server", "--local", "\(port)", "--remote", "127.0.0.1:\(service)"], in: host)
+    }
+
+    private func startClient(port: Int, to server: String, in host: Namespace) async throws -> Gateway {
+      try await Gateway.start(["client", "--local", "127.0.0.1:\(port)", "--remote", server], in: host)
+    }
+  }
+}

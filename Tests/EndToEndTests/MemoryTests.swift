@@ -1,0 +1,29 @@
+import Testing
+
+extension EndToEnd {
+  /// All memory is taken at the start.
+  @Suite("Memory")
+  struct Memory {
+    @Test("Ten seconds of traffic do not make either end grow", arguments: Variant.all)
+    func steady(_ variant: Variant) async throws {
+      try await Topology.pair { net in
+        let tunnel = try await Tunnel.up(on: net, variant)
+        try await tunnel.echoService()
+        func traffic(seconds: Int) async throws {
+          _ = try await Load.send(
+            in: net.client, to: Tunnel.entrance, rate: "150M", seconds: seconds,
+            "--flows", "4", "--size", "64-1400", "--echo")
+        }
+        try await traffic(seconds: 2)
+        let before = try tunnel.ends.map { try $0.memory() }
+        try await traffic(seconds: 10)
+        let after = try tunnel.ends.map { try $0.memory() }
+        for (before, after) in zip(before, after) {
+          #expect(after.taken == before.taken)
+          // Buffers that were taken at the start may be used for the first time now.
+          #expect(after.touched - before.touched <= 2 << 20)
+        }
+      }
+    }
+  }
+}

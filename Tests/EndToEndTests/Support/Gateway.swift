@@ -1,0 +1,96 @@
+import Glibc
+
+/// A running `guise`.
+struct Gateway: Sendable {
+  let host: Namespace
+  let process: ChildProcess
+
+  /// Starts `guise client …` or `guise server …` and waits until it is ready; throws when it ends
+  /// instead, or says nothing.
+  ///
+  /// - Parameter wrapper: A command that runs `guise`, which follows it.
+  static func start(
+    _ arguments: [String], in host: Namespace, wrapper: [String] = []
+  ) async throws -> Gateway {
+    let command = try wrapper + [Program.guise.get()] + arguments
+    let title = (["guise"] + arguments).joined(separator: " ")
+    let gateway = Gateway(host: host, process: try host.start(command, title: title))
+    try await eventually("\(gateway.process.title) to be ready", within: .seconds(5)) {
+      if let exit = gateway.process.poll() {
+        throw CommandFailure(description: "\(gateway.process.title) ended with \(exit)")
+      }
+      return gateway.log.contains(readyWord) ? true : nil
+    }
+    return gateway
+  }
+
+  private static let readyWord = " ready: "
+
+  /// What it has logged so far.
+  var log: String { process.log }
+
+  /// Log lines that contain `text`.
+  func logLines(with text: String) -> [Substring] {
+    log.split(separator: "\n").filter { $0.lowercased().contains(text.lowercased()) }
+  }
+
+  /// Its TUN device.
+  var device: String {
+    get throws {
+      guard let match = log.firstMatch(of: /(\S+): MTU/) else {
+        throw CommandFailure(description: "no device in the log:\n\(log)")
+      }
+      return String(match.1)
+    }
+  }
+
+  /// Sends a signal and waits for the end.
+  @discardableResult
+  func stop(_ signal: Int32 = SIGTERM, within limit: Duration = .seconds(3)) async throws -> Exit {
+    process.send(signal)
+    return try await process.ended(within: limit)
+  }
+
+  /// Its counters now (SIGUSR1).
+  func counters() async throws -> CounterTable {
+    let seen = CounterTable.all(in: log).count
+    process.send(SIGUSR1)
+    return try await eventually("a table of counters", within: .seconds(2)) {
+      let tables = CounterTable.all(in: log)
+      return tables.count > seen ? tables.last : nil
+    }
+  }
+
+  /// Waits until a counter has a value; throws when it does not within a second.
+  func counts(_ counter: String, _ value: Int) async throws {
+    let deadline = ContinuousClock.now + .seconds(1)
+    while true {
+      let table = try await counters()
+      if try table[counter] == value { return }
+      guard ContinuousClock.now < deadline else {
+        throw Overdue(description: "\(counter) never became \(value): \(table)")
+      }
+      try await Task.sleep(for: .milliseconds(20))
+    }
+  }
+
+  /// The counters it printed when it ended.
+  func finalCounters() throws -> CounterTable {
+    guard let table = CounterTable.all(in: log).last else {
+      throw CommandFailure(description: "no table of counters in the log:\n\(log)")
+    }
+    return table
+  }
+
+  /// Memory that it has taken for data (`VmData` of proc(5)), and the part that was ever touched
+  /// (`RssAnon`), in bytes.
+  func memory() throws -> (taken: Int, touched: Int) {
+    let status = try host.run("cat", "/proc/\(process.pid)/status")
+    guard let taken = status.firstMatch(of: /VmData:\s+(\d+) kB/),
+      let touched = status.firstMatch(of: /RssAnon:\s+(\d+) kB/)
+    else {
+      throw CommandFailure(description: "no VmData or RssAnon in:\n\(status)")
+    }
+    return (Int(taken.1)! * 1024, Int(touched.1)! * 1024)
+  }
+}
