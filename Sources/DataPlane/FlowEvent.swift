@@ -5,6 +5,7 @@ package struct FlowEvent: Sendable, BitwiseCopyable {
     case closedIdle
     case closedByPeer
     case closedUnanswered
+    case closedRefused
     /// A datagram was larger than the path takes: `detail` bytes, where `limit` would fit.
     case datagramTooLarge
   }

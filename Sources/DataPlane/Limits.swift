@@ -57,6 +57,8 @@ enum Limits {
   /// Handshake: one SYN each second, then give up (stock waits 6 s in all).
   static let synTries: UInt8 = 6
   static let synIntervalNanoseconds: UInt64 = 1_000_000_000
+  /// How long a client waits after a SYN was answered by a reset.
+  static let refusalNanoseconds: UInt64 = 100_000_000
 
   // Acknowledgements (docs/decisions/0003-acknowledgements.md).
 

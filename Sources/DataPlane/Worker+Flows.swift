@@ -34,7 +34,8 @@ extension Worker where E: ~Copyable {
     if wasOpen { statistics.add(.flowsClosed) }
     switch reason {
     case .idle: report(.closedIdle, flow: index)
-    case .resetByPeer: report(wasOpen ? .closedByPeer : .closedUnanswered, flow: index)
+    case .resetByPeer: report(.closedByPeer, flow: index)
+    case .refused: report(.closedRefused, flow: index)
     case .unanswered: report(.closedUnanswered, flow: index)
     case .shutdown: break
     }

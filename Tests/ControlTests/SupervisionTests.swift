@@ -84,12 +84,12 @@ import Testing
   @Test func whatNeedsAttentionIsAWarning() {
     let lines = Lines()
     var log = makeLog(lines)
-    for kind in [FlowEvent.Kind.opened, .closedIdle, .closedByPeer, .closedUnanswered, .datagramTooLarge] {
+    for kind in [FlowEvent.Kind.opened, .closedIdle, .closedByPeer, .closedUnanswered, .closedRefused, .datagramTooLarge] {
       var event = opened
       event.kind = kind
       log.record(event, now: start)
     }
-    #expect(lines.levels == [.info, .info, .info, .warning, .warning])
+    #expect(lines.levels == [.info, .info, .info, .warning, .warning, .warning])
   }
 }
 

@@ -37,7 +37,7 @@ struct FlowEventLog {
   private static func level(_ kind: FlowEvent.Kind) -> Logger.Level {
     switch kind {
     case .opened, .closedIdle, .closedByPeer: .info
-    case .closedUnanswered, .datagramTooLarge: .warning
+    case .closedUnanswered, .closedRefused, .datagramTooLarge: .warning
     }
   }
 
@@ -53,6 +53,7 @@ struct FlowEventLog {
     case .closedIdle: "flow closed after silence: \(path)"
     case .closedByPeer: "flow closed by the other end: \(path)"
     case .closedUnanswered: "flow given up, no answer: \(path)"
+    case .closedRefused: "flow given up, refused: \(path)"
     case .datagramTooLarge:
       "a datagram of \(event.detail) bytes was dropped, where at most \(event.limit) fit (\(path)): lower the MTU "
         + "of what sends it"

@@ -38,7 +38,10 @@ extension Flow {
       segment.flags.contains(.ack) && segment.acknowledgement == sendNext + 1
     if segment.flags.contains(.rst) {
       guard acknowledgesSYN else { return Reaction(effect: .drop(.resetNotCredible)) }
-      return Reaction(effect: .close(.resetByPeer))
+      // Nobody listens there yet, or any more. What waits goes on waiting, and is not sent a SYN each.
+      isRefused = true
+      retryAt = now &+ Limits.refusalNanoseconds
+      return Reaction(deadlineMoved: true)
     }
     guard acknowledgesSYN else {
       guard segment.flags.contains(.ack) else { return Reaction(effect: .drop(.badFlags)) }
@@ -98,8 +101,11 @@ extension Flow {
     case .free: return Reaction()
     case .synSent:
       guard now >= retryAt else { return Reaction() }
-      guard tries < Limits.synTries else { return Reaction(effect: .close(.unanswered)) }
+      guard tries < Limits.synTries else {
+        return Reaction(effect: .close(isRefused ? .refused : .unanswered))
+      }
       tries += 1
+      isRefused = false
       retryAt = now &+ Limits.synIntervalNanoseconds
       return Reaction(reply: control(.syn))
     case .unconfirmed, .established:

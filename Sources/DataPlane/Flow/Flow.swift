@@ -17,6 +17,7 @@ struct Flow: BitwiseCopyable {
     case idle
     case resetByPeer
     case unanswered
+    case refused
     /// The gateway itself ends.
     case shutdown
   }
@@ -40,6 +41,8 @@ struct Flow: BitwiseCopyable {
   var state: State
   /// Counts SYNs sent.
   var tries: UInt8
+  /// Whether the last SYN was answered by a reset.
+  var isRefused: Bool
   /// Tells this flow's completions from those of the flow that had the slot before.
   var generation: UInt16
   /// Which way the last arrival of this flow went.
@@ -81,6 +84,7 @@ struct Flow: BitwiseCopyable {
     acknowledged = SequenceNumber(0)
     state = .free
     tries = 0
+    isRefused = false
     lastOutlet = .udp
     hasReportedSize = false
     uplinkTrain = Self.noTrain

@@ -113,10 +113,13 @@ import Testing
     }
   }
 
-  @Test func `a refusal ends the attempt, a forged one does not`() {
+  @Test func `a refusal puts the next attempt off, a forged one does not`() {
     var flow = FlowFixture.synSent
     let refusal = FlowFixture.segment([.rst, .ack], acknowledgement: SequenceNumber(1))
-    #expect(flow.receive(refusal, now: start).effect == .close(.resetByPeer))
+    let reaction = flow.receive(refusal, now: start)
+    #expect(reaction.effect == .none && reaction.deadlineMoved)
+    #expect(flow.retryAt == start + Limits.refusalNanoseconds)
+    let refused = FlowState(flow)
     for forged in [
       FlowFixture.segment(.rst, acknowledgement: SequenceNumber(1)),
       FlowFixture.segment([.rst, .ack], acknowledgement: SequenceNumber(0)),

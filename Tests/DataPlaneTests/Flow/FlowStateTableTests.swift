@@ -59,7 +59,9 @@ import Testing
       line.flags, sequence: sequence, acknowledgement: acknowledgement, length: line.length)
     let found = answer(of: &flow, to: segment)
     #expect(found == wantedWhileSynSent(line, sequence, acknowledgement))
-    if found.state == .synSent { #expect(FlowState(flow) == before) }
+    let isRefusal = line.flags.isSuperset(of: [.rst, .ack]) && line.isAckRight
+    #expect(flow.isRefused == isRefusal)
+    if found.state == .synSent, !isRefusal { #expect(FlowState(flow) == before) }
   }
 
   private func wantedWhileSynSent(_ line: Case, _ sequence: SequenceNumber, _ acknowledgement: SequenceNumber)
@@ -72,7 +74,8 @@ import Testing
     // A reset must acknowledge our SYN.
     if line.flags.contains(.rst) {
       guard hasRightAck else { return dropped(.resetNotCredible) }
-      return Answer(effect: .close(.resetByPeer), reply: nil, state: .synSent)
+      // The SYN is sent again after a while.
+      return Answer(effect: .none, reply: nil, state: .synSent)
     }
     // An ACK of something never sent is answered by a reset that the sender must believe.
     if line.flags.contains(.ack), !line.isAckRight {

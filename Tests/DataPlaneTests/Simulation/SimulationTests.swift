@@ -346,6 +346,55 @@ import Testing
     expectBalance(client)
   }
 
+  @Test func `a refused client tries again a little later, and what waited still goes`() throws {
+    let pair = try SimulatedPair()
+    for number in 0..<50 { pair.client.send([UInt8(number)], from: Self.app(0)) }
+    try pair.client.turn()
+    let syns = pair.client.takePackets().map(TestPacket.init)
+    #expect(syns.count == 1)
+    var refusal = syns[0]
+    (refusal.source, refusal.destination) = (refusal.destination, refusal.source)
+    (refusal.ports.0, refusal.ports.1) = (refusal.ports.1, refusal.ports.0)
+    (refusal.flags, refusal.acknowledgement, refusal.options) = ([.rst, .ack], 1, [])
+    pair.client.kernel.inputs = [.packet(refusal.bytes)]
+    for number in 50..<60 { pair.client.send([UInt8(number)], from: Self.app(0)) }
+    try pair.client.turn()
+    #expect(pair.client.takePackets().isEmpty)
+    pair.client.kernel.now += Limits.refusalNanoseconds + 100_000_000
+    try pair.settle()
+    #expect(pair.server.takeDeliveries().map(\.payload) == (0..<60).map { [$0] })
+    expectBalance(pair.client)
+  }
+
+  @Test func `only streams make a worker rest, and never for long`() throws {
+    let pair = try SimulatedPair()
+    pair.client.send([0], from: Self.app(0))
+    try pair.settle()
+    let flow = pair.server.takeDeliveries()[0].flow
+    // Requests and answers, 50 000 a second: nobody rests.
+    for _ in 0..<2_000 {
+      pair.client.send([1], from: Self.app(0))
+      try pair.step(20_000)
+      for _ in pair.server.takeDeliveries() { pair.server.answer([2], flow: flow) }
+      try pair.step(20_000)
+    }
+    #expect(pair.client.kernel.rests.isEmpty && pair.server.kernel.rests.isEmpty)
+    // A stream of the same rate.
+    for _ in 0..<2_000 {
+      pair.client.send([1], from: Self.app(0))
+      try pair.step(20_000)
+    }
+    #expect(pair.client.kernel.rests.count > 1_000)
+    #expect(pair.client.kernel.rests.allSatisfy { $0 <= UInt64(Limits.moderationMicroseconds) * 1_000 })
+    // A slow stream.
+    let before = pair.client.kernel.rests.count
+    for _ in 0..<200 {
+      pair.client.send([1], from: Self.app(0))
+      try pair.step(1_000_000)
+    }
+    #expect(pair.client.kernel.rests.count < before + 10)
+  }
+
   @Test func `SYNs alone leave nothing behind at the server`() throws {
     let server = try SimulatedGateway(.server, flowCountMax: 16)
     for number in 0..<5_000 {
