@@ -38,7 +38,7 @@ struct WorkerPlan: Sendable {
     guard workerCount > 1 else { return 0 }
     switch role {
     case .client: return PortSpace.owner(of: key.localPort, workerCount: workerCount)
-    case .server: return Int((keyHash.hash(key) &>> 32) &* UInt64(workerCount) &>> 32)
+    case .server: return Int(((keyHash.hash(key) &>> 32) &* UInt64(workerCount)) &>> 32)
     }
   }
 }
