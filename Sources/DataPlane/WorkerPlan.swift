@@ -2,7 +2,7 @@
 struct WorkerPlan: Sendable {
   var role: Role
   var workerCount: Int
-  /// Client: the server. Server: unused.
+  /// Client: the server. Server: the UDP service.
   var remote: Endpoint
   /// Server: the port that flows must have.
   var listenPort: UInt16
