@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -106,6 +107,13 @@ int guise_eventfd_clear(int fd) {
   eventfd_t value;
   return result_or_errno(eventfd_read(fd, &value));
 }
+
+void guise_rest(uint64_t nanoseconds) {
+  struct timespec t = {.tv_sec = (time_t)(nanoseconds / 1000000000ull), .tv_nsec = (long)(nanoseconds % 1000000000ull)};
+  clock_nanosleep(CLOCK_MONOTONIC, 0, &t, NULL);
+}
+
+void guise_make_timers_precise(void) { prctl(PR_SET_TIMERSLACK, 1ul, 0ul, 0ul, 0ul); }
 
 uint64_t guise_now(void) {
   struct timespec t;

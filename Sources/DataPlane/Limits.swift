@@ -23,6 +23,15 @@ enum Limits {
   /// Trains of a worker that can be open or in flight at once.
   static let trainCount = 512
 
+  // Moderation (docs/decisions/0005-moderation.md).
+
+  /// How often the rate of streams is measured.
+  static let moderationWindowNanoseconds: UInt64 = 1_000_000
+  /// Arrivals that a rest is to collect.
+  static let moderationBatch: UInt64 = 32
+  /// The longest rest by default.
+  static let moderationMicroseconds = 200
+
   // Buffers of a worker. Untouched ones take address space, not memory.
 
   /// How many buffers of a class io_uring has at first; doubled each time they did not suffice.

@@ -78,6 +78,7 @@ extension Worker where E: ~Copyable {
 
   @inline(__always)
   private mutating func deliver(_ segment: Segment, _ arrival: PacketArrival, flow index: UInt32) {
+    noteDirection(.udp, flow: index)
     let isTrain = segment.segmentSize > 0 && segment.segmentSize < segment.payloadLength
     gather(
       .udp, flow: index, buffer: arrival.buffer, offset: VirtioNetHeader.length &+ segment.payloadOffset,

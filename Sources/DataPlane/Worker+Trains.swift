@@ -31,6 +31,12 @@ extension Worker where E: ~Copyable {
     }
   }
 
+  /// Tells streams from requests and answers that alternate.
+  @inline(__always)
+  mutating func noteDirection(_ outlet: Outlet, flow index: UInt32) {
+    if flows[index].lastOutlet == outlet { moderation.noteStreamed() } else { flows[index].lastOutlet = outlet }
+  }
+
   /// The flow's open train of this batch, or a new one.
   @inline(__always)
   private mutating func openTrain(_ outlet: Outlet, flow index: UInt32) -> TrainID {

@@ -25,6 +25,7 @@ extension Worker where E: ~Copyable {
     }
     guard maySend(arrival.length, flow: index) else { return hold(arrival, flow: index) }
     flows[index].lastActivity = now
+    noteDirection(.tun, flow: index)
     gather(
       .tun, flow: index, buffer: arrival.buffer, offset: arrival.offset, length: arrival.length,
       partSize: arrival.partSize)

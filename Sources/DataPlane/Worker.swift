@@ -27,6 +27,8 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
   var openDownlinks: TrainList
   /// Workers that were passed something in this turn.
   var passedTo: WorkerSet
+  /// When to rest between turns.
+  var moderation: Moderation
   /// CLOCK_MONOTONIC of this turn, nanoseconds.
   var now: UInt64
 
@@ -66,6 +68,7 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
     self.openUplinks = openUplinks
     self.openDownlinks = openDownlinks
     passedTo = WorkerSet()
+    moderation = Moderation(restMax: plan.restNanosecondsMax, now: now)
   }
 
   /// Takes turns until `isStopping` says so, then resets every flow and sends that off.
@@ -76,6 +79,11 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
 
   /// One turn. Waits until `deadline` at most, and no longer than the next timer.
   mutating func turn(until deadline: UInt64) throws(KernelError) {
+    let rest = moderation.restNow(now)
+    if rest > 0 {
+      engine.flush(&buffers, &trains)
+      engine.rest(rest)
+    }
     try engine.turn(until: min(deadline, timers.nextDeadline()), &buffers, &trains)
     now = engine.now
     statistics.add(.turns)

@@ -41,6 +41,7 @@ final class WorkerThread: Sendable {
       { argument in
         let start = unsafe Unmanaged<Start>.fromOpaque(argument!).takeRetainedValue()
         _ = unsafe guise_name_thread(start.name)
+        guise_make_timers_precise()
         start.body { error in
           start.outcome.withLock { $0 = error }
           unsafe sem_post(start.semaphore)

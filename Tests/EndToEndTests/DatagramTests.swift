@@ -6,14 +6,14 @@ extension EndToEnd {
   struct Odd {
     @Test(
       "Datagrams that are too large are counted, and warned about once with the size that fits",
-      arguments: [(Tunnel.Transport.ipv4, 1460), (.ipv6, 1440)])
-    func tooLarge(_ transport: Tunnel.Transport, _ limit: Int) async throws {
+      arguments: [(Tunnel.Transport.ipv4, 1460), (.ipv6, 1440)], Variant.engines)
+    func tooLarge(_ path: (transport: Tunnel.Transport, limit: Int), _ variant: Variant) async throws {
       try await Topology.pair { net in
-        let tunnel = try await Tunnel.up(on: net, over: transport)
+        let tunnel = try await Tunnel.up(on: net, variant, over: path.transport)
         let (application, service) = (try tunnel.application(), try tunnel.listener())
-        try application.send([UInt8](repeating: 1, count: limit))
+        try application.send([UInt8](repeating: 1, count: path.limit))
         let fitting = try await service.next()
-        #expect(fitting.bytes.count == limit)
+        #expect(fitting.bytes.count == path.limit)
 
         for _ in 0..<5 {
           try application.send([UInt8](repeating: 2, count: 2000))
@@ -24,7 +24,7 @@ extension EndToEnd {
           #expect(try await gateway.counters()["datagram-too-large"] == 5)
           let warnings = gateway.logLines(with: "of 2000 bytes")
           #expect(warnings.count == 1)
-          #expect(warnings.first?.contains("\(limit)") == true)
+          #expect(warnings.first?.contains("\(path.limit)") == true)
         }
       }
     }
@@ -60,10 +60,12 @@ extension EndToEnd {
       }
     }
 
-    @Test("Forged and broken packets do not disturb a live flow, and none reaches an application")
-    func forged() async throws {
+    @Test(
+      "Forged and broken packets do not disturb a live flow, and none reaches an application",
+      arguments: Variant.engines)
+    func forged(_ variant: Variant) async throws {
       try await Topology.routed(nat: false) { net in
-        let tunnel = try await Tunnel.up(on: net)
+        let tunnel = try await Tunnel.up(on: net, variant)
         let router = try #require(net.router)
         let tap = try Tap(in: router)
         let (application, service) = (try tunnel.application(), try tunnel.listener())

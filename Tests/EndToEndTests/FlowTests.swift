@@ -4,11 +4,13 @@ extension EndToEnd {
   /// How flows open, close, and answer.
   @Suite("Flows")
   struct Flows {
-    @Test("A silent flow closes after the idle timeout, the log says so, and the next datagram opens another")
-    func idle() async throws {
+    @Test(
+      "A silent flow closes after the idle timeout, the log says so, and the next datagram opens another",
+      arguments: Variant.engines)
+    func idle(_ variant: Variant) async throws {
       try await Topology.pair { net in
         let timeout = ["--idle-timeout", "2"]
-        let tunnel = try await Tunnel.up(on: net, clientOptions: timeout, serverOptions: timeout)
+        let tunnel = try await Tunnel.up(on: net, variant, clientOptions: timeout, serverOptions: timeout)
         try await tunnel.echoService()
         let application = try tunnel.application()
         try await application.echo([1], within: .seconds(2))
@@ -65,12 +67,13 @@ extension EndToEnd {
       }
     }
 
-    @Test("Closed flows give their sockets back, and hundreds of flows come and go")
-    func churn() async throws {
+    @Test(
+      "Closed flows give their sockets back, and hundreds of flows come and go", arguments: Variant.engines)
+    func churn(_ variant: Variant) async throws {
       try await Topology.pair { net in
         let timeout = ["--idle-timeout", "1"]
         let tunnel = try await Tunnel.up(
-          on: net, Variant.all.last!, clientOptions: timeout, serverOptions: timeout)
+          on: net, variant, clientOptions: timeout, serverOptions: timeout)
         try await tunnel.echoService()
         let atRest = try net.server.datagramSocketCount
         for round in 1...3 {
@@ -90,7 +93,7 @@ extension EndToEnd {
     @Test("Each application has its own flow, and answers find the one who asked")
     func manyApplications() async throws {
       try await Topology.pair { net in
-        let tunnel = try await Tunnel.up(on: net, Variant.all.last!)
+        let tunnel = try await Tunnel.up(on: net, .shared)
         let service = try tunnel.listener()
         let applications = try (0..<20).map { _ in try tunnel.application() }
         for (number, application) in applications.enumerated() { try application.send([UInt8(number)]) }
@@ -104,10 +107,10 @@ extension EndToEnd {
       }
     }
 
-    @Test("With two workers both carry flows, at both ends")
-    func sharedWork() async throws {
+    @Test("With two workers both carry flows, at both ends", arguments: Variant.engines)
+    func sharedWork(_ variant: Variant) async throws {
       try await Topology.pair { net in
-        let tunnel = try await Tunnel.up(on: net, Variant.all.last!)
+        let tunnel = try await Tunnel.up(on: net, variant)
         try await tunnel.echoService()
         for _ in 0..<40 { try await tunnel.application().echo([1], within: .seconds(2)) }
         for gateway in tunnel.ends {
@@ -123,17 +126,18 @@ extension EndToEnd {
       arguments: [
         ("0.0.0.0:1234", ["10.77.0.1", "10.77.0.2", "127.0.0.1"]),
         ("[::]:1234", ["[fd77::1]", "[fd77::2]", "[::1]", "10.77.0.1", "10.77.0.2"]),
-      ])
-    func answerAddress(_ local: String, _ addresses: [String]) async throws {
+      ], Variant.engines)
+    func answerAddress(_ local: (String, [String]), _ variant: Variant) async throws {
       try await Topology.pair { net in
         for address in ["10.77.0.1/32", "10.77.0.2/32", "fd77::1/128", "fd77::2/128"] {
           try net.client.add(address, to: "lo")
         }
         _ = try await Gateway.start(Tunnel.serverArguments, in: net.server)
         _ = try await Gateway.start(
-          ["client", "--local", local, "--remote", "\(net.serverAddress4):4567"], in: net.client)
+          ["client", "--local", local.0, "--remote", "\(net.serverAddress4):4567"] + variant.arguments,
+          in: net.client)
         try await Load.echo(in: net.server, at: Tunnel.service)
-        for address in addresses {
+        for address in local.1 {
           // A connected socket hears its peer's address alone.
           let application = try DatagramSocket.connected(to: "\(address):1234", in: net.client)
           try await application.echo([1], within: .seconds(2))

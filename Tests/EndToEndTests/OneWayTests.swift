@@ -4,7 +4,8 @@ extension EndToEnd {
   /// The traffic that kills fake TCP behind NAT: one way, fast, never answered.
   @Suite("One-way traffic")
   struct OneWay {
-    @Test("300 Mbit/s one way pass masquerade, a NAT router and DNAT for ten seconds", arguments: Variant.all)
+    @Test(
+      "300 Mbit/s one way pass masquerade, a NAT router and DNAT for ten seconds", arguments: Variant.engines)
     func throughNAT(_ variant: Variant) async throws {
       try await Topology.routed(nat: true) { net in
         let tunnel = try await Tunnel.up(on: net, variant)
@@ -14,7 +15,7 @@ extension EndToEnd {
         try await Task.sleep(for: .milliseconds(300))
         let received = try await Load.stop(sink, for: Load.Received.self)
 
-        #expect(sent.sent > 260_000, "the sender fell behind")
+        #expect(sent.sent > 240_000, "the sender fell behind")
         let delivered = Double(received.received) / Double(sent.sent)
         #expect(delivered >= 0.999, "\(received) of \(sent)")
         #expect(received.corrupt == 0 && received.duplicated == 0 && received.reordered == 0, "\(received)")

@@ -19,7 +19,7 @@ extension EndToEnd {
     @Test("A second client on the same UDP port is refused, and the first goes on")
     func portTakenByAnotherClient() async throws {
       try await Topology.pair { net in
-        let tunnel = try await Tunnel.up(on: net, Variant.all.last!)
+        let tunnel = try await Tunnel.up(on: net, .shared)
         try await tunnel.echoService()
         try await tunnel.application().echo([1], within: .seconds(2))
         try await expectRefusal(
@@ -123,18 +123,33 @@ extension EndToEnd {
       }
     }
 
-    @Test("Where io_uring is forbidden, the setting and the alternative are named")
-    func noUring() async throws {
+    @Test("Where io_uring is forbidden and asked for, what forbids it and the alternative are named")
+    func uringForbidden() async throws {
       try await Topology.lone { host in
         let before = try HostState(of: host)
         let process = try onOwnThread {
           try SystemCallFilter.forbidUring()
-          return try host.start([Program.guise.get()] + client)
+          return try host.start([Program.guise.get()] + client + ["--engine", "io_uring"])
         }
         #expect(try await process.ended(within: .seconds(5)) == .code(1))
-        #expect(process.log.contains("io_uring"))
-        #expect(process.log.contains("io_uring_disabled"))
+        #expect(process.log.contains("seccomp"))
+        #expect(process.log.contains("--engine epoll"))
         try before.expectUnchanged(on: host)
+      }
+    }
+
+    @Test("Where io_uring is forbidden and not asked for, epoll carries the traffic and the log says so")
+    func uringForbiddenWithoutNeed() async throws {
+      try await Topology.pair { net in
+        _ = try await Gateway.start(Tunnel.serverArguments, in: net.server)
+        let client = try onOwnThread {
+          try SystemCallFilter.forbidUring()
+          return try Gateway.launch(Tunnel.clientArguments(on: net), in: net.client)
+        }
+        try await client.isReady()
+        #expect(client.logLines(with: "epoll").count >= 1)
+        try await Load.echo(in: net.server, at: Tunnel.service)
+        try await DatagramSocket.connected(to: Tunnel.entrance, in: net.client).echo([1], within: .seconds(2))
       }
     }
 

@@ -7,18 +7,24 @@ extension EndToEnd {
   struct Restart {
     enum End: String, CaseIterable, Sendable { case client, server }
 
-    /// How a gateway is ended.
+    /// How a gateway runs, and how it is ended.
     struct Ending: Sendable, CustomTestStringConvertible {
+      let variant: Variant
       let name: String
       let signal: Int32
-      var testDescription: String { name }
-      static let all = [Ending(name: "SIGTERM", signal: SIGTERM), Ending(name: "SIGKILL", signal: SIGKILL)]
+      var testDescription: String { "\(name), \(variant.testDescription)" }
+      static let all = Variant.engines.flatMap { variant in
+        [
+          Ending(variant: variant, name: "SIGTERM", signal: SIGTERM),
+          Ending(variant: variant, name: "SIGKILL", signal: SIGKILL),
+        ]
+      }
     }
 
     @Test("Traffic flows again within three seconds", arguments: End.allCases, Ending.all)
     func underTraffic(_ end: End, _ ending: Ending) async throws {
       try await Topology.routed(nat: true) { net in
-        let tunnel = try await Tunnel.up(on: net)
+        let tunnel = try await Tunnel.up(on: net, ending.variant)
         try await tunnel.echoService()
         let application = try tunnel.application()
         try await application.echo([1, 2, 3], within: .seconds(2))
@@ -29,7 +35,7 @@ extension EndToEnd {
         let gateway = end == .client ? tunnel.client : tunnel.server
         try await gateway.stop(ending.signal)
         let arguments = end == .client ? Tunnel.clientArguments(on: net) : Tunnel.serverArguments
-        _ = try await Gateway.start(arguments, in: gateway.host)
+        _ = try await Gateway.start(arguments + ending.variant.arguments, in: gateway.host)
 
         try await application.echo([4, 5, 6], within: .seconds(3))
         #expect(background.poll() == nil, "the sender gave up")

@@ -17,10 +17,10 @@ extension EndToEnd {
       }
     }
 
-    @Test("SIGTERM ends both ends within three seconds under full load")
-    func endUnderLoad() async throws {
+    @Test("SIGTERM ends both ends within three seconds under full load", arguments: Variant.engines)
+    func endUnderLoad(_ variant: Variant) async throws {
       try await Topology.pair { net in
-        let tunnel = try await Tunnel.up(on: net, Variant.all.last!)
+        let tunnel = try await Tunnel.up(on: net, variant)
         _ = try await Load.sink(in: net.server, at: Tunnel.service)
         _ = try Load.startSending(in: net.client, to: Tunnel.entrance, rate: "max", seconds: 20)
         try await Task.sleep(for: .seconds(1))

@@ -74,6 +74,9 @@ protocol Engine: ~Copyable {
   /// Sends off everything queued and finishes it, to have trains again. Does not wait.
   mutating func flush(_ buffers: inout BufferPool, _ trains: inout TrainPool)
 
+  /// Sleeps for so many nanoseconds, whatever arrives.
+  func rest(_ nanoseconds: UInt64)
+
   /// Opens the UDP socket of a server's flow, connected to the service.
   mutating func openSocket(flow: UInt32, generation: UInt16) throws(KernelError)
 

@@ -42,6 +42,8 @@ struct Flow: BitwiseCopyable {
   var tries: UInt8
   /// Tells this flow's completions from those of the flow that had the slot before.
   var generation: UInt16
+  /// Which way the last arrival of this flow went.
+  var lastOutlet: Outlet
   /// Whether a datagram that was too large has been reported.
   var hasReportedSize: Bool
 
@@ -79,6 +81,7 @@ struct Flow: BitwiseCopyable {
     acknowledged = SequenceNumber(0)
     state = .free
     tries = 0
+    lastOutlet = .udp
     hasReportedSize = false
     uplinkTrain = Self.noTrain
     downlinkTrain = Self.noTrain

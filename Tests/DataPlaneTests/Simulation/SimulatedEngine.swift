@@ -29,6 +29,8 @@ final class SimulatedKernel {
   var writeFailures: [Int32] = []
   var sendFailures: [Int32] = []
   var socketFailures: [Int32] = []
+  /// How long the worker has rested, rest by rest.
+  var rests: [UInt64] = []
   /// Most inputs that one turn hands over.
   var batchMax = 64
 }
@@ -117,6 +119,8 @@ struct SimulatedEngine: Engine, ~Copyable {
       rest = rest.dropFirst(size)
     }
   }
+
+  func rest(_ nanoseconds: UInt64) { kernel.rests.append(nanoseconds) }
 
   mutating func openSocket(flow: UInt32, generation: UInt16) throws(KernelError) {
     if let errno = kernel.socketFailures.popLast(), errno != 0 { throw KernelError("socket", errno: errno) }

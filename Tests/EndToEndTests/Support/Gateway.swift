@@ -5,23 +5,32 @@ struct Gateway: Sendable {
   let host: Namespace
   let process: ChildProcess
 
-  /// Starts `guise client …` or `guise server …` and waits until it is ready; throws when it ends
-  /// instead, or says nothing.
+  /// Starts `guise client …` or `guise server …` and waits until it is ready.
   ///
   /// - Parameter wrapper: A command that runs `guise`, which follows it.
   static func start(
     _ arguments: [String], in host: Namespace, wrapper: [String] = []
   ) async throws -> Gateway {
+    let gateway = try launch(arguments, in: host, wrapper: wrapper)
+    try await gateway.isReady()
+    return gateway
+  }
+
+  /// Starts it and waits for nothing.
+  static func launch(_ arguments: [String], in host: Namespace, wrapper: [String] = []) throws -> Gateway {
     let command = try wrapper + [Program.guise.get()] + arguments
     let title = (["guise"] + arguments).joined(separator: " ")
-    let gateway = Gateway(host: host, process: try host.start(command, title: title))
-    try await eventually("\(gateway.process.title) to be ready", within: .seconds(5)) {
-      if let exit = gateway.process.poll() {
-        throw CommandFailure(description: "\(gateway.process.title) ended with \(exit)")
+    return Gateway(host: host, process: try host.start(command, title: title))
+  }
+
+  /// Waits until it carries datagrams; throws when it ends instead, or says nothing.
+  func isReady() async throws {
+    try await until("\(process.title) to be ready", within: .seconds(5)) {
+      if let exit = process.poll() {
+        throw CommandFailure(description: "\(process.title) ended with \(exit)")
       }
-      return gateway.log.contains(readyWord) ? true : nil
+      return log.contains(Self.readyWord)
     }
-    return gateway
   }
 
   private static let readyWord = " ready: "
@@ -82,15 +91,14 @@ struct Gateway: Sendable {
     return table
   }
 
-  /// Memory that it has taken for data (`VmData` of proc(5)), and the part that was ever touched
-  /// (`RssAnon`), in bytes.
-  func memory() throws -> (taken: Int, touched: Int) {
+  /// Memory that it has taken for data, in bytes (`VmData` of proc(5)).
+  ///
+  /// What is resident would say less: buffers that were taken at the start count there only once used.
+  func memoryTaken() throws -> Int {
     let status = try host.run("cat", "/proc/\(process.pid)/status")
-    guard let taken = status.firstMatch(of: /VmData:\s+(\d+) kB/),
-      let touched = status.firstMatch(of: /RssAnon:\s+(\d+) kB/)
-    else {
-      throw CommandFailure(description: "no VmData or RssAnon in:\n\(status)")
+    guard let kilobytes = status.firstMatch(of: /VmData:\s+(\d+) kB/) else {
+      throw CommandFailure(description: "no VmData in:\n\(status)")
     }
-    return (Int(taken.1)! * 1024, Int(touched.1)! * 1024)
+    return Int(kilobytes.1)! * 1024
   }
 }
