@@ -146,9 +146,15 @@ struct BufferPool: ~Copyable {
   @inline(__always)
   func base(_ id: BufferID) -> UnsafeMutableRawPointer { unsafe bases[Int(id)].unsafelyUnwrapped }
 
-  /// Takes in a buffer of another worker under an identifier of this pool; nil when too many are here.
+  /// Takes in a buffer of another worker under an identifier of this pool; nil when too many are here or wait
+  /// to be sent home.
   mutating func adopt(_ memory: UnsafeMutableRawPointer, home: Home) -> BufferID? {
-    guard let id = take(.foreign) else { return nil }
+    let range = ranges[Class.foreign.rawValue]
+    let adoptedCount = range.count - freeCounts[Class.foreign.rawValue]
+    // Safety: the list of homecomings has room for all identifiers, of which the foreign ones are the last.
+    guard homecomingCount + adoptedCount < range.first + range.count, let id = take(.foreign) else {
+      return nil
+    }
     unsafe bases[Int(id)] = memory
     unsafe homes[Int(id)] = home
     return id

@@ -14,7 +14,15 @@ struct SeededRandom: RandomNumberGenerator {
     return z ^ (z >> 31)
   }
 
-  mutating func bytes(_ count: Int) -> [UInt8] { (0..<count).map { _ in UInt8(truncatingIfNeeded: next()) } }
+  mutating func bytes(_ count: Int) -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: count)
+    var word: UInt64 = 0
+    for index in 0..<count {
+      word = index % 8 == 0 ? next() : word >> 8
+      bytes[index] = UInt8(truncatingIfNeeded: word)
+    }
+    return bytes
+  }
 
   mutating func chance(_ probability: Double) -> Bool { Double.random(in: 0..<1, using: &self) < probability }
 

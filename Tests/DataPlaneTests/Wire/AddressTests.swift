@@ -7,7 +7,7 @@ import Testing
     "0.0.0.0", "192.0.2.1", "255.255.255.255", "127.0.0.1", "::", "::1", "2001:db8::1", "fe80::dead:beef",
     "2001:db8:1:2:3:4:5:6", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "64:ff9b::c000:221",
   ])
-  func parsingThenPrintingGivesTheSameText(text: String) throws {
+  func `parsing then printing gives the same text`(text: String) throws {
     #expect(try #require(Address(text)).description == text)
   }
 
@@ -16,9 +16,9 @@ import Testing
     "g::1",
     "12345::", "localhost", "fe80::1%eth0", "[::1]", "192.0.2.01x",
   ])
-  func anythingElseIsRefused(text: String) { #expect(Address(text) == nil) }
+  func `anything else is refused`(text: String) { #expect(Address(text) == nil) }
 
-  @Test func aMappedAddressIsTheIPv4One() throws {
+  @Test func `a mapped address is the IPv4 one`() throws {
     let mapped = try #require(Address("::ffff:192.0.2.1"))
     #expect(mapped == Address("192.0.2.1"))
     #expect(mapped.isIPv4)
@@ -29,16 +29,16 @@ import Testing
     ("192.0.2.1", true), ("0.0.0.0", true), ("::1", false), ("::", false), ("::192.0.2.1", false),
     ("::fffe:192.0.2.1", false), ("0:0:0:1::ffff:192.0.2.1", false), ("2001:db8::ffff:c000:201", false),
   ])
-  func onlyAMappedPrefixMakesAnAddressIPv4(text: String, isIPv4: Bool) throws {
+  func `only a mapped prefix makes an address IPv4`(text: String, isIPv4: Bool) throws {
     #expect(try #require(Address(text)).isIPv4 == isIPv4)
   }
 
   @Test(arguments: [("0.0.0.0", true), ("::", true), ("0.0.0.1", false), ("::1", false), ("1::", false)])
-  func bothFamiliesHaveAnUnspecifiedAddress(text: String, isUnspecified: Bool) throws {
+  func `both families have an unspecified address`(text: String, isUnspecified: Bool) throws {
     #expect(try #require(Address(text)).isUnspecified == isUnspecified)
   }
 
-  @Test func bytesLieInNetworkOrder() throws {
+  @Test func `bytes lie in network order`() throws {
     #expect(try #require(Address("1.2.3.4")).bytes == [1, 2, 3, 4])
     #expect(
       try #require(Address("102:304:506:708:90a:b0c:d0e:f10")).bytes == Array(1...16).map(UInt8.init))
@@ -47,7 +47,7 @@ import Testing
   }
 
   @Test(arguments: Seeds.all)
-  func anyAddressSurvivesItsText(seed: UInt64) throws {
+  func `any address survives its text`(seed: UInt64) throws {
     var random = SeededRandom(seed: seed)
     for _ in 0..<500 {
       let six = Address(high: random.next(), low: random.next())
@@ -57,7 +57,7 @@ import Testing
     }
   }
 
-  @Test func anEndpointPrintsAsItIsWrittenInURLs() throws {
+  @Test func `an endpoint prints as it is written in URLs`() throws {
     #expect(Endpoint(try #require(Address("192.0.2.1")), port: 80).description == "192.0.2.1:80")
     #expect(Endpoint(try #require(Address("2001:db8::1")), port: 443).description == "[2001:db8::1]:443")
   }

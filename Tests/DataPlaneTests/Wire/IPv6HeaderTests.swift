@@ -8,7 +8,7 @@ private let sixToo = Endpoint(Address("2001:db8:ffff::2")!, port: 2_000)
 @Suite struct IPv6HeaderTests {
   private let packet = Packet(from: six, to: sixToo, .ack, payload: [1, 2, 3])
 
-  @Test func theViewReadsEveryField() throws {
+  @Test func `the view reads every field`() throws {
     var packet = packet
     packet.timeToLive = 17
     let bytes = packet.bytes
@@ -21,13 +21,13 @@ private let sixToo = Endpoint(Address("2001:db8:ffff::2")!, port: 2_000)
   }
 
   @Test(arguments: 0..<63)
-  func fewerBytesThanStatedAreRefused(count: Int) {
+  func `fewer bytes than stated are refused`(count: Int) {
     let bytes = Array(packet.bytes[..<count])
     #expect(IPv6Fields(bytes) == nil)
   }
 
   @Test(arguments: [1, 1_460, 65_535])
-  func theWriterWritesStocksHeaderAndNothingElse(payloadLength: Int) throws {
+  func `the writer writes stock's header and nothing else`(payloadLength: Int) throws {
     var bytes = [UInt8](repeating: 0xee, count: 50)
     bytes.withRoom {
       IPv6Header.write(

@@ -4,7 +4,7 @@ import Testing
 
 @Suite struct InternetChecksumTests {
   @Test(arguments: Seeds.all)
-  func everyLengthGivesTheNaiveSum(seed: UInt64) {
+  func `every length gives the naive sum`(seed: UInt64) {
     var random = SeededRandom(seed: seed)
     let pool = random.bytes(2_001)
     for length in 0...2_000 {
@@ -20,7 +20,7 @@ import Testing
   }
 
   @Test(arguments: 0...17)
-  func theAddressInMemoryDoesNotMatter(offset: Int) {
+  func `the address in memory does not matter`(offset: Int) {
     var random = SeededRandom(seed: UInt64(offset))
     let bytes = random.bytes(300)
     for length in [0, 1, 2, 15, 16, 17, 33, 255] {
@@ -31,7 +31,7 @@ import Testing
   }
 
   @Test(arguments: Seeds.all)
-  func piecesThatStartAtEvenOffsetsAddUp(seed: UInt64) {
+  func `pieces that start at even offsets add up`(seed: UInt64) {
     var random = SeededRandom(seed: seed)
     let bytes = random.bytes(1_501)
     var sum = InternetChecksum()
@@ -44,7 +44,7 @@ import Testing
     #expect(sum.folded.bigEndian == naiveSum(bytes))
   }
 
-  @Test func theLargestPacketOfAllOnesDoesNotOverflow() {
+  @Test func `the largest packet of all ones does not overflow`() {
     let bytes = [UInt8](repeating: 0xff, count: 65_535)
     var sum = InternetChecksum()
     for _ in 0..<100 { sum.add(bytes.raw) }
@@ -52,7 +52,7 @@ import Testing
     #expect(sum.folded == UInt16(truncatingIfNeeded: 100 * 0x00ff % 0xffff))
   }
 
-  @Test func wordsAddressesAndNumbersAddLikeTheirBytes() throws {
+  @Test func `words, addresses and numbers add like their bytes`() throws {
     for text in ["192.0.2.1", "255.255.255.255", "2001:db8::ff:1", "::1", "ffff::ffff"] {
       let address = try #require(Address(text))
       var sum = InternetChecksum()
@@ -64,7 +64,7 @@ import Testing
   }
 
   @Test(arguments: Seeds.all)
-  func aMessageWithItsOwnFieldIsValidAndAnyFlippedBitMakesItInvalid(seed: UInt64) {
+  func `a message with its own field is valid and any flipped bit makes it invalid`(seed: UInt64) {
     var random = SeededRandom(seed: seed)
     var bytes = random.bytes(64)
     (bytes[10], bytes[11]) = (0, 0)

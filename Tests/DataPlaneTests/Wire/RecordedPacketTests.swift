@@ -5,7 +5,7 @@ import Testing
 /// The views and the writers against what stock Phantun really sent.
 @Suite struct RecordedPacketTests {
   @Test(arguments: Recording.allCases)
-  func theRecordingsAreThreeFlowsOfSevenPacketsEach(recording: Recording) throws {
+  func `the recordings are three flows of seven packets each`(recording: Recording) throws {
     let packets = try recording.packets.map { try #require(Packet($0)) }
     #expect(packets.count == 21)
     let ports = packets.map { $0.source.port == Recording.serverPort ? $0.destination.port : $0.source.port }
@@ -15,7 +15,7 @@ import Testing
   }
 
   @Test(arguments: Recording.allCases)
-  func everyPacketHasTheShapeThatTheContractStates(recording: Recording) throws {
+  func `every packet has the same shape`(recording: Recording) throws {
     for bytes in try recording.packets {
       var packet = try #require(Packet(bytes))
       let isFromClient = packet.source.address == recording.client
@@ -27,7 +27,7 @@ import Testing
   }
 
   @Test(arguments: Recording.allCases)
-  func theViewsReadEveryField(recording: Recording) throws {
+  func `the views read every field`(recording: Recording) throws {
     for bytes in try recording.packets {
       let wanted = try #require(Packet(bytes))
       if recording == .ipv4 {
@@ -53,7 +53,7 @@ import Testing
   }
 
   @Test(arguments: Recording.allCases)
-  func everyPacketParsesWithItsChecksumVerified(recording: Recording) throws {
+  func `every packet parses with its checksum verified`(recording: Recording) throws {
     for bytes in try recording.packets {
       let wanted = try #require(Packet(bytes))
       let segment = try Segment.read(bytes).get()
@@ -69,7 +69,7 @@ import Testing
   }
 
   @Test(arguments: Recording.allCases)
-  func aRecordedPacketCutAnywhereIsDroppedWithoutATrap(recording: Recording) throws {
+  func `a recorded packet cut anywhere is dropped without a trap`(recording: Recording) throws {
     // The SYN, the ACK and the first datagram.
     for bytes in try recording.packets[0...3] where bytes.count < 200 {
       for length in 0..<bytes.count {
@@ -79,7 +79,7 @@ import Testing
   }
 
   @Test(arguments: Recording.allCases)
-  func ourWritersReproduceEveryPacketByteForByte(recording: Recording) throws {
+  func `our writers reproduce every packet byte for byte`(recording: Recording) throws {
     for recorded in try recording.packets {
       var wanted = try #require(Packet(recorded))
       let header = SegmentHeader(

@@ -19,7 +19,7 @@ private let families: [FlowKey] = [
   }
 
   @Test(arguments: families, [TCPFlags.syn, [.syn, .ack], .ack, .rst, [.rst, .ack]])
-  func aControlSegmentLeavesInStocksShape(key: FlowKey, flags: TCPFlags) throws {
+  func `a control segment leaves in stock's shape`(key: FlowKey, flags: TCPFlags) throws {
     let packets = try TunFrame(header(key, flags)).packets
     #expect(packets.count == 1)
     expectPacket(
@@ -28,7 +28,7 @@ private let families: [FlowKey] = [
   }
 
   @Test(arguments: families, [1, 2, 99, 100, 1_400, 1_460])
-  func aDatagramLeavesAsOneSegment(key: FlowKey, length: Int) throws {
+  func `a datagram leaves as one segment`(key: FlowKey, length: Int) throws {
     var random = SeededRandom(seed: UInt64(length))
     let payload = random.bytes(length)
     let packets = try TunFrame(header(key, .ack, payloadLength: length), payload: payload).packets
@@ -37,7 +37,9 @@ private let families: [FlowKey] = [
   }
 
   @Test(arguments: families, [(1_400, 1_400 * 46), (1_400, 3_000), (1, 64), (100, 101), (1_000, 64_001)])
-  func aTrainLeavesAsTheSegmentsThatItsDatagramsWouldHaveMade(key: FlowKey, _ sizes: (part: Int, total: Int))
+  func `a train leaves as the segments that its datagrams would have made`(
+    key: FlowKey, _ sizes: (part: Int, total: Int)
+  )
     throws
   {
     var random = SeededRandom(seed: 7)
@@ -59,7 +61,7 @@ private let families: [FlowKey] = [
   }
 
   @Test(arguments: families, [TCPFlags.syn, .ack])
-  func theStatedLengthIsExactlyWhatIsWritten(key: FlowKey, flags: TCPFlags) {
+  func `the stated length is exactly what is written`(key: FlowKey, flags: TCPFlags) {
     let header = header(key, flags)
     #expect(header.length == 12 + (key.isIPv4 ? 20 : 40) + (flags == .syn ? 24 : 20))
     #expect(header.length <= SegmentHeader.lengthMax)
@@ -73,7 +75,7 @@ private let families: [FlowKey] = [
     #expect(exact == Array(bytes.prefix(header.length)))
   }
 
-  @Test func roomThatIsTooSmallTraps() async {
+  @Test func `room that is too small traps`() async {
     await #expect(processExitsWith: .failure) {
       let key = FlowKey(remote: Address("::1")!, local: Address("::2")!, remotePort: 1, localPort: 2)
       let header = SegmentHeader(

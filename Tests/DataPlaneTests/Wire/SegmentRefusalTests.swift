@@ -14,7 +14,7 @@ private let six = Packet(
 /// What is not a whole TCP segment, and the reason that is counted for it.
 @Suite struct SegmentRefusalTests {
   @Test(arguments: [four, six])
-  func aPacketCutAtAnyLengthIsShort(packet: Packet) {
+  func `a packet cut at any length is short`(packet: Packet) {
     let whole = packet.bytes
     for length in 0..<whole.count {
       #expect(Segment.read(Array(whole[..<length]), .verified).reason == .shortPacket, "\(length) bytes")
@@ -22,7 +22,7 @@ private let six = Packet(
   }
 
   @Test(arguments: [four, six])
-  func aPacketThatSaysItIsShorterIsShortOrHasABadHeaderLengthOrChecksum(packet: Packet) {
+  func `a packet that says it is shorter is short or has a bad header length or checksum`(packet: Packet) {
     var withOptions = packet
     withOptions.options = [2, 4, 5, 0xb4, 1, 1, 1, 1]
     let whole = withOptions.bytes
@@ -43,7 +43,7 @@ private let six = Packet(
   }
 
   @Test(arguments: 0..<16 as Range<UInt8>)
-  func versionsOtherThan4And6AreUnsupported(version: UInt8) {
+  func `versions other than 4 and 6 are unsupported`(version: UInt8) {
     var bytes = four.bytes
     bytes[0] = version << 4 | 5
     let reason = Segment.read(bytes, .verified).reason
@@ -56,14 +56,14 @@ private let six = Packet(
   }
 
   @Test(arguments: 0..<5 as Range<UInt8>)
-  func anIPv4HeaderOfLessThanTwentyBytesIsRefused(words: UInt8) {
+  func `an IPv4 header of less than twenty bytes is refused`(words: UInt8) {
     var bytes = four.bytes
     bytes[0] = 0x40 | words
     #expect(Segment.read(bytes, .verified).reason == .shortPacket)
   }
 
   @Test(arguments: 0..<5 as Range<UInt8>)
-  func aTCPHeaderOfLessThanTwentyBytesIsRefused(words: UInt8) {
+  func `a TCP header of less than twenty bytes is refused`(words: UInt8) {
     for packet in [four, six] {
       var bytes = packet.bytes
       bytes[packet.ipHeaderLength + 12] = words << 4
@@ -72,7 +72,7 @@ private let six = Packet(
   }
 
   @Test(arguments: [13, 14, 15] as [UInt8])
-  func aTCPHeaderLongerThanItsPacketIsRefused(words: UInt8) {
+  func `a TCP header longer than its packet is refused`(words: UInt8) {
     for packet in [four, six] {
       var bytes = packet.bytes
       bytes[packet.ipHeaderLength + 12] = words << 4
@@ -83,14 +83,14 @@ private let six = Packet(
   }
 
   @Test(arguments: [0x2000, 0x6000, 0x0001, 0x2001, 0x1fff, 0x4100] as [UInt16])
-  func fragmentsAreNotPutTogether(field: UInt16) {
+  func `fragments are not put together`(field: UInt16) {
     var packet = four
     packet.fragmentField = field
     #expect(Segment.read(packet.bytes).reason == .fragment)
   }
 
   @Test(arguments: [0, 1, 2, 17, 41, 47, 58, 132, 255] as [UInt8])
-  func otherProtocolsOverIPv4AreUnsupported(number: UInt8) {
+  func `other protocols over IPv4 are unsupported`(number: UInt8) {
     var packet = four
     packet.transportProtocol = number
     #expect(Segment.read(packet.bytes, .verified).reason == .unsupportedPacket)
@@ -98,14 +98,14 @@ private let six = Packet(
 
   /// Hop-by-hop, routing, fragment, ESP, AH, no next header, destination options, mobility, HIP, shim6; UDP, ICMPv6.
   @Test(arguments: [0, 43, 44, 50, 51, 59, 60, 135, 139, 140, 17, 58] as [UInt8])
-  func extensionHeadersAndOtherProtocolsOverIPv6AreUnsupported(number: UInt8) {
+  func `extension headers and other protocols over IPv6 are unsupported`(number: UInt8) {
     var packet = six
     packet.transportProtocol = number
     #expect(Segment.read(packet.bytes, .verified).reason == .unsupportedPacket)
   }
 
   @Test(arguments: Seeds.all)
-  func anyBytesEitherParseWithinThemselvesOrHaveAReason(seed: UInt64) {
+  func `any bytes either parse within themselves or have a reason`(seed: UInt64) {
     var random = SeededRandom(seed: seed)
     for _ in 0..<4_000 {
       var bytes = random.bytes(Int.random(in: 0...120, using: &random))

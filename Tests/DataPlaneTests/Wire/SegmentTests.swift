@@ -14,7 +14,7 @@ private let samples: [Packet] = [
 
 @Suite struct SegmentTests {
   @Test(arguments: samples)
-  func everyFieldIsSeenFromOurSide(packet: Packet) throws {
+  func `every field is seen from our side`(packet: Packet) throws {
     let segment = try Segment.read(packet.bytes).get()
     #expect(segment.key.remoteEndpoint == packet.source)
     #expect(segment.key.localEndpoint == packet.destination)
@@ -28,7 +28,7 @@ private let samples: [Packet] = [
   }
 
   @Test(arguments: samples, [0, 4, 12, 40])
-  func optionsAreNotPayload(packet: Packet, optionLength: Int) throws {
+  func `options are not payload`(packet: Packet, optionLength: Int) throws {
     var packet = packet
     packet.options = [UInt8](repeating: 1, count: optionLength)
     let bytes = packet.bytes
@@ -38,7 +38,7 @@ private let samples: [Packet] = [
   }
 
   @Test(arguments: [4, 20, 40])
-  func ipOptionsAreNotPayload(optionLength: Int) throws {
+  func `IP options are not payload`(optionLength: Int) throws {
     var packet = samples[0]
     packet.ipOptions = [UInt8](repeating: 1, count: optionLength)
     let bytes = packet.bytes
@@ -47,7 +47,7 @@ private let samples: [Packet] = [
   }
 
   @Test(arguments: samples, [1, 2, 6, 1_000])
-  func trailingBytesAreNotPayload(packet: Packet, count: Int) throws {
+  func `trailing bytes are not payload`(packet: Packet, count: Int) throws {
     let segment = try Segment.read(packet.bytes + [UInt8](repeating: 0xee, count: count)).get()
     #expect(segment.payloadLength == 100)
   }
@@ -56,7 +56,7 @@ private let samples: [Packet] = [
     arguments: [
       ([], 100, 100), ([.syn], 0, 1), ([.fin], 0, 1), ([.syn, .fin], 3, 5), ([.rst], 0, 0),
     ] as [(TCPFlags, Int, UInt32)])
-  func synAndFinTakeAPlaceInTheSequence(flags: TCPFlags, length: Int, end: UInt32) throws {
+  func `SYN and FIN take a place in the sequence`(flags: TCPFlags, length: Int, end: UInt32) throws {
     var packet = samples[0]
     packet.flags = flags
     packet.sequence = 0
@@ -65,7 +65,7 @@ private let samples: [Packet] = [
   }
 
   @Test(arguments: samples, 0..<64)
-  func flagsArePassedOnAsTheyAre(packet: Packet, rawValue: UInt8) throws {
+  func `flags are passed on as they are`(packet: Packet, rawValue: UInt8) throws {
     var packet = packet
     packet.flags = TCPFlags(rawValue: rawValue)
     #expect(try Segment.read(packet.bytes).get().flags.rawValue == rawValue)
@@ -77,7 +77,9 @@ private let samples: [Packet] = [
     (100, 0, 1), (100, 100, 1), (100, 200, 1), (100, 50, 2), (100, 99, 2), (100, 33, 4), (100, 34, 3),
     (100, 1, 100), (0, 50, 1),
   ])
-  func aSuperPacketHasAPartForEachStretchOfTheSegmentSize(length: Int, size: UInt16, parts: Int) throws {
+  func `a super-packet has a part for each stretch of the segment size`(length: Int, size: UInt16, parts: Int)
+    throws
+  {
     for sample in samples {
       var packet = sample
       packet.payload = [UInt8](repeating: 7, count: length)
@@ -90,7 +92,7 @@ private let samples: [Packet] = [
     }
   }
 
-  @Test func aSizeWithoutASegmentationTypeMeansNothing() throws {
+  @Test func `a size without a segmentation type means nothing`() throws {
     var vnet = VirtioNetHeader.verified
     vnet.gsoSize = 50
     #expect(try Segment.read(samples[0].bytes, vnet).get().segmentSize == 0)
@@ -100,7 +102,7 @@ private let samples: [Packet] = [
     #expect(try Segment.read(samples[0].bytes, vnet).get().segmentSize == 50)
   }
 
-  @Test func theLargestPacketsOfBothFamiliesAreTaken() throws {
+  @Test func `the largest packets of both families are taken`() throws {
     var four = samples[0]
     four.payload = [UInt8](repeating: 7, count: 65_535 - 40)
     #expect(try Segment.read(four.bytes).get().payloadLength == 65_495)
@@ -112,7 +114,7 @@ private let samples: [Packet] = [
   // MARK: - Checksums
 
   @Test(arguments: samples, [VirtioNetHeader.flagNeedsChecksum, VirtioNetHeader.flagDataValid, 3])
-  func theKernelsWordIsTakenForAChecksum(packet: Packet, flags: UInt8) throws {
+  func `the kernel's word is taken for a checksum`(packet: Packet, flags: UInt8) throws {
     var bytes = packet.bytes
     bytes[bytes.count - 1] ^= 1
     var vnet = VirtioNetHeader.plain
@@ -121,7 +123,7 @@ private let samples: [Packet] = [
   }
 
   @Test(arguments: samples)
-  func withoutItEveryFlippedBitOfTheSegmentIsFound(packet: Packet) {
+  func `without it, every flipped bit of the segment is found`(packet: Packet) {
     let whole = packet.bytes
     var seen = Set<DropReason>()
     for bit in packet.ipHeaderLength * 8..<whole.count * 8 {
@@ -138,7 +140,7 @@ private let samples: [Packet] = [
   }
 
   @Test(arguments: samples)
-  func addressesAreCoveredToo(packet: Packet) {
+  func `addresses are covered too`(packet: Packet) {
     let last = packet.ipHeaderLength - 1
     var bytes = packet.bytes
     bytes[last] ^= 1
@@ -146,7 +148,7 @@ private let samples: [Packet] = [
   }
 
   @Test(arguments: samples, 0...9)
-  func oddAndEvenLengthsAreSummedRight(packet: Packet, length: Int) throws {
+  func `odd and even lengths are summed right`(packet: Packet, length: Int) throws {
     var packet = packet
     packet.payload = [UInt8](repeating: 0xa5, count: length)
     #expect(try Segment.read(packet.bytes).get().payloadLength == length)

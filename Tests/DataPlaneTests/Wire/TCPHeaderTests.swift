@@ -13,7 +13,7 @@ import Testing
     return Array(packet.bytes[20...])
   }
 
-  @Test func theViewReadsEveryField() throws {
+  @Test func `the view reads every field`() throws {
     let bytes = segment(options: [2, 4, 5, 0xb4], payload: [9, 9])
     let header = try #require(TCPFields(bytes))
     #expect(header.headerLength == 24)
@@ -28,13 +28,13 @@ import Testing
   }
 
   @Test(arguments: 0..<20)
-  func fewerBytesThanAHeaderAreRefused(count: Int) {
+  func `fewer bytes than a header are refused`(count: Int) {
     let bytes = Array(segment()[..<count])
     #expect(TCPFields(bytes) == nil)
   }
 
   @Test(arguments: 0..<16, [20, 24, 59, 60, 100])
-  func aDataOffsetMustBeAtLeastTwentyAndWithinTheSegment(words: UInt8, count: Int) {
+  func `a data offset must be at least twenty and within the segment`(words: UInt8, count: Int) {
     var bytes = segment(payload: [UInt8](repeating: 0, count: count - 20))
     bytes[12] = words << 4
     let header = TCPFields(bytes)
@@ -44,7 +44,7 @@ import Testing
   }
 
   @Test(arguments: 0...255)
-  func everyFlagCombinationIsReadAsItIs(rawValue: UInt8) throws {
+  func `every flag combination is read as it is`(rawValue: UInt8) throws {
     var bytes = segment()
     bytes[13] = rawValue
     let header = try #require(TCPFields(bytes))
@@ -52,7 +52,7 @@ import Testing
   }
 
   @Test(arguments: [TCPFlags.ack, [.rst], [.rst, .ack], [.syn], [.syn, .ack]])
-  func theWriterWritesTheConstantWindowAndASYNsOptions(flags: TCPFlags) {
+  func `the writer writes the constant window, and a SYN's options`(flags: TCPFlags) {
     let length = TCPHeader.length(for: flags)
     #expect(length == (flags.contains(.syn) ? 24 : 20))
     var bytes = [UInt8](repeating: 0xee, count: length + 10)

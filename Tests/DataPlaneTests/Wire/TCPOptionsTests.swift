@@ -12,9 +12,11 @@ import Testing
     return found
   }
 
-  @Test func stocksSYNCarriesAWindowScaleOf14() { #expect(read(Packet.synOptions) == [.windowScale(14)]) }
+  @Test func `stock's SYN carries a window scale of 14`() {
+    #expect(read(Packet.synOptions) == [.windowScale(14)])
+  }
 
-  @Test func anOrdinarySYNsOptionsAreReadInOrder() {
+  @Test func `an ordinary SYN's options are read in order`() {
     let bytes: [UInt8] = [
       2, 4, 0x05, 0xb4, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 1, 3, 3, 7,
     ]
@@ -30,7 +32,7 @@ import Testing
       ([0, 3, 3, 5], []),
       ([3, 3, 5, 0, 2, 4, 1, 1], [.windowScale(5)]),
     ] as [([UInt8], [TCPOptions.Option])])
-  func paddingIsSkippedAndTheEndOfTheListEndsIt(bytes: [UInt8], wanted: [TCPOptions.Option]) {
+  func `padding is skipped and the end of the list ends it`(bytes: [UInt8], wanted: [TCPOptions.Option]) {
     #expect(read(bytes) == wanted)
   }
 
@@ -38,21 +40,21 @@ import Testing
     arguments: [
       [3, 0, 5, 1], [3, 1, 5, 1], [254, 0], [254, 1, 1, 1],
     ] as [[UInt8]])
-  func aLengthThatDoesNotHoldItselfEndsTheWalk(bytes: [UInt8]) { #expect(read(bytes) == []) }
+  func `a length that does not hold itself ends the walk`(bytes: [UInt8]) { #expect(read(bytes) == []) }
 
   @Test(
     arguments: [
       [3], [2], [3, 3], [2, 4, 5], [254, 255, 0, 0], [1, 1, 1, 8], [8, 10, 0, 0, 0, 1, 0, 0, 0],
     ] as [[UInt8]])
-  func anOptionThatOverrunsTheHeaderEndsTheWalk(bytes: [UInt8]) { #expect(read(bytes) == []) }
+  func `an option that overruns the header ends the walk`(bytes: [UInt8]) { #expect(read(bytes) == []) }
 
   @Test(arguments: [([2, 3, 1], 2), ([2, 2], 2), ([3, 4, 1, 1], 3), ([3, 2], 3)] as [([UInt8], UInt8)])
-  func aKnownKindOfAnotherLengthIsNotTakenForIt(bytes: [UInt8], kind: UInt8) {
+  func `a known kind of another length is not taken for it`(bytes: [UInt8], kind: UInt8) {
     #expect(read(bytes) == [.other(kind: kind)])
   }
 
   @Test(arguments: Seeds.all)
-  func anyBytesAreWalkedToAnEnd(seed: UInt64) {
+  func `any bytes are walked to an end`(seed: UInt64) {
     var random = SeededRandom(seed: seed)
     for length in 0...40 {
       for _ in 0..<50 { #expect(read(random.bytes(length)).count <= length / 2) }

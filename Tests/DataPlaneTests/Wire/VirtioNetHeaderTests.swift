@@ -3,7 +3,7 @@ import Testing
 @testable import DataPlane
 
 @Suite struct VirtioNetHeaderTests {
-  @Test func theLayoutIsTheKernels() throws {
+  @Test func `the layout is the kernel's`() throws {
     #expect(MemoryLayout<VirtioNetHeader>.size == VirtioNetHeader.length)
     let bytes: [UInt8] = [1, 4, 60, 0, 0x78, 0x05, 40, 0, 16, 0, 1, 0]
     let header = try #require(VirtioNetHeader(bytes))
@@ -17,21 +17,21 @@ import Testing
   }
 
   @Test(arguments: 0..<12)
-  func fewerBytesAreRefused(count: Int) {
+  func `fewer bytes are refused`(count: Int) {
     let bytes = [UInt8](repeating: 0, count: count)
     #expect(VirtioNetHeader(bytes) == nil)
   }
 
   @Test(
     arguments: [(0, false), (1, true), (2, true), (3, true), (4, false), (0xfc, false)] as [(UInt8, Bool)])
-  func theKernelVouchesWithEitherFlag(flags: UInt8, isTrusted: Bool) {
+  func `the kernel vouches with either flag`(flags: UInt8, isTrusted: Bool) {
     var header = VirtioNetHeader()
     header.flags = flags
     #expect(header.checksumIsTrusted == isTrusted)
   }
 
   @Test(arguments: [true, false], [0, 1_400])
-  func aSegmentAsksForItsChecksumAndATrainForItsCutting(isIPv4: Bool, segmentSize: Int) {
+  func `a segment asks for its checksum and a train for its cutting`(isIPv4: Bool, segmentSize: Int) {
     let ipLength = isIPv4 ? 20 : 40
     let header = VirtioNetHeader(isIPv4: isIPv4, ipLength: ipLength, tcpLength: 20, segmentSize: segmentSize)
     #expect(header.flags == VirtioNetHeader.flagNeedsChecksum)
