@@ -43,6 +43,22 @@ import Testing
   }
 
   @Test(arguments: EngineKind.allCases)
+  func aDatagramThatWasCutIsMarked(kind: EngineKind) throws {
+    // UDP has none that long: local sockets do.
+    let (listener, sender) = try EngineSurroundings.pair(SOCK_DGRAM)
+    defer { close(sender) }
+    let rig = try EngineRig.make(kind, .client, listener: listener)
+    let tooLong = [UInt8](repeating: 7, count: Limits.bufferStride)
+    for bytes in [[1], tooLong, [2]] { #expect(unsafe send(sender, bytes, bytes.count, 0) == bytes.count) }
+    let marks = try rig.arrivals().compactMap { arrival -> Bool? in
+      guard case .datagrams(let datagram) = arrival else { return nil }
+      rig.buffers.release(datagram.buffer)
+      return datagram.isTruncated
+    }
+    #expect(marks == [false, true, false])
+  }
+
+  @Test(arguments: EngineKind.allCases)
   func packetsComeInOrder(kind: EngineKind) throws {
     let rig = try EngineRig.make(kind, .client)
     var sent: [[UInt8]] = []

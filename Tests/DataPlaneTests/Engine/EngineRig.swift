@@ -9,10 +9,13 @@ class EngineRig {
   var buffers: BufferPool
   var trains: TrainPool
 
-  static func make(_ kind: EngineKind, _ role: Role, flowCountMax: Int = 16, tunQueue: Int32? = nil) throws
+  static func make(
+    _ kind: EngineKind, _ role: Role, flowCountMax: Int = 16, tunQueue: Int32? = nil, listener: Int32? = nil
+  ) throws
     -> EngineRig
   {
-    let surroundings = try EngineSurroundings(role, flowCountMax: flowCountMax, tunQueue: tunQueue)
+    let surroundings = try EngineSurroundings(
+      role, flowCountMax: flowCountMax, tunQueue: tunQueue, listener: listener)
     switch kind {
     case .uring: return try EngineRigOf(surroundings, engine: UringEngine(surroundings.resources))
     case .epoll: return try EngineRigOf(surroundings, engine: EpollEngine(surroundings.resources))
