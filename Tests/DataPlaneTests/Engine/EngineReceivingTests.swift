@@ -136,6 +136,29 @@ import Testing
     #expect(receivedPackets + rest.packets == (0..<packetCount).map(EngineRig.number))
   }
 
+  @Test(arguments: EngineKind.allCases)
+  func buffersThatTrainsHaveHeldAreReceivedIntoWithoutWaiting(kind: EngineKind) throws {
+    let rig = try EngineRig.make(kind, .client)
+    let packetCount = Limits.packetBufferCount * 3 / 2
+    for index in 0..<packetCount { try #require(rig.surroundings.sendPacket(EngineRig.number(index))) }
+    // Every packet leaves as a datagram out of its own buffer. Nothing else happens that would end a wait.
+    var forwarded = 0
+    let start = guise_now()
+    while forwarded < packetCount, guise_now() - start < 3_000_000_000 {
+      try rig.turn(until: start + 3_000_000_000)
+      while case .packet(let packet)? = rig.nextArrival() {
+        rig.send(try #require(rig.train(packet)), flow: DatagramArrival.listener)
+        forwarded += 1
+      }
+    }
+    try #require(forwarded == packetCount)
+    #expect(guise_now() - start < 1_000_000_000)
+    try rig.turn(until: 0)
+    for index in 0..<packetCount {
+      #expect(rig.surroundings.receiveDatagram()?.bytes == EngineRig.number(index))
+    }
+  }
+
   private func processorTime() -> UInt64 {
     var time = timespec()
     unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)

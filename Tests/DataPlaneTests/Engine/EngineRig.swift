@@ -151,6 +151,15 @@ extension EngineRig {
     return id
   }
 
+  /// A train of one part, the packet itself; takes over the arrival's hold of the buffer.
+  func train(_ packet: PacketArrival) -> TrainID? {
+    guard let id = trains.open(flow: 0) else { return nil }
+    unsafe trains.append(
+      id, buffer: packet.buffer, at: buffers.base(packet.buffer), length: packet.length, size: packet.length,
+      headroom: false)
+    return id
+  }
+
   /// A train of one part that lies outside the pool's buffers, and so may be of any length.
   func longTrain(_ memory: UnsafeMutableRawPointer, length: Int) -> TrainID? {
     guard let buffer = buffers.take(.pending), let id = trains.open(flow: 0) else { return nil }
