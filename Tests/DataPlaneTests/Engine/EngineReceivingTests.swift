@@ -43,6 +43,22 @@ import Testing
   }
 
   @Test(arguments: EngineKind.allCases)
+  func aDatagramThatWasCutIsMarked(kind: EngineKind) throws {
+    // UDP has none that long: local sockets do.
+    let (listener, sender) = try EngineSurroundings.pair(SOCK_DGRAM)
+    defer { close(sender) }
+    let rig = try EngineRig.make(kind, .client, listener: listener)
+    let tooLong = [UInt8](repeating: 7, count: Limits.bufferStride)
+    for bytes in [[1], tooLong, [2]] { #expect(unsafe send(sender, bytes, bytes.count, 0) == bytes.count) }
+    let marks = try rig.arrivals().compactMap { arrival -> Bool? in
+      guard case .datagrams(let datagram) = arrival else { return nil }
+      rig.buffers.release(datagram.buffer)
+      return datagram.isTruncated
+    }
+    #expect(marks == [false, true, false])
+  }
+
+  @Test(arguments: EngineKind.allCases)
   func packetsComeInOrder(kind: EngineKind) throws {
     let rig = try EngineRig.make(kind, .client)
     var sent: [[UInt8]] = []
@@ -118,6 +134,29 @@ import Testing
     let rest = try rig.receiveAll()
     #expect(receivedDatagrams + rest.datagrams.map(\.bytes) == datagrams)
     #expect(receivedPackets + rest.packets == (0..<packetCount).map(EngineRig.number))
+  }
+
+  @Test(arguments: EngineKind.allCases)
+  func buffersThatTrainsHaveHeldAreReceivedIntoWithoutWaiting(kind: EngineKind) throws {
+    let rig = try EngineRig.make(kind, .client)
+    let packetCount = Limits.packetBufferCount * 3 / 2
+    for index in 0..<packetCount { try #require(rig.surroundings.sendPacket(EngineRig.number(index))) }
+    // Every packet leaves as a datagram out of its own buffer. Nothing else happens that would end a wait.
+    var forwarded = 0
+    let start = guise_now()
+    while forwarded < packetCount, guise_now() - start < 3_000_000_000 {
+      try rig.turn(until: start + 3_000_000_000)
+      while case .packet(let packet)? = rig.nextArrival() {
+        rig.send(try #require(rig.train(packet)), flow: DatagramArrival.listener)
+        forwarded += 1
+      }
+    }
+    try #require(forwarded == packetCount)
+    #expect(guise_now() - start < 1_000_000_000)
+    try rig.turn(until: 0)
+    for index in 0..<packetCount {
+      #expect(rig.surroundings.receiveDatagram()?.bytes == EngineRig.number(index))
+    }
   }
 
   private func processorTime() -> UInt64 {

@@ -9,10 +9,13 @@ class EngineRig {
   var buffers: BufferPool
   var trains: TrainPool
 
-  static func make(_ kind: EngineKind, _ role: Role, flowCountMax: Int = 16, tunQueue: Int32? = nil) throws
+  static func make(
+    _ kind: EngineKind, _ role: Role, flowCountMax: Int = 16, tunQueue: Int32? = nil, listener: Int32? = nil
+  ) throws
     -> EngineRig
   {
-    let surroundings = try EngineSurroundings(role, flowCountMax: flowCountMax, tunQueue: tunQueue)
+    let surroundings = try EngineSurroundings(
+      role, flowCountMax: flowCountMax, tunQueue: tunQueue, listener: listener)
     switch kind {
     case .uring: return try EngineRigOf(surroundings, engine: UringEngine(surroundings.resources))
     case .epoll: return try EngineRigOf(surroundings, engine: EpollEngine(surroundings.resources))
@@ -145,6 +148,15 @@ extension EngineRig {
       offset += part.count
     }
     buffers.release(buffer)
+    return id
+  }
+
+  /// A train of one part, the packet itself; takes over the arrival's hold of the buffer.
+  func train(_ packet: PacketArrival) -> TrainID? {
+    guard let id = trains.open(flow: 0) else { return nil }
+    unsafe trains.append(
+      id, buffer: packet.buffer, at: buffers.base(packet.buffer), length: packet.length, size: packet.length,
+      headroom: false)
     return id
   }
 

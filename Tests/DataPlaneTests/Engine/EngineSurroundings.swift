@@ -18,19 +18,15 @@ final class EngineSurroundings {
   /// Client: where the listener is bound.
   let listenerEndpoint: Endpoint?
 
-  /// `tunQueue`, if given, takes the place of the pair's one side, and is owned from here on.
-  init(_ role: Role, flowCountMax: Int, tunQueue: Int32?) throws {
-    let pair = try unsafe withUnsafeTemporaryAllocation(of: Int32.self, capacity: 2) {
-      let kind = Int32(SOCK_SEQPACKET.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
-      try KernelError.checkErrno("socketpair", unsafe socketpair(AF_UNIX, kind, 0, $0.baseAddress!))
-      return unsafe ($0[0], $0[1])
-    }
+  /// A descriptor that is given takes the place of the one made here, and is owned from here on.
+  init(_ role: Role, flowCountMax: Int, tunQueue: Int32?, listener given: Int32?) throws {
+    let pair = try Self.pair(SOCK_SEQPACKET)
     link = pair.1
     if tunQueue != nil { close(pair.0) }
     peer = try Self.bind(port: 0)
     peerEndpoint = try UDPSocket.localEndpoint(of: peer)
-    let listener = role == .client ? try Self.bind(port: 0) : nil
-    listenerEndpoint = try listener.map { try UDPSocket.localEndpoint(of: $0) }
+    let listener = role == .client ? try given ?? Self.bind(port: 0) : nil
+    listenerEndpoint = given == nil ? try listener.map { try UDPSocket.localEndpoint(of: $0) } : nil
     resources = EngineResources(
       tunQueue: tunQueue ?? pair.0, listener: listener,
       wakeDescriptor: try KernelError.check("eventfd", guise_eventfd()),
@@ -44,6 +40,17 @@ final class EngineSurroundings {
 
   private static func bind(port: UInt16) throws(KernelError) -> Int32 {
     try UDPSocket.bound(to: Endpoint(loopback, port: port), reusePort: false, offload: false)
+  }
+
+  /// Two connected sockets of this host alone.
+  static func pair(_ kind: __socket_type) throws(KernelError) -> (Int32, Int32) {
+    var pair: (Int32, Int32) = (-1, -1)
+    let flags = Int32(kind.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+    let result = unsafe withUnsafeMutableBytes(of: &pair) {
+      unsafe socketpair(AF_UNIX, flags, 0, $0.baseAddress!.assumingMemoryBound(to: Int32.self))
+    }
+    try KernelError.checkErrno("socketpair", result)
+    return pair
   }
 
   /// Makes the service go away and come back on the same port, with `during` in between.
