@@ -42,7 +42,7 @@ struct Flow: BitwiseCopyable {
   var tries: UInt8
   /// Tells this flow's completions from those of the flow that had the slot before.
   var generation: UInt16
-  /// Whether a datagram that was too large has been reported.
+  /// Whether a datagram that was too large for the present limit has been reported.
   var hasReportedSize: Bool
 
   /// The open trains of the current batch.
@@ -59,6 +59,9 @@ struct Flow: BitwiseCopyable {
 
   /// Largest payload of one segment on this path, in bytes.
   var segmentBytesMax: Int32
+  /// When a limit that the path has lowered may be forgotten, CLOCK_MONOTONIC nanoseconds; 0 when it is the
+  /// original one.
+  var limitEndsAt: UInt64
 
   /// CLOCK_MONOTONIC, nanoseconds.
   var lastActivity: UInt64
@@ -74,6 +77,7 @@ struct Flow: BitwiseCopyable {
     self.peer = peer
     self.generation = generation
     self.segmentBytesMax = Int32(segmentBytesMax)
+    limitEndsAt = 0
     sendNext = SequenceNumber(0)
     receiveNext = SequenceNumber(0)
     acknowledged = SequenceNumber(0)
