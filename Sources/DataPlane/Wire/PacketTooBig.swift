@@ -44,7 +44,7 @@ struct PacketTooBig: Equatable, Sendable, BitwiseCopyable {
     guard let quoted = IPv4Header.View(quoted: quote) else { throw .shortPacket }
     guard quote.field8(0) &>> 4 == 4, quoted.transportProtocol == IPv4Header.protocolTCP, !quoted.isFragment
     else { throw .icmpNotCredible }
-    return try PacketTooBig(
+    return try make(
       quote.extracting(droppingFirst: quoted.headerLength), source: quoted.source,
       destination: quoted.destination, sentTo: ip.destination, quotedLength: quoted.totalLength,
       mtu: Int(icmp.field16(6)))
@@ -68,24 +68,23 @@ struct PacketTooBig: Equatable, Sendable, BitwiseCopyable {
     guard quote.field8(0) &>> 4 == 6, quoted.nextHeader == IPv6Header.protocolTCP else {
       throw .icmpNotCredible
     }
-    return try PacketTooBig(
+    return try make(
       quote.extracting(droppingFirst: IPv6Header.length), source: quoted.source,
       destination: quoted.destination, sentTo: ip.destination, quotedLength: quoted.totalLength,
       mtu: Int(icmp.field32(4)))
   }
 
   /// Takes the quoted TCP header apart. An error goes to whoever sent what it quotes; any other is forged.
-  private init(
+  private static func make(
     _ tcp: RawSpan, source: Address, destination: Address, sentTo receiver: Address, quotedLength: Int,
     mtu: Int
-  ) throws(DropReason) {
-    guard tcp.byteCount >= Self.quotedTCPLength else { throw .shortPacket }
+  ) throws(DropReason) -> PacketTooBig {
+    guard tcp.byteCount >= quotedTCPLength else { throw .shortPacket }
     guard receiver == source else { throw .icmpNotCredible }
-    key = FlowKey(
+    let key = FlowKey(
       remote: destination, local: source, remotePort: tcp.field16(2), localPort: tcp.field16(0))
-    sequence = SequenceNumber(tcp.field32(4))
-    self.quotedLength = quotedLength
-    self.mtu = mtu
+    return PacketTooBig(
+      key: key, sequence: SequenceNumber(tcp.field32(4)), quotedLength: quotedLength, mtu: mtu)
   }
 
   private static func check(
