@@ -71,10 +71,10 @@ import Testing
     narrow.kind = .pathLimitLowered
     narrow.detail = 1400
     narrow.limit = 1360
-    #expect(
-      FlowEventLog.text(narrow, .client).hasPrefix(
-        "the path to 203.0.113.9 takes packets of 1400 bytes: the largest datagram that fits is now 1360 (UDP"))
-    #expect(FlowEventLog.text(narrow, .client).hasSuffix("for WireGuard, set an MTU of 1328"))
+    let told = FlowEventLog.text(narrow, .client)
+    #expect(told.hasPrefix("the path to 203.0.113.9 takes packets of 1400 bytes: the largest datagram that"))
+    #expect(told.contains(" is now 1360 (UDP "))
+    #expect(told.hasSuffix("for WireGuard, set an MTU of 1328"))
   }
 
   @Test func aFloodBecomesAFewLinesAndACount() {

@@ -157,9 +157,10 @@ extension EndToEnd {
         let tunnel = try await Tunnel.up(on: net, variant)
         try await tunnel.echoService()
         let report = try await Load.send(
-          in: net.client, to: Tunnel.entrance, rate: "300M", seconds: 2, "--size", "8960", "--echo")
+          in: net.client, to: Tunnel.entrance, rate: "100M", seconds: 2, "--size", "8960", "--echo")
         let echo = try #require(report.echo)
-        #expect(echo.received == report.sent, "\(await tunnel.client.counters()) / \(await tunnel.server.counters())")
+        let counters = (try await tunnel.client.counters(), try await tunnel.server.counters())
+        #expect(echo.received == report.sent, "\(counters)")
         #expect(echo.lost == 0 && echo.corrupt == 0 && echo.reordered == 0, "\(echo)")
       }
     }
