@@ -25,6 +25,8 @@ enum Limits {
 
   // Buffers of a worker. Untouched ones take address space, not memory.
 
+  /// How many buffers of a class io_uring has at first; doubled each time they did not suffice.
+  static let lentBufferCountMin = 64
   static let datagramBufferCount = 256
   static let packetBufferCount = 128
   /// Datagrams that wait for a handshake, over all flows of a worker.

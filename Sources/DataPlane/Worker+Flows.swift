@@ -57,7 +57,8 @@ extension Worker where E: ~Copyable {
     _ = events.push(
       FlowEvent(
         kind: kind, worker: UInt16(self.index), remote: flow.key.remoteEndpoint,
-        localPort: flow.key.localPort, peer: flow.peer.remoteEndpoint, detail: detail, limit: limit))
+        localPort: flow.key.localPort,
+        peer: plan.role == .client ? flow.peer.remoteEndpoint : plan.remote, detail: detail, limit: limit))
     events.publish()
   }
 }

@@ -2,7 +2,7 @@
 struct WorkerPlan: Sendable {
   var role: Role
   var workerCount: Int
-  /// Client: the server. Server: unused.
+  /// Client: the server. Server: the UDP service.
   var remote: Endpoint
   /// Server: the port that flows must have.
   var listenPort: UInt16
@@ -36,7 +36,7 @@ struct WorkerPlan: Sendable {
     guard workerCount > 1 else { return 0 }
     switch role {
     case .client: return PortSpace.owner(of: key.localPort, workerCount: workerCount)
-    case .server: return Int((keyHash.hash(key) &>> 32) &* UInt64(workerCount) &>> 32)
+    case .server: return Int(((keyHash.hash(key) &>> 32) &* UInt64(workerCount)) &>> 32)
     }
   }
 }

@@ -73,6 +73,7 @@ struct HostSetupTests {
     #expect(killed.status(after: SIGKILL) == 128 + SIGKILL)
     #expect(try namespace.ruleset.contains("table inet guise_guise0"))
     #expect(try namespace.sysctl("net/ipv6/conf/gcv0/accept_ra") == "2")
+    // The kernel takes a ring down behind the process, and with it the queue.
     #expect(Patience.wait { !namespace.hasDevice("guise0") })
 
     if byTheNextStart {

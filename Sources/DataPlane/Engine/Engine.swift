@@ -55,7 +55,8 @@ protocol Engine: ~Copyable {
 
   /// Sends off everything queued and waits until something arrives or `deadline` has passed.
   ///
-  /// Trains that the previous turn sent off are finished, and free buffers are lent for receiving.
+  /// Trains that the previous turn sent off are finished, and free buffers are lent for receiving. It may
+  /// end early and empty-handed. Throws EBADFD once the TUN device is gone.
   mutating func turn(until deadline: UInt64, _ buffers: inout BufferPool, _ trains: inout TrainPool)
     throws(KernelError)
 

@@ -71,6 +71,8 @@ struct TrainPool: ~Copyable {
   mutating func finish(_ id: TrainID, release: (BufferID) -> Void) {
     let count = unsafe trains[Int(id)].pieceCount
     for index in 0..<count { release(unsafe pieces[Int(id) &* Limits.trainSegmentsMax &+ index]) }
+    // A completion that comes for it from now on is stale.
+    unsafe trains[Int(id)].generation &+= 1
     unsafe stack[freeCount] = id
     freeCount &+= 1
   }

@@ -53,7 +53,7 @@ struct SendCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Messages that a flow sends in its turn: 1 to 1024; 16 at rate max, otherwise 4 at most, as they fall due.",
+      "Messages that a flow sends in its turn: 1 to 1024. Given with a rate, they leave together, as from an application that writes in bursts. (default: 16 at rate max, otherwise up to 4 as they fall due)",
       valueName: "n"))
   var burst: Int?
 
@@ -95,7 +95,8 @@ struct SendCommand: ParsableCommand {
     let plan = TrafficSource.Plan(
       run: .random(in: 0 ... .max), sizes: size, rate: rate,
       durationNanoseconds: duration?.nanoseconds ?? (count == nil ? 5_000_000_000 : nil), count: count,
-      segments: gso, burst: burst ?? usualBurst, seed: seed ?? .random(in: 0 ... .max))
+      segments: gso, burst: burst ?? usualBurst, keepsBurstsWhole: burst != nil,
+      seed: seed ?? .random(in: 0 ... .max))
     let sockets = try makeSockets()
 
     let collectorState = RunState()

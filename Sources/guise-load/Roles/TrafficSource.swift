@@ -17,6 +17,8 @@ struct TrafficSource: Sendable {
     var segments: Int
     /// Messages that a flow sends in its turn.
     var burst: Int
+    /// Whether a paced sender lets a whole burst go at once when its first message is due.
+    var keepsBurstsWhole = false
     var seed: UInt64
   }
 
@@ -86,7 +88,7 @@ struct TrafficSource: Sendable {
       pacer.depart(datagrams: segments, bytes: segments * size)
       if isNumbered { numbered += UInt64(segments) } else { short += UInt64(segments) }
       left -= UInt64(segments)
-    } while !batch.isFull && left > 0 && pacer.delay(at: now) == 0
+    } while !batch.isFull && left > 0 && (plan.keepsBurstsWhole || pacer.delay(at: now) == 0)
   }
 
   /// Sends the whole batch, unless the run ends before the kernel has taken it.

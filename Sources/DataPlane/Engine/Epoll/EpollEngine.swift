@@ -169,6 +169,7 @@ struct EpollEngine: Engine, ~Copyable {
       switch reason {
       case EAGAIN: tunIsReady = false
       case EINTR: break
+      // EBADFD: the device is gone.
       default: fatal = KernelError("read of the TUN queue", errno: reason)
       }
       return nil

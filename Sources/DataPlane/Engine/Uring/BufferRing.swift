@@ -2,6 +2,10 @@ internal import CLiburing
 
 /// A provided-buffer ring: the buffers of one class that the kernel may receive into
 /// (io_uring_setup_buf_ring(3)). A buffer's identifier there is its identifier in the pool.
+///
+/// The kernel takes buffers in the order in which they were lent, so lending all of them would walk through
+/// all of their memory. It has only as many at once as it has needed so far: the pool hands out the buffer
+/// that came back last, whose memory is still in the cache.
 @safe
 struct BufferRing: ~Copyable {
   static let noGroup = UInt16.max
@@ -9,6 +13,10 @@ struct BufferRing: ~Copyable {
   private let entries: UInt32
   private let kind: BufferPool.Class
   let group: UInt16
+  /// Buffers that the kernel has, and how many it should have.
+  private var lentCount = 0
+  private var target: Int
+  private let capacity: Int
 
   init(_ ring: borrowing Ring, kind: BufferPool.Class, count: Int) throws(KernelError) {
     var entries: UInt32 = 1
@@ -20,19 +28,29 @@ struct BufferRing: ~Copyable {
     self.entries = entries
     self.kind = kind
     group = UInt16(kind.rawValue)
+    capacity = count
+    target = min(count, Limits.lentBufferCountMin)
   }
 
-  /// Lends all free buffers to the kernel; returns how many.
+  /// The kernel has filled one.
+  @inline(__always)
+  mutating func noteFilled() { lentCount &-= 1 }
+
+  /// The kernel would have needed more.
+  mutating func noteShortage() { target = min(capacity, target * 2) }
+
+  /// Lends free buffers up to the target; returns how many.
   @inline(__always)
   mutating func lend(from buffers: inout BufferPool) -> Int {
     let ring = unsafe memory.base.assumingMemoryBound(to: io_uring_buf_ring.self)
     var count: UInt32 = 0
-    while let id = buffers.take(kind) {
+    while lentCount &+ Int(count) < target, let id = buffers.take(kind) {
       unsafe guise_buf_ring_put(
         ring, buffers.base(id), UInt32(Limits.bufferStride), id, entries &- 1, count)
       count &+= 1
     }
     if count > 0 { unsafe guise_buf_ring_publish(ring, count) }
+    lentCount &+= Int(count)
     return Int(count)
   }
 }

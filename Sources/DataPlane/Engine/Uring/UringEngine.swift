@@ -31,6 +31,10 @@ struct UringEngine: Engine, ~Copyable {
   /// Trains queued since the last turn, and those that the last turn sent off.
   private var queued: TrainList
   private var inFlight: TrainList
+  /// The refused train that the worker is dealing with: not finished before the next turn.
+  private var refused: TrainID?
+  /// What ends the worker; thrown by the next turn.
+  private var fatal: KernelError?
 
   /// Receives that ended and must be armed again, once buffers are there.
   private var ended: TokenList
@@ -88,6 +92,8 @@ struct UringEngine: Engine, ~Copyable {
   mutating func turn(until deadline: UInt64, _ buffers: inout BufferPool, _ trains: inout TrainPool)
     throws(KernelError)
   {
+    if let fatal { throw fatal }
+    refused = nil
     finishInFlight(&buffers, &trains)
     swap(&queued, &inFlight)
     lend(&buffers)
@@ -105,7 +111,15 @@ struct UringEngine: Engine, ~Copyable {
   }
 
   private mutating func finishInFlight(_ buffers: inout BufferPool, _ trains: inout TrainPool) {
-    while let train = inFlight.popLast() { trains.finish(train) { buffers.release($0) } }
+    var isRefusedThere = false
+    while let train = inFlight.popLast() {
+      if train == refused {
+        isRefusedThere = true
+      } else {
+        trains.finish(train) { buffers.release($0) }
+      }
+    }
+    if isRefusedThere, let refused { inFlight.append(refused) }
   }
 
   /// Lends free buffers, then arms what had ended for want of them.
@@ -132,7 +146,7 @@ struct UringEngine: Engine, ~Copyable {
     while let completion = ring.nextCompletion() {
       switch completion.token.kind {
       case .receive: if let arrival = datagrams(completion, &buffers) { return arrival }
-      case .read: if let arrival = packet(completion) { return arrival }
+      case .read: if let arrival = packet(completion, &buffers) { return arrival }
       case .write: return failure(completion, .tun, trains)
       case .send: return failure(completion, .udp, trains)
       case .wake:
@@ -148,10 +162,18 @@ struct UringEngine: Engine, ~Copyable {
   private mutating func datagrams(_ completion: Completion, _ buffers: inout BufferPool) -> Arrival? {
     let token = completion.token
     if !completion.hasMore, isOpen(token) {
-      if completion.result == -ENOBUFS { datagramsAreLow = true }
+      if completion.result == -ENOBUFS {
+        datagramsAreLow = true
+        datagramBuffers.noteShortage()
+      }
       ended.append(token)
     }
-    guard completion.result >= 0, let buffer = completion.buffer else { return nil }
+    guard let buffer = completion.buffer else { return nil }
+    datagramBuffers.noteFilled()
+    guard completion.result >= Limits.headroom else {
+      buffers.release(buffer)
+      return nil
+    }
     let base = unsafe buffers.base(buffer)
     // Safety: the kernel has written io_uring_recvmsg_out and the areas shaped below into the buffer.
     let out = unsafe base.load(as: io_uring_recvmsg_out.self)
@@ -159,10 +181,6 @@ struct UringEngine: Engine, ~Copyable {
     let nameRoom = isListener ? Limits.nameRoom : 0
     let control = unsafe guise_read_control(base + 16 + nameRoom, Int(out.controllen))
     let length = Int(completion.result) &- Limits.headroom
-    guard length >= 0 else {
-      buffers.release(buffer)
-      return nil
-    }
     var source = Endpoint(.unspecified, port: 0)
     if isListener { source = unsafe SocketAddress.read(base + 16, length: Int(out.namelen)) ?? source }
     let size = Int(control.segment_size)
@@ -175,19 +193,34 @@ struct UringEngine: Engine, ~Copyable {
   }
 
   @inline(__always)
-  private mutating func packet(_ completion: Completion) -> Arrival? {
+  private mutating func packet(_ completion: Completion, _ buffers: inout BufferPool) -> Arrival? {
     if !completion.hasMore {
-      if completion.result == -ENOBUFS { packetsAreLow = true }
+      switch -completion.result {
+      case Int32.min...0, EAGAIN, EINTR, ECANCELED: break
+      case ENOBUFS:
+        packetsAreLow = true
+        packetBuffers.noteShortage()
+      // EBADFD: the device is gone. Armed again, the read would end again at once.
+      default: fatal = KernelError("read of the TUN queue", errno: -completion.result)
+      }
       ended.append(completion.token)
     }
-    guard completion.result >= 0, let buffer = completion.buffer else { return nil }
+    guard let buffer = completion.buffer else { return nil }
+    packetBuffers.noteFilled()
+    guard completion.result >= 0 else {
+      buffers.release(buffer)
+      return nil
+    }
     return .packet(PacketArrival(buffer: buffer, length: Int(completion.result)))
   }
 
-  private func failure(_ completion: Completion, _ outlet: Outlet, _ trains: borrowing TrainPool) -> Arrival {
+  private mutating func failure(
+    _ completion: Completion, _ outlet: Outlet, _ trains: borrowing TrainPool
+  ) -> Arrival {
     let train = TrainID(completion.token.index)
     let isStale = trains[train].generation != completion.token.generation
-    return .transmitFailed(isStale ? nil : train, outlet, errno: -completion.result)
+    refused = isStale ? nil : train
+    return .transmitFailed(refused, outlet, errno: -completion.result)
   }
 
   // MARK: Receiving

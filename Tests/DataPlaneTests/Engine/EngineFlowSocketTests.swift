@@ -1,0 +1,115 @@
+import CLiburing
+import Glibc
+import Testing
+
+@testable import DataPlane
+
+@Suite(.serialized) struct EngineFlowSocketTests {
+  /// Sends a datagram out of a flow's socket; returns where the service sees it come from.
+  private func introduce(_ rig: EngineRig, flow: UInt32) throws -> Endpoint {
+    rig.send(try #require(rig.train([[1]])), flow: flow)
+    try rig.turn(until: 0)
+    return try #require(rig.surroundings.receiveDatagram()?.source)
+  }
+
+  @Test(arguments: EngineKind.allCases)
+  func thousandsOfFlowsEachHearTheirOwn(kind: EngineKind) throws {
+    let count = 3_000
+    let rig = try EngineRig.make(kind, .server, flowCountMax: count)
+    var addresses: [Endpoint] = []
+    for flow in 0..<UInt32(count) {
+      try rig.open(flow: flow, generation: UInt16(flow % 7))
+      addresses.append(try introduce(rig, flow: flow))
+    }
+    for round in 0..<3 {
+      // In bursts that outnumber the buffers and the events of one wait.
+      for (flow, address) in addresses.enumerated() {
+        for _ in 0...round { rig.surroundings.sendDatagrams(EngineRig.number(flow), to: address) }
+      }
+      let received = try rig.receiveAll().datagrams
+      #expect(received.count == count * (round + 1))
+      #expect(
+        received.allSatisfy {
+          $0.bytes == EngineRig.number(Int($0.flow)) && $0.generation == UInt16($0.flow % 7)
+        })
+      #expect(Set(received.map(\.flow)).count == count)
+    }
+    for flow in 0..<UInt32(count) { rig.close(flow: flow, generation: UInt16(flow % 7)) }
+    #expect(try rig.receiveAll().datagrams.isEmpty)
+  }
+
+  @Test(arguments: EngineKind.allCases)
+  func whatAClosedSocketHeldIsNotTakenForTheNext(kind: EngineKind) throws {
+    let rig = try EngineRig.make(kind, .server)
+    for generation in 0..<UInt16(300) {
+      try rig.open(flow: 4, generation: generation)
+      let address = try introduce(rig, flow: 4)
+      for _ in 0..<3 { rig.surroundings.sendDatagrams(EngineRig.number(Int(generation)), to: address) }
+      // Closed before, or in the middle of, taking the arrivals.
+      if generation % 2 == 0 {
+        try rig.turn(until: guise_now() + 20_000_000)
+        if case .datagrams(let datagrams)? = rig.nextArrival() { check(rig.take(datagrams)) }
+      }
+      rig.close(flow: 4, generation: generation)
+    }
+    for datagrams in try rig.receiveAll().datagrams { check(datagrams) }
+
+    func check(_ received: EngineRig.Received) {
+      #expect(received.bytes == EngineRig.number(Int(received.generation)))
+    }
+  }
+
+  @Test(arguments: EngineKind.allCases)
+  func whatWaitedIsSentBeforeItsSocketIsClosed(kind: EngineKind) throws {
+    let rig = try EngineRig.make(kind, .server)
+    for generation in 0..<UInt16(50) {
+      try rig.open(flow: 0, generation: generation)
+      rig.send(try #require(rig.train([EngineRig.number(Int(generation))])), flow: 0)
+      rig.close(flow: 0, generation: generation)
+    }
+    #expect(try rig.arrivals(patience: 5).isEmpty)
+    for generation in 0..<50 {
+      #expect(rig.surroundings.receiveDatagram()?.bytes == EngineRig.number(generation))
+    }
+  }
+
+  @Test(arguments: EngineKind.allCases)
+  func aSocketHearsItsServiceAgainAfterTheServiceWasAway(kind: EngineKind) throws {
+    let rig = try EngineRig.make(kind, .server)
+    try rig.open(flow: 1, generation: 1)
+    let address = try introduce(rig, flow: 1)
+    try rig.surroundings.restartPeer {
+      for _ in 0..<10 {
+        rig.send(try #require(rig.train([[1]])), flow: 1)
+        try rig.turn(until: guise_now() + 1_000_000)
+        while rig.nextArrival() != nil {}
+      }
+    }
+    for index in 0..<50 { rig.surroundings.sendDatagrams(EngineRig.number(index), to: address) }
+    #expect(try rig.receiveAll().datagrams.map(\.bytes) == (0..<50).map(EngineRig.number))
+  }
+
+  @Test(arguments: EngineKind.allCases)
+  func moreSocketsThanTheTableHoldsDescriptorsForAreRefused(kind: EngineKind) throws {
+    let rig = try EngineRig.make(kind, .server)
+    var before = rlimit()
+    let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+    try #require(unsafe getrlimit(resource, &before) == 0)
+    // As low as it goes: not one descriptor more.
+    var none = rlimit(rlim_cur: 3, rlim_max: before.rlim_max)
+    try #require(unsafe setrlimit(resource, &none) == 0)
+    let error: KernelError?
+    do throws(KernelError) {
+      try rig.open(flow: 0, generation: 1)
+      error = nil
+    } catch let refusal {
+      error = refusal
+    }
+    try #require(unsafe setrlimit(resource, &before) == 0)
+    #expect(error?.errno == EMFILE)
+    try rig.open(flow: 0, generation: 2)
+    let address = try introduce(rig, flow: 0)
+    rig.surroundings.sendDatagrams([5], to: address)
+    #expect(try rig.receiveAll().datagrams.map(\.generation) == [2])
+  }
+}

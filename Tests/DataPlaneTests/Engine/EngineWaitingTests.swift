@@ -1,0 +1,86 @@
+import CLiburing
+import Glibc
+import Testing
+
+@testable import DataPlane
+
+@Suite(.serialized) struct EngineWaitingTests {
+  @Test(arguments: EngineKind.allCases)
+  func anotherThreadEndsTheWaitOncePerCall(kind: EngineKind) throws {
+    let rig = try EngineRig.make(kind, .client)
+    for _ in 0..<100 {
+      rig.surroundings.wake()
+      try rig.turn(until: guise_now() + 1_000_000_000)
+      guard case .woken? = rig.nextArrival() else {
+        Issue.record("not woken")
+        return
+      }
+      #expect(rig.nextArrival() == nil)
+    }
+    let deadline = guise_now() + 10_000_000
+    #expect(try turns(rig, until: deadline) < 4)
+    #expect(rig.now >= deadline)
+  }
+
+  @Test(arguments: EngineKind.allCases)
+  func aWakeDuringTheWaitEndsIt(kind: EngineKind) throws {
+    let rig = try EngineRig.make(kind, .client)
+    try rig.turn(until: 0)
+    let descriptor = rig.surroundings.resources.wakeDescriptor
+    let thread = try WorkerThread(named: "waker") { _ in
+      usleep(20_000)
+      _ = guise_eventfd_signal(descriptor)
+    }
+    let start = guise_now()
+    #expect(try turns(rig, until: start + 5_000_000_000) < 4)
+    #expect(guise_now() - start < 1_000_000_000)
+    thread.join()
+  }
+
+  @Test(arguments: EngineKind.allCases)
+  func aWaitLastsUntilItsDeadlineAndHardlyLonger(kind: EngineKind) throws {
+    let rig = try EngineRig.make(kind, .client)
+    try rig.turn(until: 0)
+    for nanoseconds: UInt64 in [200_000, 1_300_000, 5_500_000] {
+      var best = UInt64.max
+      for _ in 0..<20 {
+        let deadline = guise_now() + nanoseconds
+        #expect(try turns(rig, until: deadline) < 4)
+        best = min(best, rig.now - deadline)
+      }
+      // Milliseconds would show; a busy machine only delays some of the waits.
+      #expect(best < 500_000)
+    }
+  }
+
+  @Test(arguments: EngineKind.allCases)
+  func aDeadlineThatHasPassedDoesNotWait(kind: EngineKind) throws {
+    let rig = try EngineRig.make(kind, .client)
+    let start = guise_now()
+    for _ in 0..<100 {
+      try rig.turn(until: 0)
+      #expect(rig.nextArrival() == nil)
+    }
+    #expect(guise_now() - start < 500_000_000)
+    #expect(rig.now >= start)
+  }
+
+  /// Turns taken until the deadline or the first arrival. Whatever interrupts the thread may end one early.
+  private func turns(_ rig: EngineRig, until deadline: UInt64) throws -> Int {
+    var count = 0
+    repeat {
+      try rig.turn(until: deadline)
+      count += 1
+    } while rig.nextArrival() == nil && rig.now < deadline
+    return count
+  }
+
+  @Test func millisecondsAreRoundedUp() {
+    #expect(Poller.milliseconds(0) == 0)
+    #expect(Poller.milliseconds(1) == 1)
+    #expect(Poller.milliseconds(1_000_000) == 1)
+    #expect(Poller.milliseconds(1_000_001) == 2)
+    #expect(Poller.milliseconds(.max) == -1)
+    #expect(Poller.milliseconds(.max - 1) == .max)
+  }
+}
