@@ -10,6 +10,10 @@ package enum DropReason: Int, Error, CaseIterable, Sendable {
   case foreignPort
   case unknownFlow
   case resetNotCredible
+  /// An ICMP message that says nothing of a path's MTU, or nothing new.
+  case icmpIgnored
+  /// An ICMP error that quotes no segment of ours, or claims an MTU that no path has.
+  case icmpNotCredible
   case badFlags
   case emptySegment
   case flowTableFull
@@ -41,6 +45,8 @@ package enum DropReason: Int, Error, CaseIterable, Sendable {
     case .foreignPort: "foreign-port"
     case .unknownFlow: "unknown-flow"
     case .resetNotCredible: "reset-not-credible"
+    case .icmpIgnored: "icmp-ignored"
+    case .icmpNotCredible: "icmp-not-credible"
     case .badFlags: "bad-flags"
     case .emptySegment: "empty-segment"
     case .flowTableFull: "flow-table-full"

@@ -8,6 +8,8 @@ package struct FlowEvent: Sendable, BitwiseCopyable {
     case closedRefused
     /// A datagram was larger than the path takes: `detail` bytes, where `limit` would fit.
     case datagramTooLarge
+    /// The path takes packets of `detail` bytes at most, so that datagrams of `limit` fit from now on.
+    case pathLimitLowered
   }
   package var kind: Kind
   package var worker: UInt16

@@ -73,6 +73,18 @@ enum Limits {
   /// How far from the expected place a reset may lie and still be believed.
   static let resetWindowBytes = 16 * 1024 * 1024
 
+  // Path MTU (Flow+PathMTU.swift).
+
+  /// What an ICMP error must claim at least to be believed: Linux's `min_pmtu` for IPv4, far below what
+  /// any link in use has; RFC 8200 §5 for IPv6.
+  static let pathMTUMinIPv4 = 552
+  static let pathMTUMinIPv6 = 1_280
+  /// How long ago, in bytes sent since, a segment may have been sent that an ICMP error quotes: 40 ms at
+  /// 3 Gbit/s.
+  static let quotedWindowBytes = 16 * 1024 * 1024
+  /// After this, the larger size is tried again (RFC 1191 §6.3).
+  static let pathMTUNanoseconds: UInt64 = 600_000_000_000
+
   // Hand-off.
 
   /// Entries of the ring between an ordered pair of workers.

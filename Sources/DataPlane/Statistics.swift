@@ -19,6 +19,8 @@ package enum Counter: Int, CaseIterable, Sendable {
   case flowsOpened
   case flowsClosed
   case handoffs
+  /// ICMP errors that lowered a flow's limit.
+  case pathMTUUpdates
   case turns
 
   package var name: String {
@@ -40,6 +42,7 @@ package enum Counter: Int, CaseIterable, Sendable {
     case .flowsOpened: "flows opened"
     case .flowsClosed: "flows closed"
     case .handoffs: "hand-offs"
+    case .pathMTUUpdates: "path MTU updates"
     case .turns: "turns"
     }
   }

@@ -3,6 +3,7 @@ internal import CLiburing
 /// TUN to UDP.
 ///
 /// 1. `downlink` reads the headers and checks what has to be checked: lengths, checksum, addresses.
+///    What is not TCP goes to `receiveError` (Worker+PathMTU.swift).
 /// 2. A packet of a flow that lives on another worker is handed over (Worker+Handoff.swift).
 /// 3. The flow's state machine says what the segment means. `answerStranger` deals with segments of no flow:
 ///    SYNs get a cookie, a cookie that comes back opens a flow, anything else is reset.
@@ -23,7 +24,7 @@ extension Worker where E: ~Copyable {
     do throws(DropReason) {
       segment = try Segment.parse(bytes.extracting(droppingFirst: VirtioNetHeader.length), vnet: vnet)
     } catch {
-      return drop(arrival, error)
+      return error == .unsupportedPacket ? receiveError(arrival, vnet) : drop(arrival, error)
     }
     guard segment.key.local == plan.ownAddress(isIPv4: segment.key.isIPv4) else {
       return drop(arrival, .foreignAddress)
@@ -37,7 +38,7 @@ extension Worker where E: ~Copyable {
     buffers.release(arrival.buffer)
   }
 
-  private mutating func drop(_ arrival: PacketArrival, _ reason: DropReason) {
+  mutating func drop(_ arrival: PacketArrival, _ reason: DropReason) {
     statistics.add(.segmentsIn)
     statistics.drop(reason)
     buffers.release(arrival.buffer)

@@ -4,7 +4,8 @@ internal import CLiburing
 ///
 /// 1. `uplink` counts and checks what came: one datagram, or a train of equal ones (UDP_GRO).
 /// 2. `uplinkFlow` finds the flow; the client opens one for a new sender.
-/// 3. While the handshake runs, `hold` copies datagrams into the flow's queue.
+/// 3. While the handshake runs, `hold` copies datagrams into the flow's queue. What is larger than the path
+///    takes goes no further (Worker+PathMTU.swift).
 /// 4. `gather` (Worker+Trains.swift) puts the payload into the flow's open train, where it lies.
 /// 5. `closeUplink` builds the headers in front of the first payload and hands the train to the engine.
 extension Worker where E: ~Copyable {
@@ -20,9 +21,14 @@ extension Worker where E: ~Copyable {
 
     guard let index = uplinkFlow(arrival, count) else { return }
     guard arrival.partSize <= Int(flows[index].segmentBytesMax) else {
-      reportSize(arrival.partSize, flow: index)
-      return statistics.drop(.datagramTooLarge, count)
+      return sendWhatFits(arrival, flow: index)
     }
+    send(arrival, flow: index)
+  }
+
+  /// Sends datagrams that fit, or lets them wait.
+  @inline(__always)
+  mutating func send(_ arrival: DatagramArrival, flow index: UInt32) {
     guard maySend(arrival.length, flow: index) else { return hold(arrival, flow: index) }
     flows[index].lastActivity = now
     noteDirection(.tun, flow: index)
@@ -131,14 +137,19 @@ extension Worker where E: ~Copyable {
   mutating func releaseHeld(flow index: UInt32) {
     while flows[index].pendingHead != Flow.noBuffer {
       let length = buffers.length(flows[index].pendingHead)
-      if flows[index].state != .established {
+      // The limit may have been lowered since.
+      let fits = length <= Int(flows[index].segmentBytesMax) || takes(length, flow: index)
+      if fits, flows[index].state != .established {
         guard length <= Int(flows[index].firstFlightLeft) else { return }
         flows[index].firstFlightLeft -= Int32(length)
       }
       guard let buffer = popHeld(flow: index) else { return }
-      gather(
-        .tun, flow: index, buffer: buffer, offset: Limits.headroom, length: buffers.length(buffer),
-        partSize: buffers.length(buffer))
+      if fits {
+        gather(
+          .tun, flow: index, buffer: buffer, offset: Limits.headroom, length: length, partSize: length)
+      } else {
+        statistics.drop(.datagramTooLarge)
+      }
       buffers.release(buffer)
     }
   }
@@ -168,13 +179,5 @@ extension Worker where E: ~Copyable {
     statistics.add(.tunWrites)
     statistics.add(.segmentsOut, train.partCount)
     statistics.add(.segmentBytesOut, train.byteCount)
-  }
-
-  /// Tells the log once per flow that a datagram did not fit, and what would.
-  @inline(never)
-  private mutating func reportSize(_ size: Int, flow index: UInt32) {
-    guard !flows[index].hasReportedSize else { return }
-    flows[index].hasReportedSize = true
-    report(.datagramTooLarge, flow: index, detail: size, limit: Int(flows[index].segmentBytesMax))
   }
 }

@@ -28,11 +28,9 @@ struct WorkerPlan: Sendable {
   @inline(__always)
   func ownAddress(isIPv4: Bool) -> Address { isIPv4 ? address4 : address6 }
 
-  /// Largest payload of one segment: what stays of the MTU behind two bare headers.
+  /// Largest payload of one segment as a flow begins.
   @inline(__always)
-  func segmentBytesMax(isIPv4: Bool) -> Int {
-    mtu &- (isIPv4 ? IPv4Header.length : IPv6Header.length) &- TCPHeader.length
-  }
+  func segmentBytesMax(isIPv4: Bool) -> Int { SegmentHeader.payloadMax(mtu: mtu, isIPv4: isIPv4) }
 
   /// The worker that a TCP flow belongs to: the client's says it in its port, the server's by hash.
   @inline(__always)

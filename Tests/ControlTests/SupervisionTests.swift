@@ -66,6 +66,15 @@ import Testing
     large.limit = 1460
     #expect(
       FlowEventLog.text(large, .client).hasPrefix("a datagram of 1480 bytes was dropped, where at most 1460"))
+    #expect(FlowEventLog.text(large, .client).hasSuffix("(for WireGuard to 1428)"))
+    var narrow = opened
+    narrow.kind = .pathLimitLowered
+    narrow.detail = 1400
+    narrow.limit = 1360
+    let told = FlowEventLog.text(narrow, .client)
+    #expect(told.hasPrefix("the path to 203.0.113.9 takes packets of 1400 bytes: the largest datagram that"))
+    #expect(told.contains(" is now 1360 (UDP "))
+    #expect(told.hasSuffix("for WireGuard, set an MTU of 1328"))
   }
 
   @Test func aFloodBecomesAFewLinesAndACount() {
@@ -84,12 +93,15 @@ import Testing
   @Test func whatNeedsAttentionIsAWarning() {
     let lines = Lines()
     var log = makeLog(lines)
-    for kind in [FlowEvent.Kind.opened, .closedIdle, .closedByPeer, .closedUnanswered, .closedRefused, .datagramTooLarge] {
+    for kind in [
+      FlowEvent.Kind.opened, .closedIdle, .closedByPeer, .pathLimitLowered, .closedUnanswered, .closedRefused,
+      .datagramTooLarge,
+    ] {
       var event = opened
       event.kind = kind
       log.record(event, now: start)
     }
-    #expect(lines.levels == [.info, .info, .info, .warning, .warning, .warning])
+    #expect(lines.levels == [.info, .info, .info, .notice, .warning, .warning, .warning])
   }
 }
 

@@ -54,6 +54,21 @@ enum HostNetwork {
     return nil
   }
 
+  /// The largest MTU among the links that routes lead to, for a host that has no default route.
+  static func largestRouteMTU(_ families: Set<AddressFamily>) -> Int? {
+    var devices: Set<String> = []
+    for family in families {
+      guard let text = try? HostTool.ip.run(["-j", option(family), "route", "show"]),
+        let routes = try? decode([Route].self, text, [])
+      else { continue }
+      devices.formUnion(routes.compactMap(\.device))
+    }
+    guard let text = try? HostTool.ip.run(["-j", "link", "show", "up"]),
+      let links = try? decode([Interface].self, text, [])
+    else { return nil }
+    return links.filter { devices.contains($0.name ?? "") }.compactMap(\.mtu).max()
+  }
+
   private static func mtu(ofRoute text: String) -> Int? {
     guard let route = try? decode([Route].self, text, []).first, route.type != "local",
       let device = route.device

@@ -30,7 +30,7 @@ struct Preflight: Sendable {
     try checkRemote(remote.address, configuration.role)
 
     var families = configuration.role == .client ? [remote.address.family] : available
-    let mtu = egressMTU(configuration, remote, families, log)
+    let mtu = EgressMTU.choose(configuration, remote, families, log)
     if mtu < minimumMTUForIPv6, families.contains(.ipv6) {
       guard configuration.role == .server else { throw .mtuTooSmallForIPv6(mtu) }
       log.warning("an MTU of \(mtu) is too small for IPv6, which needs 1280: going on with IPv4 only")
@@ -125,23 +125,6 @@ struct Preflight: Sendable {
     if address.isUnspecified { throw .remoteUnusable(address, kind: "the unspecified address") }
     if address.isMulticast { throw .remoteUnusable(address, kind: "a multicast or broadcast address") }
     if role == .client, address.isLoopback { throw .remoteLoopback(address) }
-  }
-
-  private static func egressMTU(
-    _ configuration: GatewayConfiguration, _ remote: Endpoint, _ families: Set<AddressFamily>, _ log: Logger
-  ) -> Int {
-    if let mtu = configuration.mtu { return mtu }
-    let found =
-      switch configuration.role {
-      case .client: HostNetwork.egressMTU(to: remote.address)
-      case .server: HostNetwork.defaultRouteMTU(families)
-      }
-    guard let found else {
-      log.debug("no MTU to be learnt from the routes: using 1500 ('--mtu' sets another)")
-      return 1500
-    }
-    let range = GatewayConfiguration.mtuRange
-    return min(max(found, range.lowerBound), range.upperBound)
   }
 
   // MARK: - The rest

@@ -37,6 +37,7 @@ struct FlowEventLog {
   private static func level(_ kind: FlowEvent.Kind) -> Logger.Level {
     switch kind {
     case .opened, .closedIdle, .closedByPeer: .info
+    case .pathLimitLowered: .notice
     case .closedUnanswered, .closedRefused, .datagramTooLarge: .warning
     }
   }
@@ -56,7 +57,10 @@ struct FlowEventLog {
     case .closedRefused: "flow given up, refused: \(path)"
     case .datagramTooLarge:
       "a datagram of \(event.detail) bytes was dropped, where at most \(event.limit) fit (\(path)): lower the MTU "
-        + "of what sends it"
+        + "of what sends it (for WireGuard to \(WireGuard.mtu(for: event.limit)))"
+    case .pathLimitLowered:
+      "the path to \(event.remote.address) takes packets of \(event.detail) bytes: the largest datagram that fits "
+        + "is now \(event.limit) (\(path)); for WireGuard, set an MTU of \(WireGuard.mtu(for: event.limit))"
     }
   }
 }

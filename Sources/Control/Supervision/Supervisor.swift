@@ -106,9 +106,11 @@ package struct Supervisor {
       "\(device.name): MTU \(preflight.mtu), workers \(preflight.workers), engine \(engine), offload \(offload)"
     )
     log.info("firewall: \(host.firewallTable.map { "nftables table inet \($0)" } ?? "left alone")")
-    let limits = AddressFamily.allCases.filter { preflight.families.contains($0) }
-      .map { "\(preflight.mtu - $0.headerBytes) bytes over \($0)" }.joined(separator: ", ")
-    log.info("largest datagram that fits: \(limits)")
+    let limits = AddressFamily.allCases.filter { preflight.families.contains($0) }.map { family in
+      let limit = preflight.mtu - family.headerBytes
+      return "\(limit) bytes over \(family) (WireGuard: MTU \(WireGuard.mtu(for: limit)))"
+    }
+    log.info("largest datagram that fits: \(limits.joined(separator: ", "))")
     switch configuration.listen {
     case .udp: log.notice("ready: UDP \(preflight.local!) -> TCP \(preflight.remote)")
     case .tcp(let port): log.notice("ready: TCP port \(port) -> UDP \(preflight.remote)")

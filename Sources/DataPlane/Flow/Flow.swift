@@ -47,7 +47,7 @@ struct Flow: BitwiseCopyable {
   var generation: UInt16
   /// Which way the last arrival of this flow went.
   var lastOutlet: Outlet
-  /// Whether a datagram that was too large has been reported.
+  /// Whether a datagram that was too large for the present limit has been reported.
   var hasReportedSize: Bool
 
   /// The open trains of the current batch.
@@ -64,6 +64,9 @@ struct Flow: BitwiseCopyable {
 
   /// Largest payload of one segment on this path, in bytes.
   var segmentBytesMax: Int32
+  /// When a limit that the path has lowered may be forgotten, CLOCK_MONOTONIC nanoseconds; 0 when it is the
+  /// original one.
+  var limitEndsAt: UInt64
 
   /// CLOCK_MONOTONIC, nanoseconds.
   var lastActivity: UInt64
@@ -79,6 +82,7 @@ struct Flow: BitwiseCopyable {
     self.peer = peer
     self.generation = generation
     self.segmentBytesMax = Int32(segmentBytesMax)
+    limitEndsAt = 0
     sendNext = SequenceNumber(0)
     receiveNext = SequenceNumber(0)
     acknowledged = SequenceNumber(0)

@@ -9,20 +9,25 @@ enum IPv4Header {
   struct View: ~Escapable {
     private let bytes: RawSpan
     let headerLength: Int
-    /// Header and payload, at most the bytes there are.
+    /// Header and payload, at most the bytes there are unless the header is quoted.
     let totalLength: Int
 
     /// Nil when the bytes are too few for the header or for the length that it states.
     @_lifetime(copy bytes)
     init?(_ bytes: RawSpan) {
+      self.init(quoted: bytes)
+      guard totalLength >= headerLength, totalLength <= bytes.byteCount else { return nil }
+    }
+
+    /// A header that an ICMP error quotes: of its packet there may be less than it states.
+    @_lifetime(copy bytes)
+    init?(quoted bytes: RawSpan) {
       guard bytes.byteCount >= IPv4Header.length else { return nil }
       let headerLength = Int(bytes.field8(0) & 0x0f) &* 4
-      let totalLength = Int(bytes.field16(2))
-      guard headerLength >= IPv4Header.length, totalLength >= headerLength, totalLength <= bytes.byteCount
-      else { return nil }
+      guard headerLength >= IPv4Header.length, headerLength <= bytes.byteCount else { return nil }
       self.bytes = bytes
       self.headerLength = headerLength
-      self.totalLength = totalLength
+      totalLength = Int(bytes.field16(2))
     }
 
     var transportProtocol: UInt8 { bytes.field8(9) }

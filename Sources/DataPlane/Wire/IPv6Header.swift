@@ -7,17 +7,22 @@ enum IPv6Header {
   /// A header at the front of borrowed bytes; the length is checked once, here.
   struct View: ~Escapable {
     private let bytes: RawSpan
-    /// Header and payload, at most the bytes there are.
+    /// Header and payload, at most the bytes there are unless the header is quoted.
     let totalLength: Int
 
     /// Nil when the bytes are too few for the header or for the length that it states.
     @_lifetime(copy bytes)
     init?(_ bytes: RawSpan) {
-      guard bytes.byteCount >= IPv6Header.length else { return nil }
-      let totalLength = IPv6Header.length &+ Int(bytes.field16(4))
+      self.init(quoted: bytes)
       guard totalLength <= bytes.byteCount else { return nil }
+    }
+
+    /// A header that an ICMP error quotes: of its packet there may be less than it states.
+    @_lifetime(copy bytes)
+    init?(quoted bytes: RawSpan) {
+      guard bytes.byteCount >= IPv6Header.length else { return nil }
       self.bytes = bytes
-      self.totalLength = totalLength
+      totalLength = IPv6Header.length &+ Int(bytes.field16(4))
     }
 
     /// What follows: TCP, or an extension header, which flows of ours never carry.

@@ -63,13 +63,15 @@ struct Segment: Sendable, BitwiseCopyable {
 }
 
 extension InternetChecksum {
-  /// The sum over addresses, protocol and TCP length (RFC 9293 §3.1, RFC 8200 §8.1).
+  /// The sum over addresses, protocol and the protocol's length (RFC 9293 §3.1, RFC 8200 §8.1).
   @inline(__always)
-  static func pseudoHeader(source: Address, destination: Address, length: Int) -> InternetChecksum {
+  static func pseudoHeader(
+    source: Address, destination: Address, length: Int, transportProtocol: UInt8 = IPv4Header.protocolTCP
+  ) -> InternetChecksum {
     var sum = InternetChecksum()
     sum.add(source)
     sum.add(destination)
-    sum.add(hostOrder: UInt16(IPv4Header.protocolTCP))
+    sum.add(hostOrder: UInt16(transportProtocol))
     sum.add(hostOrder: UInt16(truncatingIfNeeded: length))
     return sum
   }

@@ -12,6 +12,12 @@ struct SegmentHeader: Equatable, Sendable, BitwiseCopyable {
   /// The most that `write` takes: vnet header, IPv6 header and a SYN's TCP header, in bytes.
   static let lengthMax = VirtioNetHeader.length + IPv6Header.length + TCPHeader.synLength
 
+  /// Largest payload of one segment: what an MTU leaves behind two bare headers, in bytes.
+  @inline(__always)
+  static func payloadMax(mtu: Int, isIPv4: Bool) -> Int {
+    mtu &- (isIPv4 ? IPv4Header.length : IPv6Header.length) &- TCPHeader.length
+  }
+
   /// Bytes of vnet, IP and TCP header together.
   @inline(__always)
   var length: Int {

@@ -119,7 +119,6 @@ import Testing
     let reaction = flow.receive(refusal, now: start)
     #expect(reaction.effect == .none && reaction.deadlineMoved)
     #expect(flow.retryAt == start + Limits.refusalNanoseconds)
-    let refused = FlowState(flow)
     for forged in [
       FlowFixture.segment(.rst, acknowledgement: SequenceNumber(1)),
       FlowFixture.segment([.rst, .ack], acknowledgement: SequenceNumber(0)),

@@ -17,7 +17,7 @@ final class SimulatedGateway {
 
   init(
     _ role: Role, isIPv6: Bool = false, offload: Bool = true, flowCountMax: Int = 1_024, seed: UInt64 = 1,
-    handshakePacket: [UInt8] = []
+    handshakePacket: [UInt8] = [], mtu: Int = 1_500
   ) throws {
     let server = isIPv6 ? Self.server6 : Self.serverAddress
     var plan = GatewayPlan(role: role, remote: Endpoint(server, port: 4_567), tunQueues: [-1])
@@ -25,6 +25,7 @@ final class SimulatedGateway {
     plan.tunAddress4 = role == .client ? Self.clientAddress : Self.serverAddress
     plan.tunAddress6 = role == .client ? Self.client6 : Self.server6
     plan.offload = offload
+    plan.mtu = mtu
     plan.flowCountMax = flowCountMax
     switchboard = try Switchboard(workerCount: 1)
     worker = try Worker(
@@ -94,10 +95,10 @@ final class SimulatedPair {
 
   init(
     _ faults: LinkFaults = LinkFaults(), seed: UInt64 = 1, isIPv6: Bool = false, clientOffload: Bool = true,
-    serverOffload: Bool = true
+    serverOffload: Bool = true, mtu: Int = 1_500
   ) throws {
-    client = try SimulatedGateway(.client, isIPv6: isIPv6, offload: clientOffload, seed: seed)
-    server = try SimulatedGateway(.server, isIPv6: isIPv6, offload: serverOffload, seed: seed)
+    client = try SimulatedGateway(.client, isIPv6: isIPv6, offload: clientOffload, seed: seed, mtu: mtu)
+    server = try SimulatedGateway(.server, isIPv6: isIPv6, offload: serverOffload, seed: seed, mtu: mtu)
     up = SimulatedLink(faults, seed: seed &* 2)
     down = SimulatedLink(faults, seed: seed &* 2 &+ 1)
   }
