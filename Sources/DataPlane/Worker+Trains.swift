@@ -34,7 +34,11 @@ extension Worker where E: ~Copyable {
   /// Tells streams from requests and answers that alternate.
   @inline(__always)
   mutating func noteDirection(_ outlet: Outlet, flow index: UInt32) {
-    if flows[index].lastOutlet == outlet { moderation.noteStreamed() } else { flows[index].lastOutlet = outlet }
+    if flows[index].lastOutlet == outlet {
+      moderation.noteStreamed()
+    } else {
+      flows[index].lastOutlet = outlet
+    }
   }
 
   /// The flow's open train of this batch, or a new one.

@@ -55,6 +55,20 @@ struct FlowLedgerTests {
     #expect(ledger.flowCount == 0)
   }
 
+  @Test(
+    "Datagrams that only open a flow are verified and not counted",
+    arguments: [.full, .head] as [Verification])
+  func opening(_ verification: Verification) {
+    var ledger = FlowLedger(verification: verification)
+    let written = datagram(DatagramHead.openingSequence, size: 46)
+    #expect(ledger.record(written, arrival: 1) == .opening)
+    #expect(ledger.received == 0)
+    #expect(ledger.flowCount == 0)
+    #expect(ledger.firstArrival == 0)
+    ledger.record(datagram(0), arrival: 2)
+    #expect(ArrivalReport(ledger).lost == 0)
+  }
+
   @Test("What the sender says it sent reveals the loss at the tail")
   func expectation() {
     var ledger = FlowLedger(verification: .full)

@@ -52,6 +52,23 @@ struct ProgramTests {
     #expect(report.corrupt == 0)
   }
 
+  @Test("Flows are opened before they are measured, and bunched bursts keep the rate")
+  func opening() throws {
+    let sink = try Program(["sink", "--listen", "127.0.0.1:47031", "--json"])
+    try sink.waitForSocket(port: 47031)
+    let sender = try Program([
+      "send", "--to", "127.0.0.1:47031", "--flows", "3", "--opening", "2", "--rate", "3200p", "--burst", "32",
+      "--bunched", "--duration", "1", "--json",
+    ]).finish()
+    let received = sink.finish(signal: SIGTERM)
+    let sent = try JSONText.decode(SendReport.self, from: Array(sender.output.utf8))
+    let report = try JSONText.decode(ArrivalReport.self, from: Array(received.output.utf8))
+    #expect(sent.sent % 32 == 0)
+    #expect(abs(Int(sent.sent) - 3_200) <= 64 * 5)
+    #expect(report.received == sent.sent)
+    #expect(report.durationSeconds < 1.1)
+  }
+
   @Test("An echo gives every size back, and answers from the address it was spoken to at")
   func echo() throws {
     let echo = try Program(["echo", "--listen", "0.0.0.0:47021", "--json"])
@@ -77,7 +94,8 @@ struct ProgramTests {
     "Wrong usage ends with 2 and says so on stderr",
     arguments: [
       ["send"], ["send", "--to", "127.0.0.1"], ["sink", "--listen", "127.0.0.1:1", "--verify", "some"],
-      ["send", "--to", "127.0.0.1:1", "--rate", "0"], ["send", "--to", "127.0.0.1:1", "--gso", "65"],
+      ["send", "--to", "127.0.0.1:1", "--rate", "0"], ["send", "--to", "127.0.0.1:1", "--bunched"],
+      ["send", "--to", "127.0.0.1:1", "--opening", "101"], ["send", "--to", "127.0.0.1:1", "--gso", "65"],
       ["nothing"],
       ["ping", "--to", "127.0.0.1:1", "--size", "0"], ["sweep", "--to", "127.0.0.1:0"],
     ])

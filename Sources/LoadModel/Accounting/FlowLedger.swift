@@ -63,6 +63,8 @@ package struct FlowLedger: ~Copyable {
     case .corrupt:
       corrupt += 1
       return verdict
+    case .opening:
+      return verdict
     case .anonymous:
       anonymous += 1
     case .numbered(let head):

@@ -14,6 +14,8 @@ package enum Verification: String, CaseIterable, Sendable {
 package enum DatagramVerdict: Equatable, Sendable {
   /// Genuine, with a sequence number.
   case numbered(DatagramHead)
+  /// Genuine; it only opened a flow, and is not part of what is measured.
+  case opening
   /// Genuine as far as can be told: shorter than a head, or not looked at.
   case anonymous
   /// Not what any sender wrote.
@@ -70,13 +72,14 @@ package struct DatagramContent: Sendable {
       return verification == .head || isGenuineSmall(datagram) ? .anonymous : .corrupt
     }
     guard let head = DatagramHead(datagram) else { return .corrupt }
-    guard verification == .full else { return .numbered(head) }
+    let genuine = head.sequence == DatagramHead.openingSequence ? DatagramVerdict.opening : .numbered(head)
+    guard verification == .full else { return genuine }
     let same = unsafe datagram.withUnsafeBytes { bytes in
       guard let base = bytes.baseAddress else { return false }
       let count = bytes.count - DatagramHead.byteCount
       return unsafe memcmp(base + DatagramHead.byteCount, pattern.body(of: head), count) == 0
     }
-    return same ? .numbered(head) : .corrupt
+    return same ? genuine : .corrupt
   }
 
   private func isGenuineSmall(_ datagram: RawSpan) -> Bool {

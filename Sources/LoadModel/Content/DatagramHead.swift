@@ -6,6 +6,9 @@ package struct DatagramHead: Equatable, Sendable, BitwiseCopyable {
   /// Bytes on the wire.
   package static let byteCount = 24
 
+  /// The number of datagrams that only open a flow: receivers verify them and count nothing.
+  package static let openingSequence: UInt64 = 1 << 63
+
   /// "gl" in memory order.
   static let magic: UInt64 = 0x6c67
 
@@ -15,7 +18,7 @@ package struct DatagramHead: Equatable, Sendable, BitwiseCopyable {
   package var flow: UInt16
   /// Payload length of the whole datagram in bytes, this head included.
   package var length: UInt16
-  /// Counted from 0 within the flow.
+  /// Counted from 0 within the flow, or `openingSequence`.
   package var sequence: UInt64
   /// `CLOCK_MONOTONIC` of the sender in nanoseconds, modulo 2^48 (78 hours).
   package var departure: UInt64

@@ -14,6 +14,7 @@ struct SendCommand: ParsableCommand {
         guise-load send --to 192.0.2.1:5000 --rate max
         guise-load send --to 192.0.2.1:5000 --flows 5 --rate 400M --size 64-1400
         guise-load send --to 192.0.2.1:5000 --rate max --gso 40
+        guise-load send --to 192.0.2.1:5000 --rate 400M --burst 32 --bunched
         guise-load send --to '[2001:db8::1]:5000' --rate 20kp --echo --json
 
       JSON: run, flows, sent, bytes, durationSeconds, bitsPerSecond, datagramsPerSecond, refused, waited; \
@@ -53,9 +54,19 @@ struct SendCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Messages that a flow sends in its turn: 1 to 1024. Given with a rate, they leave together, as from an application that writes in bursts. (default: 16 at rate max, otherwise up to 4 as they fall due)",
+      "Messages that a flow sends in its turn: 1 to 1024; 16 at rate max, otherwise 4 at most, as they fall due.",
       valueName: "n"))
   var burst: Int?
+
+  @Flag(
+    help: "At a rate: whole bursts leave at once, as QUIC stacks and WireGuard send, and not evenly spaced.")
+  var bunched = false
+
+  @Option(
+    help: ArgumentHelp(
+      "Small datagrams, 0.1 s apart, that each flow sends before it is measured, to have handshakes done: 0 to 100.",
+      valueName: "n"))
+  var opening = 0
 
   @Option(help: ArgumentHelp("Makes the sizes drawn from a range reproducible.", valueName: "n"))
   var seed: UInt64?
@@ -83,6 +94,8 @@ struct SendCommand: ParsableCommand {
     guard burst.map({ (1...1_024).contains($0) }) ?? true else {
       throw ValidationError("--burst takes 1 to 1024.")
     }
+    guard (0...100).contains(opening) else { throw ValidationError("--opening takes 0 to 100.") }
+    guard !bunched || rate != .unlimited else { throw ValidationError("--bunched goes with a --rate.") }
     guard count != 0 else { throw ValidationError("--count takes at least 1.") }
     guard to.port != 0 else { throw ValidationError("--to needs a port other than 0.") }
     guard echo || !gro else { throw ValidationError("--gro goes with --echo.") }
@@ -95,7 +108,7 @@ struct SendCommand: ParsableCommand {
     let plan = TrafficSource.Plan(
       run: .random(in: 0 ... .max), sizes: size, rate: rate,
       durationNanoseconds: duration?.nanoseconds ?? (count == nil ? 5_000_000_000 : nil), count: count,
-      segments: gso, burst: burst ?? usualBurst, keepsBurstsWhole: burst != nil,
+      segments: gso, burst: burst ?? usualBurst, isBunched: bunched, openingCount: opening,
       seed: seed ?? .random(in: 0 ... .max))
     let sockets = try makeSockets()
 

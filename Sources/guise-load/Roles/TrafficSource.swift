@@ -17,13 +17,20 @@ struct TrafficSource: Sendable {
     var segments: Int
     /// Messages that a flow sends in its turn.
     var burst: Int
-    /// Whether a paced sender lets a whole burst go at once when its first message is due.
-    var keepsBurstsWhole = false
+    /// Whether a burst leaves as a whole when its first datagram is due.
+    var isBunched: Bool
+    /// Datagrams that each flow sends before the measurement begins; no receiver counts them.
+    var openingCount: Int
     var seed: UInt64
   }
 
   /// The shortest wait for the next departure: pacing in steps of this length costs little and is smooth enough.
   private static let paceQuantum: UInt64 = 50_000
+
+  /// From one opening datagram to the next, and to the beginning.
+  private static let openingInterval: UInt64 = 100_000_000
+  /// As small as an Ethernet frame's payload may be, and long enough for a head.
+  private static let openingSize = 46
 
   private let plan: Plan
   private let sockets: [DatagramSocket]
@@ -47,6 +54,7 @@ struct TrafficSource: Sendable {
   /// Sends until the duration, the count or the state says stop.
   mutating func run() throws(LoadFailure) -> SendReport {
     var batch = SendBatch(capacity: plan.burst, segmentCapacity: plan.segments)
+    for _ in 0..<plan.openingCount { try open(&batch) }
     var random = RandomSource(seed: plan.seed)
     let begin = guise_now()
     var pacer = Pacer(plan.rate, origin: begin)
@@ -66,6 +74,22 @@ struct TrafficSource: Sendable {
       flow = flow + 1 == sockets.count ? 0 : flow + 1
     }
     return report(seconds: Double(guise_now() - begin) / 1e9)
+  }
+
+  /// Sends one opening datagram in every flow and waits: what a path does at a flow's first datagram, a
+  /// handshake perhaps, is then over.
+  private func open(_ batch: inout SendBatch) throws(LoadFailure) {
+    for flow in sockets.indices where !state.isStopping {
+      batch.removeAll()
+      let head = DatagramHead(
+        run: plan.run, flow: UInt16(flow), length: UInt16(Self.openingSize),
+        sequence: DatagramHead.openingSequence, departure: guise_now())
+      batch.append(head, segments: 1)
+      let result = batch.send(from: 0, on: sockets[flow].descriptor)
+      guard result < 0, Refusal(errno: Int32(-result)) == .permanent else { continue }
+      throw LoadFailure("sendmmsg", errno: Int32(-result))
+    }
+    ThreadSleep.nanoseconds(Self.openingInterval)
   }
 
   /// Puts what is due into the batch, up to a burst.
@@ -88,7 +112,7 @@ struct TrafficSource: Sendable {
       pacer.depart(datagrams: segments, bytes: segments * size)
       if isNumbered { numbered += UInt64(segments) } else { short += UInt64(segments) }
       left -= UInt64(segments)
-    } while !batch.isFull && left > 0 && (plan.keepsBurstsWhole || pacer.delay(at: now) == 0)
+    } while !batch.isFull && left > 0 && (plan.isBunched || pacer.delay(at: now) == 0)
   }
 
   /// Sends the whole batch, unless the run ends before the kernel has taken it.

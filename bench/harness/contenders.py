@@ -1,0 +1,149 @@
+"""Whom the traffic goes through: nothing, guise in its variants, and other gateways of the same trade."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .cable import ENTRANCE_PORT, SERVER_ADDRESS, SERVICE_PORT, TCP_PORT, Cable
+from .counters import CounterTable
+from .programs import BenchFailure, Program
+
+
+@dataclass
+class Passage:
+    """A way to the service while it is up."""
+
+    #: Where the sender sends to.
+    target: str
+    pids: list[int] = field(default_factory=list)
+    #: Filled in when a guise has ended: its counters, client and server.
+    tables: tuple[CounterTable, CounterTable] | None = None
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One way to carry the traffic. `name` is its key in results."""
+
+    name: str
+
+    @contextmanager
+    def passage(self, cable: Cable) -> Iterator[Passage]:
+        """Direct UDP over the veth, with no gateway."""
+        yield Passage(f"{SERVER_ADDRESS}:{SERVICE_PORT}")
+
+
+@dataclass(frozen=True)
+class Guise(Contender):
+    """A pair of guise gateways. Their counters must balance when they end."""
+
+    binary: Path
+    engine: str
+    offload: bool = True
+
+    @contextmanager
+    def passage(self, cable: Cable) -> Iterator[Passage]:
+        options = ["--engine", self.engine, "--offload", "auto" if self.offload else "off", "--ipv4-only"]
+        server = cable.start("guise-server", cable.server, [
+            str(self.binary), "server", "--local", str(TCP_PORT), "--remote", f"127.0.0.1:{SERVICE_PORT}",
+            *options])
+        server.says(" ready: ", 5)
+        client = cable.start("guise-client", cable.client, [
+            str(self.binary), "client", "--local", f"127.0.0.1:{ENTRANCE_PORT}",
+            "--remote", f"{SERVER_ADDRESS}:{TCP_PORT}", *options])
+        client.says(" ready: ", 5)
+        passage = Passage(f"127.0.0.1:{ENTRANCE_PORT}", [client.pid, server.pid])
+        yield passage
+        tables = []
+        for program in (client, server):
+            if program.ended():
+                raise BenchFailure(f"{program.name} ended by itself{program.tail(20)}")
+            code = program.stop()
+            if code != 0:
+                raise BenchFailure(f"{program.name} ended with {code}{program.tail(20)}")
+            tables.append(CounterTable(program.log.read_text(errors="replace")))
+            tables[-1].check(program.name)
+            cable.forget(program)
+        passage.tables = (tables[0], tables[1])
+
+
+@dataclass(frozen=True)
+class Phantun(Contender):
+    """A pair of stock Phantun gateways, set up as its own documentation says."""
+
+    folder: Path
+
+    @contextmanager
+    def passage(self, cable: Cable) -> Iterator[Passage]:
+        for namespace, rule in (
+            (cable.client, "chain out { type nat hook postrouting priority srcnat; oifname eth0 masquerade; }"),
+            (cable.server, "chain in { type nat hook prerouting priority dstnat; "
+                           f"iifname eth0 tcp dport {TCP_PORT} dnat ip to 192.168.201.2; }}"),
+        ):
+            cable.run(namespace, ["sysctl", "-qw", "net.ipv4.ip_forward=1"])
+            cable.run(namespace, ["nft", "-f", "-"], stdin=f"table inet bench {{ {rule} }}\n")
+        quiet = {"RUST_LOG": "error"}
+        server = cable.start("phantun-server", cable.server, [
+            str(self._program("server")), "--local", str(TCP_PORT),
+            "--remote", f"127.0.0.1:{SERVICE_PORT}"], quiet)
+        client = cable.start("phantun-client", cable.client, [
+            str(self._program("client")), "--local", f"127.0.0.1:{ENTRANCE_PORT}",
+            "--remote", f"{SERVER_ADDRESS}:{TCP_PORT}"], quiet)
+        try:
+            wait_until_it_carries(cable, [client, server])
+            yield Passage(f"127.0.0.1:{ENTRANCE_PORT}", [client.pid, server.pid])
+        finally:
+            stop_all(cable, [client, server])
+            for namespace in (cable.client, cable.server):
+                cable.run(namespace, ["nft", "delete", "table", "inet", "bench"])
+                cable.run(namespace, ["sysctl", "-qw", "net.ipv4.ip_forward=0"])
+
+    def _program(self, role: str) -> Path:
+        """Release archives call it `phantun_client`, a build from source `client`."""
+        for name in (f"phantun_{role}", role):
+            if (self.folder / name).is_file():
+                return self.folder / name
+        raise BenchFailure(f"there is no phantun_{role} in {self.folder}: set PHANTUN_DIR to its folder")
+
+
+@dataclass(frozen=True)
+class UDP2Raw(Contender):
+    """A pair of udp2raw gateways without cipher and authentication, which is all that compares."""
+
+    binary: Path
+
+    @contextmanager
+    def passage(self, cable: Cable) -> Iterator[Passage]:
+        options = ["--raw-mode", "faketcp", "--cipher-mode", "none", "--auth-mode", "none",
+                   "--disable-anti-replay", "-k", "bench", "-a", "--log-level", "2"]
+        server = cable.start("udp2raw-server", cable.server, [
+            str(self.binary), "-s", f"-l0.0.0.0:{TCP_PORT}", f"-r127.0.0.1:{SERVICE_PORT}", *options])
+        client = cable.start("udp2raw-client", cable.client, [
+            str(self.binary), "-c", f"-l127.0.0.1:{ENTRANCE_PORT}", f"-r{SERVER_ADDRESS}:{TCP_PORT}", *options])
+        try:
+            wait_until_it_carries(cable, [client, server], seconds=8)
+            yield Passage(f"127.0.0.1:{ENTRANCE_PORT}", [client.pid, server.pid])
+        finally:
+            stop_all(cable, [client, server])
+
+
+def wait_until_it_carries(cable: Cable, programs: list[Program], seconds: float = 3) -> None:
+    """Waits until the client takes datagrams; these gateways do not say so themselves."""
+    deadline = time.monotonic() + seconds
+    taken = ["ss", "-Huln", f"sport = :{ENTRANCE_PORT}"]
+    while not cable.run(cable.client, taken).strip():
+        for program in programs:
+            if program.ended():
+                raise BenchFailure(f"{program.name} ended with {program.process.returncode}{program.tail()}")
+        if time.monotonic() > deadline:
+            raise BenchFailure(f"{programs[0].name} does not listen on UDP port {ENTRANCE_PORT}")
+        time.sleep(0.02)
+    # The other end has no such sign: give it as long as a slow start takes.
+    time.sleep(seconds / 6)
+
+
+def stop_all(cable: Cable, programs: list[Program]) -> None:
+    for program in programs:
+        program.stop(seconds=3)
+        cable.forget(program)

@@ -1,0 +1,193 @@
+"""One measurement: a case, a contender, and the figures that come of them."""
+
+import time
+from typing import Any
+
+from .cable import Cable
+from .cases import Case
+from .contenders import Contender, Passage
+from .meters import SystemCallCount, cpu_time
+from .programs import BenchFailure
+from .traffic import OPENING_COUNT, Traffic
+
+Figures = dict[str, Any]
+
+#: A search moves over rates that are apart by this factor, which is its resolution.
+SEARCH_STEP = 1.06
+#: Loss in percent that a search tolerates.
+SEARCH_LOSS_MAX = 1.0
+#: Share of the wanted rate that the sender must have sent for a probe to count.
+_SENT_SHARE_MIN = 0.95
+
+
+def measure(case: Case, contender: Contender, traffic: Traffic, seconds: float, hint: float = 0) -> Figures:
+    """Measures once and returns figures by name.
+
+    goodput is in bit/s of payload, packets in datagrams/s, loss in percent, latencies in microseconds, CPU
+    times in seconds. `hint` is a rate near which a search begins; 0: none.
+    """
+    with contender.passage(traffic.cable) as passage:
+        before = cpu_time(passage.pids)
+        match case.kind:
+            case "flood" | "paced" if case.echo:
+                figures = _both_ways(case, passage, traffic, seconds)
+            case "flood" | "paced":
+                figures = _one_way(case, passage, traffic, case.rate, seconds)
+            case "max":
+                figures = _search(case, passage, traffic, seconds, hint)
+            case "ping":
+                figures = _round_trips(case, passage, traffic, seconds)
+            case _:
+                raise ValueError(case.kind)
+        if "cpu" not in figures:
+            figures["cpu"] = vars(cpu_time(passage.pids) - before)
+    if passage.tables:
+        client, server = passage.tables
+        figures["counters"] = {"client": client.as_dict(), "server": server.as_dict()}
+        for end, table in (("client", client), ("server", server)):
+            if table["TUN writes"]:
+                figures[f"{end}Train"] = round(table["segments out"] / table["TUN writes"], 2)
+        if case.kind in ("flood", "paced") and not case.echo:
+            figures["lostAt"] = _losses(case, figures, passage)
+    _derive(figures, has_gateways=bool(passage.pids))
+    if figures.get("corrupt"):
+        raise BenchFailure(f"{figures['corrupt']} datagrams came damaged")
+    return figures
+
+
+def count_system_calls(case: Case, contender: Contender, traffic: Traffic, seconds: float) -> float | None:
+    """System calls of both gateways per datagram delivered, in a run that serves nothing else."""
+    with contender.passage(traffic.cable) as passage:
+        with SystemCallCount(passage.pids, traffic.cable.folder) as count:
+            time.sleep(0.3)
+            if case.kind == "ping":
+                datagrams = 2 * _round_trips(case, passage, traffic, seconds)["received"]
+            elif case.echo:
+                datagrams = _both_ways(case, passage, traffic, seconds)["delivered"]
+            else:
+                datagrams = _one_way(case, passage, traffic, case.rate, seconds)["received"]
+    return None if count.count is None or not datagrams else count.count / datagrams
+
+
+def _one_way(case: Case, passage: Passage, traffic: Traffic, rate: str, seconds: float) -> Figures:
+    sent, arrived = traffic.one_way(case, passage.target, rate, seconds)
+    return _arrival(arrived) | {
+        "sent": sent["sent"],
+        "sentRate": sent["bitsPerSecond"],
+        "serviceDrops": arrived["socketDrops"],
+        "bytes": arrived["bytes"],
+    }
+
+
+def _both_ways(case: Case, passage: Passage, traffic: Traffic, seconds: float) -> Figures:
+    sent, echo = traffic.both_ways(case, passage.target, case.rate, seconds)
+    back = sent["echo"]
+    return _arrival(back) | {
+        "sent": sent["sent"],
+        "sentRate": sent["bitsPerSecond"],
+        "serviceDrops": echo["socketDrops"] + back["socketDrops"],
+        "bytes": echo["receivedBytes"] + back["bytes"],
+        "delivered": echo["received"] + back["received"],
+    }
+
+
+def _arrival(report: Figures) -> Figures:
+    latency = report["latencyMicroseconds"]
+    return {
+        "received": report["received"],
+        "goodput": report["bitsPerSecond"],
+        "packets": report["datagramsPerSecond"],
+        "loss": report["lossPercent"],
+        "reordered": report["reordered"],
+        "duplicated": report["duplicated"],
+        "corrupt": report["corrupt"],
+        "p50": latency["p50"],
+        "p99": latency["p99"],
+        "p999": latency["p999"],
+    }
+
+
+def _round_trips(case: Case, passage: Passage, traffic: Traffic, seconds: float) -> Figures:
+    report, load = traffic.round_trips(case, passage.target, seconds)
+    latency = report["latencyMicroseconds"]
+    figures = {
+        "received": report["received"],
+        "loss": report["lossPercent"],
+        "p50": latency["p50"],
+        "p99": latency["p99"],
+        "p999": latency["p999"],
+        "bytes": 2 * int(case.size) * report["received"],
+    }
+    if load is not None:
+        figures["loadLoss"] = load["echo"]["lossPercent"]
+        figures["bytes"] += load["bytes"] + load["echo"]["bytes"]
+    return figures
+
+
+def _search(case: Case, passage: Passage, traffic: Traffic, seconds: float, hint: float) -> Figures:
+    """Finds the highest rate of a geometric row at which loss is within bounds.
+
+    From a guess it strides until one probe is good and one is not, and then halves the stride. Probes are
+    `seconds` long. What is reported is what the best probe delivered.
+    """
+    probes: list[Figures] = []
+
+    def probe(rung: int) -> bool:
+        rate = guess * SEARCH_STEP**rung
+        before = cpu_time(passage.pids)
+        figures = _one_way(case, passage, traffic, f"{rate:.0f}", seconds)
+        figures["cpu"] = vars(cpu_time(passage.pids) - before)
+        good = figures["loss"] <= SEARCH_LOSS_MAX and figures["sentRate"] >= _SENT_SHARE_MIN * rate
+        probes.append(figures | {"rate": rate, "good": good, "rung": rung})
+        return good
+
+    if not hint:
+        # What arrives of a short flood is the right order of magnitude.
+        hint = _one_way(case, passage, traffic, "max", min(seconds, 1))["goodput"]
+    guess = max(hint, 1e6)
+    stride = 4
+    step = stride if probe(0) else -stride
+    rung = step
+    while -16 * stride < rung < 16 * stride and probe(rung) == (step > 0):
+        rung += step
+    good, bad = (rung - step, rung) if step > 0 else (rung, rung - step)
+    while bad - good > 1:
+        middle = (good + bad) // 2
+        if probe(middle):
+            good = middle
+        else:
+            bad = middle
+    passing = [entry for entry in probes if entry["good"]]
+    if not passing:
+        raise BenchFailure(f"even {probes[-1]['rate'] / 1e6:.1f} Mbit/s lose more than {SEARCH_LOSS_MAX} %")
+    best = max(passing, key=lambda entry: entry["rung"])
+    tried = [[round(entry["rate"]), entry["loss"], entry["good"]] for entry in probes]
+    return {key: value for key, value in best.items() if key not in ("good", "rung")} | {"probes": tried}
+
+
+def _losses(case: Case, figures: Figures, passage: Passage) -> dict[str, float]:
+    """Where datagrams were lost on their way, in percent of those sent: the difference of neighbours' counts."""
+    assert passage.tables is not None
+    client, server = passage.tables
+    openings = OPENING_COUNT * case.flows
+    lost = {
+        "clientSocket": figures["sent"] + openings - client["datagrams in"],
+        "client": client.datagram_drops,
+        "link": client["segments out"] - server.data_segments_in,
+        "server": server.segment_drops,
+        "service": server["datagrams out"] - openings - figures["received"],
+    }
+    return {place: round(100 * max(0, count) / figures["sent"], 3) for place, count in lost.items()}
+
+
+def _derive(figures: Figures, has_gateways: bool) -> None:
+    """Adds figures that follow from others: CPU seconds per 10^9 bytes delivered."""
+    cpu, gigabytes = figures["cpu"], figures["bytes"] / 1e9
+    if gigabytes <= 0:
+        return
+    if has_gateways:
+        figures["userPerGB"] = cpu["user"] / gigabytes
+        figures["systemPerGB"] = cpu["system"] / gigabytes
+        figures["gatewayPerGB"] = figures["userPerGB"] + figures["systemPerGB"]
+    figures["machinePerGB"] = cpu["busy"] / gigabytes
+    figures["machineBusy"] = cpu["busy"]
