@@ -38,6 +38,19 @@ extension EndToEnd {
       }
     }
 
+    /// With other addresses, what conntrack remembers of living flows would lead to nowhere.
+    @Test("Whoever takes a killed gateway's place gets its addresses", arguments: Variant.engines)
+    func sameAddressesAfterKill(_ variant: Variant) async throws {
+      try await Topology.pair { net in
+        for _ in 0..<5 {
+          let server = try await Gateway.start(Tunnel.serverArguments + variant.arguments, in: net.server)
+          #expect(server.logLines(with: "are taken on this host").isEmpty)
+          try await server.stop(SIGKILL)
+        }
+        try await Gateway.start(Tunnel.serverArguments, in: net.server).stop()
+      }
+    }
+
     @Test("What a killed gateway left is gone after `guise cleanup`, and what a live one needs is not")
     func cleanupCommand() async throws {
       try await Topology.pair { net in

@@ -108,9 +108,9 @@ struct ProgramTests {
 
   @Test("A silent far end and a port in use end with 1 and one line that says what is wrong")
   func refusals() throws {
-    let silent = try Program(["ping", "--to", "127.0.0.1:47031", "--count", "2", "--quiet"]).finish()
+    let silent = try Program(["ping", "--to", "127.0.0.1:47039", "--count", "2", "--quiet"]).finish()
     #expect(silent.status == 1)
-    #expect(silent.error == "guise-load: nothing came back from 127.0.0.1:47031: does an echo run there?\n")
+    #expect(silent.error == "guise-load: nothing came back from 127.0.0.1:47039: does an echo run there?\n")
 
     let first = try Program(["sink", "--listen", "127.0.0.1:47032", "--quiet"])
     try first.waitForSocket(port: 47032)

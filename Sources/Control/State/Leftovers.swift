@@ -4,11 +4,15 @@ internal import Logging
 enum Leftovers {
   /// Undoes it all, under the directory's lock; what is refused is logged, and the rest goes on.
   ///
-  /// Sysctls are put back only when no instance lives that may need them. Devices need nothing: they went
-  /// with their process.
+  /// Sysctls are put back only when no instance lives that may need them. Devices go with their process, if
+  /// not at once: they are waited for, so that the next instance finds the same addresses free. With others,
+  /// what conntrack remembers of flows through the dead one would lead to where nobody is any more.
   static func undo(_ state: StateDirectory, _ sysctl: Sysctl, _ log: Logger) {
     state.reapDeadInstances { record in
       log.notice("cleaning up after process \(record.processID), which could not: device \(record.device)")
+      if !Preflight.deviceIsGone(record.device) {
+        log.warning("the device \(record.device) of the dead process \(record.processID) is still there")
+      }
       guard let table = record.firewallTable else { return true }
       do throws(SetupError) {
         try Firewall.remove(table: table)
