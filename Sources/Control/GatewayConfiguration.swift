@@ -37,6 +37,8 @@ package struct GatewayConfiguration: Sendable {
   /// nil for one on each core that is online.
   package var workers: Int?
   package var idleTimeoutSeconds = 180
+  /// Longest interval at which busy workers wake; 0 for as often as something comes.
+  package var moderationMicroseconds = moderationDefault
   package var handshakePacketPath: String?
   package var firewall = FirewallMode.auto
   package var offload = OffloadMode.auto
@@ -55,10 +57,13 @@ package struct GatewayConfiguration: Sendable {
     }
   }
 
+  package static let moderationDefault = GatewayPlan.moderationDefault
+
   // Bounds that the command line checks.
   package static let mtuRange = 576...65_535
   package static let workersRange = 1...TunDevice.queueCountMax
   package static let idleTimeoutRange = 1...604_800
+  package static let moderationRange = 0...10_000
 
   /// Whether the kernel would take `name` for a device and nft for a part of a table's name. One `%d`
   /// stands for a number that the kernel picks.

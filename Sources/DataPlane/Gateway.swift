@@ -139,7 +139,7 @@ extension WorkerPlan {
       role: plan.role, workerCount: plan.workerCount, remote: plan.remote, listenPort: plan.listenPort,
       address4: plan.tunAddress4 ?? .unspecified, address6: plan.tunAddress6 ?? .unspecified, mtu: plan.mtu,
       idleNanoseconds: UInt64(plan.idleTimeoutSeconds) * 1_000_000_000,
-      restNanosecondsMax: UInt64(plan.moderationMicroseconds) * 1_000,
+      moderationNanoseconds: UInt64(plan.moderationMicroseconds) * 1_000,
       segmentsPerTrainMax: plan.offload ? Limits.trainSegmentsMax : 1,
       datagramsPerTrainMax: plan.offload ? Limits.trainSegmentsMax : 1,
       flowCountMax: min(perWorker, plan.flowCountMax), keyHash: KeyHash(seed: (random(), random())),

@@ -34,8 +34,9 @@ package struct GatewayPlan: Sendable {
   /// Largest IP packet in bytes that the TUN device and the egress link take.
   package var mtu = 1500
   package var idleTimeoutSeconds = 180
-  /// Longest rest of a busy worker between turns, in microseconds; 0 for none (see `Moderation`).
-  package var moderationMicroseconds = Limits.moderationMicroseconds
+  /// Longest interval of a busy worker's wake-ups, in microseconds; 0 for none (see `Moderation`).
+  package var moderationMicroseconds = Self.moderationDefault
+  package static let moderationDefault = Limits.moderationMicroseconds
   /// The first data segment after each handshake; empty for none.
   package var handshakePacket: [UInt8] = []
   /// Whether the TUN device takes and gives super-packets (TUNSETOFFLOAD succeeded).

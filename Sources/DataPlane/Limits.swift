@@ -23,14 +23,16 @@ enum Limits {
   /// Trains of a worker that can be open or in flight at once.
   static let trainCount = 512
 
-  // Moderation (docs/decisions/0005-moderation.md).
+  // Moderation (docs/decisions/0006-moderation.md).
 
   /// How often the rate of streams is measured.
   static let moderationWindowNanoseconds: UInt64 = 1_000_000
-  /// Arrivals that a rest is to collect.
-  static let moderationBatch: UInt64 = 32
-  /// The longest rest by default.
+  /// Arrivals that should come between two wake-ups.
+  static let moderationBatch: UInt64 = 48
+  /// The longest interval between them by default.
   static let moderationMicroseconds = 200
+  /// How long what comes first after a pause of a stream waits for what follows it.
+  static let lingerNanoseconds: UInt64 = 40_000
 
   // Buffers of a worker. Untouched ones take address space, not memory.
 

@@ -27,7 +27,7 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
   var openDownlinks: TrainList
   /// Workers that were passed something in this turn.
   var passedTo: WorkerSet
-  /// When to rest between turns.
+  /// How often to wake.
   var moderation: Moderation
   /// CLOCK_MONOTONIC of this turn, nanoseconds.
   var now: UInt64
@@ -68,7 +68,7 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
     self.openUplinks = openUplinks
     self.openDownlinks = openDownlinks
     passedTo = WorkerSet()
-    moderation = Moderation(restMax: plan.restNanosecondsMax, now: now)
+    moderation = Moderation(intervalMax: plan.moderationNanoseconds, now: now)
   }
 
   /// Takes turns until `isStopping` says so, then resets every flow and sends that off.
@@ -79,12 +79,8 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
 
   /// One turn. Waits until `deadline` at most, and no longer than the next timer.
   mutating func turn(until deadline: UInt64) throws(KernelError) {
-    let rest = moderation.restNow(now)
-    if rest > 0 {
-      engine.flush(&buffers, &trains)
-      engine.rest(rest)
-    }
-    try engine.turn(until: min(deadline, timers.nextDeadline()), &buffers, &trains)
+    try engine.turn(
+      restingUntil: moderation.restEnd(now), until: min(deadline, timers.nextDeadline()), &buffers, &trains)
     now = engine.now
     statistics.add(.turns)
     while let arrival = engine.nextArrival(&buffers, &trains) {

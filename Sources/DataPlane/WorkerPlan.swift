@@ -12,8 +12,8 @@ struct WorkerPlan: Sendable {
   /// Largest IP packet of the path, in bytes.
   var mtu: Int
   var idleNanoseconds: UInt64
-  /// Longest rest of a busy worker between turns; 0 for none.
-  var restNanosecondsMax: UInt64 = 0
+  /// Longest interval of a busy worker's wake-ups; 0 for none.
+  var moderationNanoseconds: UInt64 = 0
   /// Most parts of an uplink train: 1 when super-packets are off.
   var segmentsPerTrainMax: Int
   /// Most parts of a downlink train: 1 when UDP_SEGMENT is off.

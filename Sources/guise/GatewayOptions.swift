@@ -81,6 +81,12 @@ struct GatewayOptions: ParsableArguments {
       "The largest IP packet in bytes; without it, what the route to the remote takes.", valueName: "bytes"))
   var mtu: Int?
 
+  @Option(
+    help: ArgumentHelp(
+      "How long a worker may let a stream's datagrams collect, so that they cross as a train; 0: never.",
+      valueName: "microseconds"))
+  var moderation = GatewayConfiguration.moderationDefault
+
   @OptionGroup var logging: LoggingOptions
 
   mutating func validate() throws {
@@ -90,6 +96,7 @@ struct GatewayOptions: ParsableArguments {
     }
     try check(workers, in: GatewayConfiguration.workersRange, "--workers")
     try check(mtu, in: GatewayConfiguration.mtuRange, "--mtu")
+    try check(moderation, in: GatewayConfiguration.moderationRange, "--moderation")
     try check(idleTimeout, in: GatewayConfiguration.idleTimeoutRange, "--idle-timeout")
     if let tunLocal, tunLocal == tunPeer {
       throw ValidationError("--tun-local and --tun-peer must differ: they are the two ends of a link")
@@ -140,6 +147,7 @@ struct GatewayOptions: ParsableArguments {
     configuration.mtu = mtu
     configuration.workers = workers
     configuration.idleTimeoutSeconds = idleTimeout
+    configuration.moderationMicroseconds = moderation
     configuration.handshakePacketPath = handshakePacket
     configuration.firewall = firewall
     configuration.offload = offload

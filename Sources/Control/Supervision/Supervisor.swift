@@ -69,6 +69,7 @@ package struct Supervisor {
     plan.tunAddress6 = host.pairs.map(\.peer).first { !$0.isIPv4 }
     plan.mtu = preflight.mtu
     plan.idleTimeoutSeconds = configuration.idleTimeoutSeconds
+    plan.moderationMicroseconds = configuration.moderationMicroseconds
     plan.handshakePacket = preflight.handshakePacket
     plan.offload = host.device.offload
     if configuration.role == .server {

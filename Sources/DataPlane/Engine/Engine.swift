@@ -53,12 +53,15 @@ protocol Engine: ~Copyable {
   /// CLOCK_MONOTONIC when the last turn ended, in nanoseconds.
   var now: UInt64 { get }
 
-  /// Sends off everything queued and waits until something arrives or `deadline` has passed.
+  /// Sends off everything queued, then rests until `restEnd`, whatever arrives (0: not at all), and waits
+  /// until something has arrived or `deadline` has passed.
   ///
   /// Trains that the previous turn sent off are finished, and free buffers are lent for receiving. It may
   /// end early and empty-handed. Throws EBADFD once the TUN device is gone.
-  mutating func turn(until deadline: UInt64, _ buffers: inout BufferPool, _ trains: inout TrainPool)
-    throws(KernelError)
+  mutating func turn(
+    restingUntil restEnd: UInt64, until deadline: UInt64, _ buffers: inout BufferPool,
+    _ trains: inout TrainPool
+  ) throws(KernelError)
 
   /// The next arrival of this turn; nil when all have been taken.
   mutating func nextArrival(_ buffers: inout BufferPool, _ trains: inout TrainPool) -> Arrival?
@@ -73,9 +76,6 @@ protocol Engine: ~Copyable {
 
   /// Sends off everything queued and finishes it, to have trains again. Does not wait.
   mutating func flush(_ buffers: inout BufferPool, _ trains: inout TrainPool)
-
-  /// Sleeps for so many nanoseconds, whatever arrives.
-  func rest(_ nanoseconds: UInt64)
 
   /// Opens the UDP socket of a server's flow, connected to the service.
   mutating func openSocket(flow: UInt32, generation: UInt16) throws(KernelError)

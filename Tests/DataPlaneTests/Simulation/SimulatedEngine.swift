@@ -47,9 +47,11 @@ struct SimulatedEngine: Engine, ~Copyable {
 
   var now: UInt64 { kernel.now }
 
-  mutating func turn(until deadline: UInt64, _ buffers: inout BufferPool, _ trains: inout TrainPool)
-    throws(KernelError)
-  {
+  mutating func turn(
+    restingUntil restEnd: UInt64, until deadline: UInt64, _ buffers: inout BufferPool,
+    _ trains: inout TrainPool
+  ) throws(KernelError) {
+    if restEnd > kernel.now { kernel.rests.append(restEnd - kernel.now) }
     for train in inFlight { trains.finish(train) { buffers.release($0) } }
     inFlight = queued
     queued = []
@@ -119,8 +121,6 @@ struct SimulatedEngine: Engine, ~Copyable {
       rest = rest.dropFirst(size)
     }
   }
-
-  func rest(_ nanoseconds: UInt64) { kernel.rests.append(nanoseconds) }
 
   mutating func openSocket(flow: UInt32, generation: UInt16) throws(KernelError) {
     if let errno = kernel.socketFailures.popLast(), errno != 0 { throw KernelError("socket", errno: errno) }

@@ -65,17 +65,24 @@ struct EpollEngine: Engine, ~Copyable {
 
   // MARK: A turn
 
-  mutating func turn(until deadline: UInt64, _ buffers: inout BufferPool, _ trains: inout TrainPool)
-    throws(KernelError)
-  {
+  mutating func turn(
+    restingUntil restEnd: UInt64, until deadline: UInt64, _ buffers: inout BufferPool,
+    _ trains: inout TrainPool
+  ) throws(KernelError) {
     if let fatal { throw fatal }
     retireRefused()
     send()
     finishTransmitted(&buffers, &trains)
+    if restEnd > 0 { guise_rest_until(restEnd) }
     // Asked for even when there is enough to do: it is one call for a whole batch, and the only way to learn
     // of the others' edges.
     let count = try poller.wait(timeout: timeout(until: deadline, buffers))
     now = guise_now()
+    if restEnd > 0, now > restEnd &+ Limits.lingerNanoseconds, count > 0 {
+      // What came first after a pause may be the head of a burst.
+      guise_rest_until(now &+ Limits.lingerNanoseconds)
+      now = guise_now()
+    }
     for index in 0..<count { note(poller[index].token, hasError: poller[index].hasError) }
     readsLeft = tunIsReady ? Self.packetCountMax : 0
     visitsLeft = ready.count

@@ -8,6 +8,8 @@ internal import Glibc
 @safe
 struct Ring: ~Copyable {
   private let ring: UnsafeMutablePointer<io_uring>
+  /// Whether one call can rest and wait (Linux 6.12).
+  let takesRest: Bool
   private var head: UInt32 = 0
   private var ready: UInt32 = 0
 
@@ -28,6 +30,9 @@ struct Ring: ~Copyable {
       throw KernelError("io_uring_setup", errno: -result)
     }
     unsafe self.ring = ring
+    takesRest = parameters.features & guise_feature_min_timeout != 0
+    // liburing 2.3 leaves it to its own submission to name the entries in order.
+    for entry in 0..<parameters.sq_entries { unsafe ring.pointee.sq.array[Int(entry)] = entry }
     // Saves a descriptor look-up a call; kernels before 5.18 do without.
     _ = unsafe io_uring_register_ring_fd(ring)
   }
@@ -73,6 +78,10 @@ struct Ring: ~Copyable {
 
   // Submission.
 
+  /// Completions that end a rest early. Also how many times over the kernel lets one multishot receive take
+  /// its 32 datagrams in a call (`io_run_local_work`), so that a rest ends with an empty socket.
+  private static let restCountMax: UInt32 = 256
+
   /// An empty entry; submits what is queued first when the queue is full.
   @inline(__always)
   func entry() -> UnsafeMutablePointer<io_uring_sqe> {
@@ -92,8 +101,12 @@ struct Ring: ~Copyable {
   func submit() { _ = unsafe io_uring_submit(ring) }
 
   /// Submits and waits for a completion, at most `timeout` nanoseconds (`UInt64.max`: for ever).
-  func submitAndWait(timeout: UInt64) throws(KernelError) {
-    let result = unsafe guise_submit_and_wait(ring, timeout)
+  ///
+  /// With a `rest`, which needs `takesRest`, the first `rest` nanoseconds pass whatever completes, unless
+  /// that is `restCountMax`.
+  func submitAndWait(rest: UInt64 = 0, timeout: UInt64) throws(KernelError) {
+    let count = rest > 0 ? Self.restCountMax : 1
+    let result = unsafe guise_enter(ring, count, rest, timeout)
     switch -result {
     case Int32.min...0, ETIME, EINTR, EBUSY, EAGAIN: return
     default: throw KernelError("io_uring_enter", errno: -result)

@@ -89,20 +89,52 @@ struct UringEngine: Engine, ~Copyable {
 
   // MARK: A turn
 
-  mutating func turn(until deadline: UInt64, _ buffers: inout BufferPool, _ trains: inout TrainPool)
-    throws(KernelError)
-  {
+  mutating func turn(
+    restingUntil restEnd: UInt64, until deadline: UInt64, _ buffers: inout BufferPool,
+    _ trains: inout TrainPool
+  ) throws(KernelError) {
     if let fatal { throw fatal }
     refused = nil
     finishInFlight(&buffers, &trains)
     swap(&queued, &inFlight)
     lend(&buffers)
-    let before = guise_now()
     // A receive that waits for buffers which these trains hold hears of nothing: the next turn has them.
-    let isStarved = (packetsAreLow || datagramsAreLow) && inFlight.count > 0
-    let rest = deadline > before ? (deadline == .max ? .max : deadline - before) : 0
-    try ring.submitAndWait(timeout: isStarved ? 0 : rest)
+    if (packetsAreLow || datagramsAreLow) && inFlight.count > 0 {
+      try ring.submitAndWait(timeout: 0)
+    } else if restEnd > 0 {
+      try restAndWait(until: restEnd, deadline)
+    } else {
+      try ring.submitAndWait(timeout: Self.span(to: deadline, from: guise_now()))
+    }
     now = guise_now()
+  }
+
+  /// Waits for what streams bring: until a time, whatever comes, and if nothing has come by then, a little
+  /// longer than until the first of it comes, which may be the head of a burst.
+  private mutating func restAndWait(until restEnd: UInt64, _ deadline: UInt64) throws(KernelError) {
+    // Writes take their time, and the kernel counts a rest from behind them.
+    if inFlight.count > 0 { ring.submit() }
+    try wait(restingUntil: restEnd, deadline)
+    let woken = guise_now()
+    guard woken > restEnd &+ Limits.lingerNanoseconds, woken < deadline else { return }
+    try wait(restingUntil: woken &+ Limits.lingerNanoseconds, deadline)
+  }
+
+  private mutating func wait(restingUntil restEnd: UInt64, _ deadline: UInt64) throws(KernelError) {
+    let now = guise_now()
+    let rest = Self.span(to: restEnd, from: now)
+    if ring.takesRest {
+      try ring.submitAndWait(rest: rest, timeout: Self.span(to: deadline, from: now))
+    } else {
+      ring.submit()
+      guise_rest_until(restEnd)
+      try ring.submitAndWait(timeout: Self.span(to: deadline, from: restEnd))
+    }
+  }
+
+  /// Nanoseconds from one time to another, 0 when that has passed; for ever stays for ever.
+  private static func span(to time: UInt64, from now: UInt64) -> UInt64 {
+    time == .max ? .max : time > now ? time - now : 0
   }
 
   mutating func flush(_ buffers: inout BufferPool, _ trains: inout TrainPool) {
