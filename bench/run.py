@@ -145,13 +145,19 @@ def contenders(chosen: argparse.Namespace) -> list[Contender]:
 def header(chosen: argparse.Namespace, schedule: Schedule) -> dict[str, Any]:
     kept = ("quick", "cases", "engines", "rounds", "seconds", "guise", "guise_b", "load", "without_direct")
     return {
-        "run": time.strftime("%Y-%m-%d-%H%M%S") + ("-quick" if chosen.quick else ""),
+        "run": time.strftime("%Y-%m-%d-%H%M%S") + kind(chosen),
         "options": {
             key: str(value) if isinstance(value := getattr(chosen, key), Path) else value for key in kept
         },
         "machine": machine.describe(chosen.guise),
         "contenders": [contender.name for contender in schedule.contenders],
     }
+
+
+def kind(chosen: argparse.Namespace) -> str:
+    """What ends the name of a run that is not the whole matrix; git ignores the reports of such runs."""
+    is_part = chosen.cases or chosen.guise_b or chosen.without_direct or set(chosen.engines.split(",")) != {"io_uring", "epoll"}
+    return "-part" if is_part else "-quick" if chosen.quick else ""
 
 
 def show(schedule: Schedule) -> None:

@@ -129,6 +129,10 @@ def _has_trains(entry: Entry) -> bool:
     return any((train := entry.median(key)) is not None and train > 1 for key in ("clientTrain", "serverTrain"))
 
 
+#: Beyond this the report says that the machine had other things to do.
+_BUSY_PERCENT_MAX = 10
+
+
 def _machine(journal: Journal) -> str:
     about, options = journal.header["machine"], journal.header["options"]
     machine = "virtual machine" if about["virtual"] else "machine"
@@ -137,7 +141,9 @@ def _machine(journal: Journal) -> str:
         f"{about['memoryGB']:g} GB, {about['architecture']}; Linux {about['kernel']}, {about['distribution']}; "
         f"{about['swift']}, liburing {about['liburing']}. {options['rounds']} "
         f"{'round' if options['rounds'] == 1 else 'rounds'} of {options['seconds']:g} s for each case and contender"
-        + (", the short form: hints, not results" if options["quick"] else "") + ".")
+        + (", the short form: hints, not results" if options["quick"] else "") + "."
+        + (f" **The machine was not idle when it began: {number(busy)} % busy.**"
+           if (busy := about.get("busyBefore", 0)) > _BUSY_PERCENT_MAX else ""))
 
 
 def _legend(journal: Journal) -> str:
