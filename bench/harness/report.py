@@ -48,7 +48,7 @@ def write(journal: Journal, cases: Iterable[Case], results: Path) -> Path:
         print(f"bench: no plots: {reason}", file=sys.stderr)
         pictures = {}
     report = folder / "report.md"
-    report.write_text("\n\n".join(_sections(journal, summaries, pictures)).replace("\n\n\n", "\n\n") + "\n")
+    report.write_text("\n\n".join(_sections(journal, summaries, pictures)).replace("\n\n\n", "\n\n").rstrip() + "\n")
     return report
 
 
