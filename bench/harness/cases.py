@@ -76,14 +76,19 @@ CASES: tuple[Case, ...] = (
 
 
 def title(case: Case) -> str:
-    """Names a case for tables and plots."""
+    """Names a case for tables and plots; no two cases share a title."""
     size = "64–1400 B" if "-" in case.size else f"{case.size} B"
     if case.gso > 1:
         size = f"{case.gso} × {size}"
-    flows = "1 flow" if case.flows == 1 else f"{case.flows} flows"
     if case.kind == "ping":
-        return f"ping-pong {size}, " + (f"beside {case.load}bit/s" if case.load else "idle")
+        return f"ping-pong {size}, " + (f"beside {_bits(case.load)}" if case.load else "idle")
     if case.kind == "paced":
         way = f"bursts of {case.bunch}" if case.bunch else "even"
-        return f"{size} at {case.rate}bit/s, {way}"
-    return f"{size}, {flows}" + (", both ways" if case.echo else "")
+        return f"{size} at {_bits(case.rate)}, {way}"
+    flows = "1 flow" if case.flows == 1 else f"{case.flows} flows"
+    return f"{size}, {flows}" + (", both ways" if case.echo else "") + (", at ≤ 1 % loss" if case.kind == "max" else "")
+
+
+def _bits(rate: str) -> str:
+    """`400M` as `400 Mbit/s`."""
+    return f"{rate[:-1]} {rate[-1]}bit/s"

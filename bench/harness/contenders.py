@@ -82,7 +82,7 @@ class Phantun(Contender):
                            f"iifname eth0 tcp dport {TCP_PORT} dnat ip to 192.168.201.2; }}"),
         ):
             cable.run(namespace, ["sysctl", "-qw", "net.ipv4.ip_forward=1"])
-            cable.run(namespace, ["nft", "-f", "-"], stdin=f"table inet bench {{ {rule} }}\n")
+            cable.run(namespace, ["nft", "-f", "-"], stdin=f"table inet bench {{\n{rule}\n}}\n")
         quiet = {"RUST_LOG": "error"}
         server = cable.start("phantun-server", cable.server, [
             str(self._program("server")), "--local", str(TCP_PORT),

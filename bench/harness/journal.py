@@ -24,17 +24,21 @@ class Journal:
     def load(cls, file: Path) -> "Journal":
         """Reads a run back. A last line that was cut off by a crash is ignored, and removed."""
         lines = []
-        for line in file.read_text().splitlines():
+        text = file.read_text()
+        for line in text.splitlines():
             try:
                 lines.append(json.loads(line))
             except json.JSONDecodeError:
                 break
-        file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        whole = "".join(json.dumps(line) + "\n" for line in lines)
+        if whole != text:
+            file.write_text(whole)
         return cls(file, lines[0], lines[1:])
 
     @classmethod
     def latest(cls, folder: Path) -> Path | None:
-        return max(folder.glob("*.jsonl"), key=lambda file: file.stat().st_mtime, default=None)
+        """The run that began last: names begin with the time."""
+        return max(folder.glob("*.jsonl"), default=None)
 
     def append(self, record: dict[str, Any]) -> None:
         self.records.append(record)

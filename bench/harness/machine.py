@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from .meters import cpu_time
+
 _ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -22,6 +24,14 @@ def source() -> str:
     """The commit, marked when the tree differs from it."""
     commit = _output("git", "rev-parse", "--short=10", "HEAD") or "unknown"
     return commit + ("-modified" if _output("git", "status", "--porcelain", "--untracked-files=no") else "")
+
+
+def _busy(seconds: float) -> float:
+    """How busy all CPUs are, in percent, before anything is measured."""
+    before = cpu_time([])
+    time.sleep(seconds)
+    spent = cpu_time([]) - before
+    return 100 * (spent.busy + spent.steal) / seconds / (os.cpu_count() or 1)
 
 
 def describe(guise: Path) -> dict[str, Any]:
@@ -43,5 +53,5 @@ def describe(guise: Path) -> dict[str, Any]:
         "swift": swift[0] if swift else "",
         "liburing": _output("pkg-config", "--modversion", "liburing"),
         "python": platform.python_version(),
-        "loadBefore": os.getloadavg()[0],
+        "busyBefore": round(_busy(0.5), 1),
     }

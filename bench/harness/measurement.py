@@ -60,13 +60,17 @@ def count_system_calls(case: Case, contender: Contender, traffic: Traffic, secon
     with contender.passage(traffic.cable) as passage:
         with SystemCallCount(passage.pids, traffic.cable.folder) as count:
             time.sleep(0.3)
-            if case.kind == "ping":
-                datagrams = 2 * _round_trips(case, passage, traffic, seconds)["received"]
-            elif case.echo:
-                datagrams = _both_ways(case, passage, traffic, seconds)["delivered"]
-            else:
-                datagrams = _one_way(case, passage, traffic, case.rate, seconds)["received"]
+            datagrams = delivered(case, passage, traffic, seconds)
     return None if count.count is None or not datagrams else count.count / datagrams
+
+
+def delivered(case: Case, passage: Passage, traffic: Traffic, seconds: float) -> int:
+    """Loads a passage as a case says; returns how many datagrams were delivered, both ways counted."""
+    if case.kind == "ping":
+        return _round_trips(case, passage, traffic, seconds)["delivered"]
+    if case.echo:
+        return _both_ways(case, passage, traffic, seconds)["delivered"]
+    return _one_way(case, passage, traffic, case.rate, seconds)["received"]
 
 
 def _one_way(case: Case, passage: Passage, traffic: Traffic, rate: str, seconds: float) -> Figures:
@@ -117,10 +121,12 @@ def _round_trips(case: Case, passage: Passage, traffic: Traffic, seconds: float)
         "p99": latency["p99"],
         "p999": latency["p999"],
         "bytes": 2 * int(case.size) * report["received"],
+        "delivered": 2 * report["received"],
     }
     if load is not None:
         figures["loadLoss"] = load["echo"]["lossPercent"]
         figures["bytes"] += load["bytes"] + load["echo"]["bytes"]
+        figures["delivered"] += load["sent"] + load["echo"]["received"]
     return figures
 
 
@@ -181,7 +187,8 @@ def _losses(case: Case, figures: Figures, passage: Passage) -> dict[str, float]:
 
 
 def _derive(figures: Figures, has_gateways: bool) -> None:
-    """Adds figures that follow from others: CPU seconds per 10^9 bytes delivered."""
+    """Adds figures that follow from others: CPU seconds per 10^9 bytes delivered, and the gateways'
+    microseconds per datagram."""
     cpu, gigabytes = figures["cpu"], figures["bytes"] / 1e9
     if gigabytes <= 0:
         return
@@ -189,5 +196,7 @@ def _derive(figures: Figures, has_gateways: bool) -> None:
         figures["userPerGB"] = cpu["user"] / gigabytes
         figures["systemPerGB"] = cpu["system"] / gigabytes
         figures["gatewayPerGB"] = figures["userPerGB"] + figures["systemPerGB"]
+        datagrams = figures.get("delivered", figures["received"])
+        figures["microsPerDatagram"] = 1e6 * (cpu["user"] + cpu["system"]) / datagrams
     figures["machinePerGB"] = cpu["busy"] / gigabytes
     figures["machineBusy"] = cpu["busy"]

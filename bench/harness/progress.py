@@ -26,4 +26,4 @@ class Progress:
         self.taken += taken
         rest = self.left * self.taken / self.expected
         shown = f"{rest / 60:.0f} min left" if rest >= 90 else f"{rest:.0f} s left"
-        print(f"[{self.done:>{len(str(self.count))}}/{self.count}] {title:<46} {figures:<46} {shown}", flush=True)
+        print(f"[{self.done:>{len(str(self.count))}}/{self.count}] {title:<52} {figures:<46} {shown}", flush=True)

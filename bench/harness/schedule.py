@@ -7,10 +7,11 @@ from .cases import Case
 from .contenders import Contender, Guise
 
 #: Seconds that namespaces, gateways, openings and stragglers take beside the measurement itself.
-_OVERHEAD = {"direct": 1.0}
-_OVERHEAD_GATEWAY = 2.0
-#: Probes that a search needs as a rule, the first flood included.
-_PROBES = 6.5
+_OVERHEAD = {"direct": 0.7}
+_OVERHEAD_GATEWAY = 1.1
+#: Probes that a search needs as a rule, the first flood included, and what each takes beside its length.
+_PROBES = 5.5
+_OVERHEAD_PROBE = 0.7
 #: Length of a probe, and of a run that counts system calls, as a share of a measurement's, and at least.
 _PROBE_SHARE = 0.5
 _PROBE_SECONDS_MIN = 1.0
@@ -57,11 +58,11 @@ class Schedule:
         """A guess that a run's own experience replaces."""
         overhead = _OVERHEAD.get(contender.name, _OVERHEAD_GATEWAY)
         if case.kind == "max":
-            return overhead + _PROBES * (self.probe_seconds + 1.0)
+            return overhead + _PROBES * (self.probe_seconds + _OVERHEAD_PROBE)
         return overhead + self.seconds
 
     def expected_count_seconds(self) -> float:
-        return _OVERHEAD_GATEWAY + self.probe_seconds + 0.5
+        return _OVERHEAD_GATEWAY + self.probe_seconds + 1.0
 
     def total_seconds(self) -> float:
         rounds = sum(
