@@ -22,37 +22,15 @@ static int result_or_errno(int result) { return result < 0 ? -errno : result; }
 
 /* io_uring */
 
-/* struct io_uring_getevents_arg as of Linux 6.12: liburing 2.3 has padding where `min_wait_usec` is. */
-struct wait_argument {
-  uint64_t sigmask;
-  uint32_t sigmask_size;
-  uint32_t min_wait_usec;
-  uint64_t timeout;
-};
-_Static_assert(sizeof(struct wait_argument) == sizeof(struct io_uring_getevents_arg), "io_uring_getevents_arg");
-
-/* Makes the entries taken since the last call visible to the kernel, and counts those it has not consumed. */
-static unsigned publish_entries(struct io_uring *ring) {
-  struct io_uring_sq *sq = &ring->sq;
-  if (sq->sqe_head != sq->sqe_tail) {
-    sq->sqe_head = sq->sqe_tail;
-    io_uring_smp_store_release(sq->ktail, sq->sqe_tail);
-  }
-  return sq->sqe_tail - io_uring_smp_load_acquire(sq->khead);
-}
-
-int guise_enter(struct io_uring *ring, unsigned wait_count, uint64_t rest_ns, uint64_t timeout_ns) {
-  struct __kernel_timespec timeout = {.tv_sec = (long long)(timeout_ns / 1000000000ull),
-                                      .tv_nsec = (long long)(timeout_ns % 1000000000ull)};
-  struct wait_argument argument = {.min_wait_usec = (uint32_t)((rest_ns + 999) / 1000),
-                                   .timeout = timeout_ns == UINT64_MAX ? 0 : (uint64_t)(uintptr_t)&timeout};
-  unsigned flags = IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG;
-  if (ring->enter_ring_fd != ring->ring_fd)
-    flags |= IORING_ENTER_REGISTERED_RING;
+int guise_submit_and_wait(struct io_uring *ring, uint64_t timeout_ns) {
+  struct io_uring_cqe *cqe;
   if (timeout_ns == 0)
-    wait_count = 0;
-  return io_uring_enter2((unsigned)ring->enter_ring_fd, publish_entries(ring), wait_count, flags,
-                         (sigset_t *)&argument, sizeof argument);
+    return io_uring_submit_and_get_events(ring);
+  if (timeout_ns == UINT64_MAX)
+    return io_uring_submit_and_wait(ring, 1);
+  struct __kernel_timespec ts = {.tv_sec = (long long)(timeout_ns / 1000000000ull),
+                                 .tv_nsec = (long long)(timeout_ns % 1000000000ull)};
+  return io_uring_submit_and_wait_timeout(ring, &cqe, 1, &ts, NULL);
 }
 
 int guise_probe_op(struct io_uring *ring, int op) {
@@ -133,11 +111,6 @@ int guise_eventfd_clear(int fd) {
 static struct timespec timespec_of(uint64_t nanoseconds) {
   return (struct timespec){.tv_sec = (time_t)(nanoseconds / 1000000000ull),
                            .tv_nsec = (long)(nanoseconds % 1000000000ull)};
-}
-
-void guise_rest(uint64_t nanoseconds) {
-  struct timespec t = timespec_of(nanoseconds);
-  clock_nanosleep(CLOCK_MONOTONIC, 0, &t, NULL);
 }
 
 void guise_rest_until(uint64_t nanoseconds) {

@@ -10,8 +10,7 @@ int guise_eventfd(void);                /* EFD_CLOEXEC | EFD_NONBLOCK */
 int guise_eventfd_signal(int fd);
 int guise_eventfd_clear(int fd);
 
-/* Sleep, for so long or until a time of guise_now; an interruption ends it early. */
-void guise_rest(uint64_t nanoseconds);
+/* Sleeps until a time of guise_now; an interruption ends it early. */
 void guise_rest_until(uint64_t nanoseconds);
 /* PR_SET_TIMERSLACK of the calling thread: without it, sleeps of ordinary threads last 50 us longer. */
 void guise_make_timers_precise(void);

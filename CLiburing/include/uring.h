@@ -37,14 +37,10 @@ static inline void guise_buf_ring_publish(struct io_uring_buf_ring *ring, uint32
   io_uring_buf_ring_advance(ring, (int)count);
 }
 
-/* io_uring_enter(2) waits for so many completions, or for so long and then for one (Linux 6.12). */
-static const uint32_t guise_feature_min_timeout = 1u << 15; /* IORING_FEAT_MIN_TIMEOUT */
-
-/* Submits what is queued, runs deferred work, and waits until `wait_count` completions are there, one is
- * there and `rest_ns` have passed, or `timeout_ns` have passed (UINT64_MAX: no limit). One system call.
- * Only a kernel with guise_feature_min_timeout takes a rest other than 0.
+/* Submits what is queued and waits until a completion is there or `timeout_ns` has passed
+ * (UINT64_MAX: no limit; 0: submits, runs pending work and returns). One system call.
  * Returns the number submitted, or -errno (-ETIME, -EINTR and -EBUSY are ordinary). */
-int guise_enter(struct io_uring *ring, unsigned wait_count, uint64_t rest_ns, uint64_t timeout_ns);
+int guise_submit_and_wait(struct io_uring *ring, uint64_t timeout_ns);
 
 /* 1 when the running kernel supports the operation, 0 when not, or -errno. */
 int guise_probe_op(struct io_uring *ring, int op);

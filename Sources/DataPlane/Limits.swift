@@ -29,8 +29,13 @@ enum Limits {
   static let moderationWindowNanoseconds: UInt64 = 1_000_000
   /// Arrivals that should come between two wake-ups.
   static let moderationBatch: UInt64 = 48
+  /// Arrivals in a turn that show that more may wait: as many as io_uring's multishot receive takes before
+  /// it lets others take their turn (`MULTISHOT_MAX_RETRY` in io_uring/net.c, and the first).
+  static let moderationBatchFull = 33
   /// The longest interval between them by default.
-  static let moderationMicroseconds = 200
+  static let moderationMicroseconds = 250
+  /// Arrivals that make a rest needless when they are there before it has begun.
+  static let restArrivalsMax: UInt32 = 16
   /// How long what comes first after a pause of a stream waits for what follows it.
   static let lingerNanoseconds: UInt64 = 40_000
 

@@ -148,6 +148,7 @@ extension Worker where E: ~Copyable {
         id, to: peer.remoteEndpoint, from: peer.local.isUnspecified ? nil : peer.local)
       unsafe engine.sendDatagrams(id, message, flow: DatagramArrival.listener, &trains)
     }
+    moderation.noteTrain()
     statistics.add(.udpSends)
     statistics.add(.datagramsOut, train.partCount)
     statistics.add(.datagramBytesOut, train.byteCount)

@@ -176,6 +176,7 @@ extension Worker where E: ~Copyable {
       payloadLength: train.byteCount, segmentSize: train.partCount > 1 ? train.partSize : 0)
     let (vectors, count) = unsafe trains.prependHeader(id, header)
     unsafe engine.writePacket(id, vectors, count: count, &trains)
+    moderation.noteTrain()
     statistics.add(.tunWrites)
     statistics.add(.segmentsOut, train.partCount)
     statistics.add(.segmentBytesOut, train.byteCount)

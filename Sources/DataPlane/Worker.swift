@@ -80,7 +80,7 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
   /// One turn. Waits until `deadline` at most, and no longer than the next timer.
   mutating func turn(until deadline: UInt64) throws(KernelError) {
     try engine.turn(
-      restingUntil: moderation.restEnd(now), until: min(deadline, timers.nextDeadline()), &buffers, &trains)
+      atMostEvery: moderation.interval(now), until: min(deadline, timers.nextDeadline()), &buffers, &trains)
     now = engine.now
     statistics.add(.turns)
     while let arrival = engine.nextArrival(&buffers, &trains) {

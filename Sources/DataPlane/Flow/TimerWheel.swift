@@ -23,6 +23,8 @@ struct TimerWheel: ~Copyable {
   private let nodes: UnsafeMutablePointer<Node>
   /// Index + 1 of each slot's first node.
   private let heads: UnsafeMutablePointer<UInt32>
+  /// A bit for each slot that has one: every turn asks for the next.
+  private var occupied = InlineArray<8, UInt64>(repeating: 0)
   private let capacity: Int
   /// The last tick whose slot was emptied.
   private var current: UInt64
@@ -51,6 +53,7 @@ struct TimerWheel: ~Copyable {
     unsafe nodes[Int(index)] = Node(next: first, previous: 0, slot: UInt16(slot + 1))
     if first != 0 { unsafe nodes[Int(first - 1)].previous = index + 1 }
     unsafe heads[slot] = index + 1
+    occupied[slot >> 6] |= 1 << UInt64(slot & 63)
     count += 1
   }
 
@@ -60,7 +63,9 @@ struct TimerWheel: ~Copyable {
     let node = unsafe nodes[Int(index)]
     guard node.slot != 0 else { return }
     if node.previous == 0 {
-      unsafe heads[Int(node.slot) - 1] = node.next
+      let slot = Int(node.slot) - 1
+      unsafe heads[slot] = node.next
+      if node.next == 0 { occupied[slot >> 6] &= ~(1 << UInt64(slot & 63)) }
     } else {
       unsafe nodes[Int(node.previous - 1)].next = node.next
     }
@@ -93,8 +98,16 @@ struct TimerWheel: ~Copyable {
   /// When `popExpired` may have something next; `UInt64.max` when no timer is set.
   func nextDeadline() -> UInt64 {
     guard count > 0 else { return .max }
-    for tick in current..<(current + Self.slotCount) where unsafe heads[Int(tick % Self.slotCount)] != 0 {
-      return tick << Self.tickShift
+    let first = Int(current % Self.slotCount)
+    // The bits from the current slot on, around the wheel and back to those before it in the first word.
+    for step in 0...8 {
+      let word = ((first >> 6) + step) & 7
+      var bits = occupied[word]
+      if step == 0 { bits &= .max << UInt64(first & 63) }
+      if step == 8 { bits &= ~(.max << UInt64(first & 63)) }
+      guard bits != 0 else { continue }
+      let slot = word << 6 | bits.trailingZeroBitCount
+      return (current &+ UInt64((slot - first) & (Int(Self.slotCount) - 1))) << Self.tickShift
     }
     return .max
   }

@@ -48,10 +48,10 @@ struct SimulatedEngine: Engine, ~Copyable {
   var now: UInt64 { kernel.now }
 
   mutating func turn(
-    restingUntil restEnd: UInt64, until deadline: UInt64, _ buffers: inout BufferPool,
+    atMostEvery interval: UInt64, until deadline: UInt64, _ buffers: inout BufferPool,
     _ trains: inout TrainPool
   ) throws(KernelError) {
-    if restEnd > kernel.now { kernel.rests.append(restEnd - kernel.now) }
+    if interval > 0 { kernel.rests.append(interval) }
     for train in inFlight { trains.finish(train) { buffers.release($0) } }
     inFlight = queued
     queued = []

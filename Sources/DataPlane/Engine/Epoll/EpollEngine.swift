@@ -66,20 +66,20 @@ struct EpollEngine: Engine, ~Copyable {
   // MARK: A turn
 
   mutating func turn(
-    restingUntil restEnd: UInt64, until deadline: UInt64, _ buffers: inout BufferPool,
+    atMostEvery interval: UInt64, until deadline: UInt64, _ buffers: inout BufferPool,
     _ trains: inout TrainPool
   ) throws(KernelError) {
     if let fatal { throw fatal }
     retireRefused()
     send()
     finishTransmitted(&buffers, &trains)
-    if restEnd > 0 { guise_rest_until(restEnd) }
+    let restEnd = now &+ interval
+    if interval > 0, guise_now() < now &+ interval / 2 { guise_rest_until(restEnd) }
     // Asked for even when there is enough to do: it is one call for a whole batch, and the only way to learn
     // of the others' edges.
     let count = try poller.wait(timeout: timeout(until: deadline, buffers))
     now = guise_now()
-    if restEnd > 0, now > restEnd &+ Limits.lingerNanoseconds, count > 0 {
-      // What came first after a pause may be the head of a burst.
+    if interval > 0, now > restEnd &+ Limits.lingerNanoseconds, count > 0 {
       guise_rest_until(now &+ Limits.lingerNanoseconds)
       now = guise_now()
     }

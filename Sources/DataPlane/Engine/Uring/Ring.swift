@@ -8,8 +8,6 @@ internal import Glibc
 @safe
 struct Ring: ~Copyable {
   private let ring: UnsafeMutablePointer<io_uring>
-  /// Whether one call can rest and wait (Linux 6.12).
-  let takesRest: Bool
   private var head: UInt32 = 0
   private var ready: UInt32 = 0
 
@@ -30,9 +28,6 @@ struct Ring: ~Copyable {
       throw KernelError("io_uring_setup", errno: -result)
     }
     unsafe self.ring = ring
-    takesRest = parameters.features & guise_feature_min_timeout != 0
-    // liburing 2.3 leaves it to its own submission to name the entries in order.
-    for entry in 0..<parameters.sq_entries { unsafe ring.pointee.sq.array[Int(entry)] = entry }
     // Saves a descriptor look-up a call; kernels before 5.18 do without.
     _ = unsafe io_uring_register_ring_fd(ring)
   }
@@ -78,10 +73,6 @@ struct Ring: ~Copyable {
 
   // Submission.
 
-  /// Completions that end a rest early. Also how many times over the kernel lets one multishot receive take
-  /// its 32 datagrams in a call (`io_run_local_work`), so that a rest ends with an empty socket.
-  private static let restCountMax: UInt32 = 256
-
   /// An empty entry; submits what is queued first when the queue is full.
   @inline(__always)
   func entry() -> UnsafeMutablePointer<io_uring_sqe> {
@@ -101,12 +92,8 @@ struct Ring: ~Copyable {
   func submit() { _ = unsafe io_uring_submit(ring) }
 
   /// Submits and waits for a completion, at most `timeout` nanoseconds (`UInt64.max`: for ever).
-  ///
-  /// With a `rest`, which needs `takesRest`, the first `rest` nanoseconds pass whatever completes, unless
-  /// that is `restCountMax`.
-  func submitAndWait(rest: UInt64 = 0, timeout: UInt64) throws(KernelError) {
-    let count = rest > 0 ? Self.restCountMax : 1
-    let result = unsafe guise_enter(ring, count, rest, timeout)
+  func submitAndWait(timeout: UInt64) throws(KernelError) {
+    let result = unsafe guise_submit_and_wait(ring, timeout)
     switch -result {
     case Int32.min...0, ETIME, EINTR, EBUSY, EAGAIN: return
     default: throw KernelError("io_uring_enter", errno: -result)
@@ -114,6 +101,9 @@ struct Ring: ~Copyable {
   }
 
   // Completion.
+
+  /// Completions that the kernel has posted and `nextCompletion` has not returned yet.
+  var readyCount: UInt32 { unsafe io_uring_cq_ready(ring) &- head }
 
   /// The next completion; nil when this batch is used up. The queue is advanced once a batch.
   @inline(__always)

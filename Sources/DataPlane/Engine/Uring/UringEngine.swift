@@ -90,7 +90,7 @@ struct UringEngine: Engine, ~Copyable {
   // MARK: A turn
 
   mutating func turn(
-    restingUntil restEnd: UInt64, until deadline: UInt64, _ buffers: inout BufferPool,
+    atMostEvery interval: UInt64, until deadline: UInt64, _ buffers: inout BufferPool,
     _ trains: inout TrainPool
   ) throws(KernelError) {
     if let fatal { throw fatal }
@@ -99,37 +99,29 @@ struct UringEngine: Engine, ~Copyable {
     swap(&queued, &inFlight)
     lend(&buffers)
     // A receive that waits for buffers which these trains hold hears of nothing: the next turn has them.
-    if (packetsAreLow || datagramsAreLow) && inFlight.count > 0 {
+    let isStarved = (packetsAreLow || datagramsAreLow) && inFlight.count > 0
+    if isStarved {
       try ring.submitAndWait(timeout: 0)
-    } else if restEnd > 0 {
-      try restAndWait(until: restEnd, deadline)
+    } else if interval > 0 {
+      try restAndWait(interval, deadline)
     } else {
       try ring.submitAndWait(timeout: Self.span(to: deadline, from: guise_now()))
     }
     now = guise_now()
   }
 
-  /// Waits for what streams bring: until a time, whatever comes, and if nothing has come by then, a little
-  /// longer than until the first of it comes, which may be the head of a burst.
-  private mutating func restAndWait(until restEnd: UInt64, _ deadline: UInt64) throws(KernelError) {
-    // Writes take their time, and the kernel counts a rest from behind them.
-    if inFlight.count > 0 { ring.submit() }
-    try wait(restingUntil: restEnd, deadline)
+  /// Sends off what is queued, rests unless there is enough to do, and waits.
+  private mutating func restAndWait(_ interval: UInt64, _ deadline: UInt64) throws(KernelError) {
+    try ring.submitAndWait(timeout: 0)
+    guard ring.readyCount < Limits.restArrivalsMax else { return }
+    let restEnd = now &+ interval
+    if guise_now() < now &+ interval / 2 { guise_rest_until(restEnd) }
+    // Not a wait where something is there already: that would leave unseen what the rest has brought.
+    try ring.submitAndWait(timeout: ring.readyCount > 0 ? 0 : Self.span(to: deadline, from: guise_now()))
     let woken = guise_now()
     guard woken > restEnd &+ Limits.lingerNanoseconds, woken < deadline else { return }
-    try wait(restingUntil: woken &+ Limits.lingerNanoseconds, deadline)
-  }
-
-  private mutating func wait(restingUntil restEnd: UInt64, _ deadline: UInt64) throws(KernelError) {
-    let now = guise_now()
-    let rest = Self.span(to: restEnd, from: now)
-    if ring.takesRest {
-      try ring.submitAndWait(rest: rest, timeout: Self.span(to: deadline, from: now))
-    } else {
-      ring.submit()
-      guise_rest_until(restEnd)
-      try ring.submitAndWait(timeout: Self.span(to: deadline, from: restEnd))
-    }
+    guise_rest_until(woken &+ Limits.lingerNanoseconds)
+    try ring.submitAndWait(timeout: 0)
   }
 
   /// Nanoseconds from one time to another, 0 when that has passed; for ever stays for ever.
