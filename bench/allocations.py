@@ -13,6 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from harness import command
 from harness.cable import Cable, SERVICE_PORT
 from harness.contenders import Guise
 from harness.programs import BenchFailure
@@ -20,6 +21,7 @@ from harness.programs import BenchFailure
 BINARIES = Path(__file__).resolve().parent.parent / ".build" / "release"
 PROBES = Path("/sys/kernel/tracing/uprobe_events")
 FUNCTIONS = ("swift_allocObject", "swift_retain", "swift_release")
+PROBED = (*FUNCTIONS, "malloc")
 SECONDS = 2
 
 
@@ -62,11 +64,11 @@ def workers(pids: list[int]) -> list[str]:
 
 
 def count(threads: list[str]) -> dict[str, int]:
-    events = ",".join(f"guise_bench:{name}" for name in (*FUNCTIONS, "malloc"))
+    events = ",".join(f"guise_bench:{name}" for name in PROBED)
     result = subprocess.run(["perf", "stat", "-x,", "-e", events, "-t", ",".join(threads), "sleep", str(SECONDS)],
                             capture_output=True, text=True)
     rows = [line.split(",") for line in result.stderr.splitlines() if "guise_bench:" in line]
-    if len(rows) != len(FUNCTIONS) + 1:
+    if len(rows) != len(PROBED):
         raise BenchFailure(f"perf stat failed: {result.stderr.strip()}")
     return {row[2].partition(":")[2]: int(row[0]) for row in rows}
 
@@ -92,26 +94,25 @@ def measure(engine: str, cable: Cable) -> dict[str, int]:
     return found
 
 
-def main() -> int:
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
-    try:
-        total = 0
-        for engine in ("io_uring", "epoll"):
-            try:
-                with tempfile.TemporaryDirectory(prefix="guise-bench-") as folder, Cable(Path(folder)) as cable:
-                    found = measure(engine, cable)
-            finally:
-                for name in (*FUNCTIONS, "malloc"):
-                    if f"guise_bench/{name} " in PROBES.read_text():
-                        tell_kernel(f"-:guise_bench/{name}\n")
-            datagrams = found.pop("datagrams")
-            total += sum(found.values())
-            print(f"{engine}, about {datagrams} datagrams: " + ", ".join(f"{n} {c}" for n, c in found.items()))
-        return 0 if total == 0 else 1
-    except (BenchFailure, OSError, subprocess.CalledProcessError) as failure:
-        print(f"allocations: {failure}", file=sys.stderr)
-        return 2
+def main() -> None:
+    command.need_root("run it with sudo")
+    command.need_programs(BINARIES / "guise", BINARIES / "guise-load")
+    total = 0
+    for engine in ("io_uring", "epoll"):
+        try:
+            with tempfile.TemporaryDirectory(prefix="guise-bench-") as folder, Cable(Path(folder)) as cable:
+                found = measure(engine, cable)
+        finally:
+            for name in PROBED:
+                if f"guise_bench/{name} " in PROBES.read_text():
+                    tell_kernel(f"-:guise_bench/{name}\n")
+        datagrams = found.pop("datagrams")
+        total += sum(found.values())
+        print(f"{engine}, about {datagrams} datagrams: " + ", ".join(f"{n} {c}" for n, c in found.items()))
+    if total > 0:
+        raise BenchFailure("the workers allocate or count references")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    sys.exit(command.run("allocations", main))

@@ -16,9 +16,9 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from harness import areas, machine, measurement, stacks
+from harness import areas, command, machine, measurement, stacks
 from harness.cable import Cable
 from harness.cases import CASES, Case, title
 from harness.contenders import Guise
@@ -64,50 +64,32 @@ class Recorded:
         return 1e6 * (self.cpu[end].user + self.cpu[end].system) / self.datagrams
 
 
-def main() -> int:
-    chosen = options()
-    signal.signal(signal.SIGTERM, interrupted)
-    signal.signal(signal.SIGHUP, interrupted)
+def main(chosen: argparse.Namespace) -> None:
     case = next(case for case in CASES if case.name == chosen.case)
-    try:
-        drawing = checked(chosen)
-        event = sampling_event()
-        name = case.name + ("" if chosen.offload == "auto" else "-offload-off")
-        shown = title(case) + ("" if chosen.offload == "auto" else ", offload off")
-        folder, raw = RESULTS / name, RAW / name
-        for made in (folder, raw):
-            made.mkdir(parents=True, exist_ok=True)
-        recorded: dict[str, Recorded] = {}
-        for engine in ENGINES:
-            print(f"recording {engine}: {shown}, {chosen.seconds:g} s", flush=True)
-            recorded[engine] = record(case, engine, chosen, event, raw)
-        print("drawing", flush=True)
-        drawings = draw(drawing, recorded, shown, event, folder, raw)
-        table = areas.tables([
-            areas.Profile(f"{end}, {engine}", recorded[engine].counts[end], recorded[engine].micros(end))
-            for end in ENDS for engine in reversed(ENGINES)])
-        (folder / "profile.md").write_text(page(shown, table, drawings, recorded, event, chosen))
-        print(f"\n{table}\nprofile: {folder / 'profile.md'}, and {len(drawings)} flame graphs beside it")
-        return 0
-    except BenchFailure as failure:
-        print(f"flamegraph: {failure}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\nflamegraph: interrupted", file=sys.stderr)
-        return 130
-
-
-def interrupted(*_: object) -> NoReturn:
-    raise KeyboardInterrupt
+    drawing = checked(chosen)
+    event = sampling_event()
+    name = case.name + ("" if chosen.offload == "auto" else "-offload-off")
+    shown = title(case) + ("" if chosen.offload == "auto" else ", offload off")
+    folder, raw = RESULTS / name, RAW / name
+    for made in (folder, raw):
+        made.mkdir(parents=True, exist_ok=True)
+    recorded: dict[str, Recorded] = {}
+    for engine in ENGINES:
+        print(f"recording {engine}: {shown}, {chosen.seconds:g} s", flush=True)
+        recorded[engine] = record(case, engine, chosen, event, raw)
+    print("drawing", flush=True)
+    drawings = draw(drawing, recorded, shown, event, folder, raw)
+    table = areas.tables([
+        areas.Profile(f"{end}, {engine}", recorded[engine].counts[end], recorded[engine].micros(end))
+        for end in ENDS for engine in reversed(ENGINES)])
+    (folder / "profile.md").write_text(page(shown, table, drawings, recorded, event, chosen))
+    print(f"\n{table}\nprofile: {folder / 'profile.md'}, and {len(drawings)} flame graphs beside it")
 
 
 def checked(chosen: argparse.Namespace) -> Path:
     """Makes sure that everything is there; returns the drawing program."""
-    if os.geteuid() != 0:
-        raise BenchFailure("needs root, for network namespaces, TUN devices and kernel samples: run 'sudo make flamegraph'")
-    for program in (chosen.guise, chosen.load):
-        if not os.access(program, os.X_OK):
-            raise BenchFailure(f"there is no {program}: run 'make build' first")
+    command.need_root("run 'sudo make flamegraph'")
+    command.need_programs(chosen.guise, chosen.load)
     if shutil.which("perf") is None:
         raise BenchFailure("there is no perf: Debian has it in linux-perf, Ubuntu in linux-tools-generic")
     if shutil.which("swift") is None:
@@ -200,10 +182,10 @@ def aligned(counts: Counter[stacks.Stack]) -> Counter[stacks.Stack]:
 def paint(drawing: Path, recording: Path, folded: Path, file: Path, heading: str, subtitle: str, more: list[str]) -> None:
     # The program wants a recording to read, but what it draws is what the command behind it says.
     instead = f"cat > /dev/null; exec cat {shlex.quote(str(folded))}"
-    command = [str(drawing), "--perfdata", str(recording), "--no-inline", "--deterministic", "--min-width", "0.1",
+    painting = [str(drawing), "--perfdata", str(recording), "--no-inline", "--deterministic", "--min-width", "0.1",
                "--title", heading, "--subtitle", subtitle, "--post-process", f"sh -c {shlex.quote(instead)}",
                "-o", str(file), *more]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    result = subprocess.run(painting, capture_output=True, text=True, check=False)
     if result.returncode != 0 or not file.exists():
         raise BenchFailure(f"{drawing} failed: {(result.stderr or result.stdout).strip()[-400:]}")
 
@@ -229,4 +211,5 @@ Percent of a gateway's CPU time, and microseconds of CPU a datagram. [How to rea
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    arguments = options()
+    sys.exit(command.run("flamegraph", lambda: main(arguments)))

@@ -7,14 +7,13 @@ Everything happens in two network namespaces, which are removed whatever happens
 import argparse
 import fnmatch
 import os
-import signal
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from harness import machine, measurement, report
+from harness import command, machine, measurement, report
 from harness.cable import Cable
 from harness.cases import CASES, Case
 from harness.contenders import Contender, Guise, Phantun, UDP2Raw
@@ -63,36 +62,20 @@ def options() -> argparse.Namespace:
     return chosen
 
 
-def main() -> int:
-    chosen = options()
-    signal.signal(signal.SIGTERM, interrupted)
-    signal.signal(signal.SIGHUP, interrupted)
-    try:
-        if chosen.report is not None:
-            print(report.write(Journal.load(journal_file(chosen.report)), CASES, RESULTS))
-            return 0
-        journal = resumed(chosen) if chosen.resume is not None else None
-        schedule = planned(chosen)
-        if chosen.list:
-            show(schedule)
-            return 0
-        if os.geteuid() != 0:
-            raise BenchFailure("needs root, for network namespaces and TUN devices: run 'sudo make bench'")
-        if journal is None:
-            journal = Journal.create(RAW, header(chosen, schedule))
-        work(schedule, journal, chosen.load)
-        print(f"\nreport: {report.write(journal, CASES, RESULTS)}")
-        return 0
-    except BenchFailure as failure:
-        print(f"bench: {failure}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\nbench: interrupted; 'bench/run.py --resume' goes on from here", file=sys.stderr)
-        return 130
-
-
-def interrupted(*_: object) -> NoReturn:
-    raise KeyboardInterrupt
+def main(chosen: argparse.Namespace) -> None:
+    if chosen.report is not None:
+        print(report.write(Journal.load(journal_file(chosen.report)), CASES, RESULTS))
+        return
+    journal = resumed(chosen) if chosen.resume is not None else None
+    schedule = planned(chosen)
+    if chosen.list:
+        show(schedule)
+        return
+    command.need_root("run 'sudo make bench'")
+    if journal is None:
+        journal = Journal.create(RAW, header(chosen, schedule))
+    work(schedule, journal, chosen.load)
+    print(f"\nreport: {report.write(journal, CASES, RESULTS)}")
 
 
 def journal_file(name: str) -> Path:
@@ -120,9 +103,7 @@ def planned(chosen: argparse.Namespace) -> Schedule:
         cases = [case for case in CASES if any(fnmatch.fnmatch(case.name, glob) for glob in chosen.cases)]
     if not cases:
         raise BenchFailure(f"no case matches {' '.join(chosen.cases)}: see 'bench/run.py --list'")
-    for program in filter(None, (chosen.guise, chosen.guise_b, chosen.load)):
-        if not os.access(program, os.X_OK):
-            raise BenchFailure(f"there is no {program}: run 'make build' first")
+    command.need_programs(chosen.guise, chosen.guise_b, chosen.load)
     return Schedule(cases, contenders(chosen), chosen.rounds, chosen.seconds, SystemCallCount.is_possible())
 
 
@@ -236,4 +217,5 @@ def count_group(
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    arguments = options()
+    sys.exit(command.run("bench", lambda: main(arguments), "; 'bench/run.py --resume' goes on from here"))

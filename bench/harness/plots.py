@@ -8,7 +8,7 @@ from typing import Any
 
 from .cases import title
 from .figures import BY_KEY, number
-from .summary import CaseSummary, Entry, Spread
+from .summary import MARGIN, CaseSummary, Entry, Spread
 
 try:
     import matplotlib
@@ -152,7 +152,7 @@ def _engines(summaries: list[CaseSummary]) -> "Figure | None":
     _head(figure, "io_uring against epoll: times better (median of the rounds' ratios, lowest to highest round)", [
         Line2D([], [], color=_COLOURS["io_uring"], marker="o", linewidth=1.2, label="io_uring is ahead"),
         Line2D([], [], color=_COLOURS["epoll"], marker="o", linewidth=1.2, label="epoll is ahead"),
-        Line2D([], [], color=FAINT, marker="o", linewidth=1.2, label="within 3 %"),
+        Line2D([], [], color=FAINT, marker="o", linewidth=1.2, label=f"within {100 * (MARGIN - 1):.0f} %"),
     ])
     for column, (_, label) in enumerate(measures):
         ratios = [(row, ratio) for row, (_, both) in enumerate(rows) if (ratio := both[column])]
@@ -164,10 +164,10 @@ def _engines(summaries: list[CaseSummary]) -> "Figure | None":
         # Room at the right for the medians in figures.
         axes.set_xlim(1 / reach, reach**1.4)
         axes.set_ylim(len(rows) - 0.4, -0.6)
-        axes.axvspan(1 / 1.03, 1.03, color=RULE, alpha=0.55, linewidth=0)
+        axes.axvspan(1 / MARGIN, MARGIN, color=RULE, alpha=0.55, linewidth=0)
         axes.axvline(1, color=FAINT, linewidth=0.8)
         for row, ratio in ratios:
-            colour = FAINT if 1 / 1.03 < ratio.median < 1.03 else _COLOURS["io_uring" if ratio.median > 1 else "epoll"]
+            colour = FAINT if 1 / MARGIN < ratio.median < MARGIN else _COLOURS["io_uring" if ratio.median > 1 else "epoll"]
             axes.plot([ratio.low, ratio.high], [row, row], color=colour, linewidth=1.4)
             axes.plot([ratio.median], [row], color=colour, marker="o", markersize=5)
             axes.annotate(number(ratio.median), (1, row), xycoords=("axes fraction", "data"), ha="right",
