@@ -6,13 +6,17 @@ package struct GatewayConfiguration: Sendable {
   package enum Listen: Hashable, Sendable {
     /// A client's UDP socket.
     case udp(HostPort)
-    /// A server's TCP port, on every address of the host.
-    case tcp(port: UInt16)
+    /// A server's TCP port, on one address of the host, or on every one where that is nil.
+    case tcp(Address?, port: UInt16)
   }
 
   package enum FirewallMode: String, Sendable, CaseIterable {
-    /// Rules are installed, and removed at the end.
+    /// Rules are installed, and removed at the end: stateless where that is safe.
     case auto
+    /// Rules by which the kernel tracks each flow.
+    case tracked = "conntrack"
+    /// Rules that pass connection tracking by.
+    case stateless
     /// The operator sees to masquerade or DNAT.
     case off
   }

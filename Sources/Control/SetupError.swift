@@ -25,6 +25,8 @@ package enum SetupError: Error, Equatable, Sendable {
   case udpPortTaken(Endpoint)
   case udpAddressUnavailable(Endpoint)
   case offloadRefused
+  case localAddressMissing(Address)
+  case statelessImpossible(AddressFamily, reason: String)
   case remoteLoopback(Address)
   case remoteUnusable(Address, kind: String)
   case unresolved(option: String, name: String, reason: String)
@@ -112,6 +114,12 @@ extension SetupError: CustomStringConvertible {
       "this host has no address \(endpoint.address) to bind to: use one that 'ip address' shows, or 0.0.0.0"
     case .offloadRefused:
       "the TUN device refuses offload: use '--offload auto' to go on without it"
+    case .localAddressMissing(let address):
+      "this host has no address \(address) that others reach: give '--local' one that 'ip address' shows, or the "
+        + "port alone"
+    case .statelessImpossible(let family, let reason):
+      "'--firewall stateless' is impossible for \(family), since \(reason); '--firewall auto' tracks connections "
+        + "where it must"
     case .remoteLoopback(let address):
       "'--remote' \(address) is a loopback address, which packets from a TUN device cannot reach: use the "
         + "address that the other end has on the network"

@@ -137,6 +137,7 @@ extension WorkerPlan {
       plan.workerCount == 1 ? plan.flowCountMax : plan.flowCountMax * 5 / 4 / plan.workerCount + 256
     self.init(
       role: plan.role, workerCount: plan.workerCount, remote: plan.remote, listenPort: plan.listenPort,
+      sourcePortMax: plan.sourcePortMax,
       address4: plan.tunAddress4 ?? .unspecified, address6: plan.tunAddress6 ?? .unspecified, mtu: plan.mtu,
       idleNanoseconds: UInt64(plan.idleTimeoutSeconds) * 1_000_000_000,
       moderationNanoseconds: UInt64(plan.moderationMicroseconds) * 1_000,

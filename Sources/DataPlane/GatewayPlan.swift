@@ -27,6 +27,9 @@ package struct GatewayPlan: Sendable {
   /// Client: one bound `SO_REUSEPORT` socket per worker (see `UDPSocket.bound`). Owned from here on.
   package var udpSockets: [Int32] = []
 
+  /// Client: the highest TCP source port that flows may have.
+  package var sourcePortMax = UInt16(PortSpace.last)
+
   /// The addresses that our TCP end has on the far side of the TUN device (stock's `--tun-peer`).
   package var tunAddress4: Address?
   package var tunAddress6: Address?

@@ -77,8 +77,10 @@ enum Limits {
   static let ackDelayNanoseconds: UInt64 = 1_000_000_000
   /// How far back a late segment may lie without moving `receiveNext` back.
   static let reorderingBytesMax = 16 * 1024 * 1024
-  /// How far from the expected place a reset may lie and still be believed.
+  /// How far from the place that we know a reset's numbers may lie and still mean something.
   static let resetWindowBytes = 16 * 1024 * 1024
+  /// The shortest time between two challenges to segments that would end a flow (RFC 5961 §7).
+  static let challengeIntervalNanoseconds: UInt64 = 100_000_000
 
   // Path MTU (Flow+PathMTU.swift).
 

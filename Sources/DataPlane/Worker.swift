@@ -44,7 +44,8 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
     let flows = try FlowTable(
       capacity: plan.flowCountMax, hash: plan.keyHash, indexesPeers: plan.role == .client)
     let timers = try TimerWheel(capacity: plan.flowCountMax, now: now)
-    let ports = try PortSpace(worker: index, workerCount: plan.workerCount, random: random)
+    let ports = try PortSpace(
+      worker: index, workerCount: plan.workerCount, last: Int(plan.sourcePortMax), random: random)
     let openUplinks = try TrainList(capacity: Limits.trainCount)
     let openDownlinks = try TrainList(capacity: Limits.trainCount)
     handshakeBuffer = nil

@@ -6,6 +6,8 @@ struct WorkerPlan: Sendable {
   var remote: Endpoint
   /// Server: the port that flows must have.
   var listenPort: UInt16
+  /// Client: the highest source port.
+  var sourcePortMax = UInt16(PortSpace.last)
   /// Our addresses behind TUN; unspecified where a family is not in use.
   var address4: Address
   var address6: Address

@@ -57,8 +57,11 @@ struct GatewayOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "auto: install nftables rules while guise runs. off: you set up masquerade or DNAT yourself.",
-      valueName: "auto|off"),
+      """
+      Rules of nftables while guise runs. auto: past connection tracking where that is safe. conntrack or \
+      stateless: always so. off: none, you translate addresses yourself.
+      """,
+      valueName: "auto|conntrack|stateless|off"),
     transform: { try choice($0) })
   var firewall = GatewayConfiguration.FirewallMode.auto
 

@@ -8,16 +8,18 @@ struct ServerCommand: ParsableCommand {
     abstract: "Takes TCP flows and hands their datagrams to a UDP service.",
     discussion: """
       Every flow sends to the service from a UDP port of its own. The TCP port is taken on all addresses of \
-      this host; a program that listens on it gets nothing while guise runs.
+      this host, or on the one that is given; a program that listens on it gets nothing while guise runs.
 
         guise server --local 4567 --remote 127.0.0.1:51820
       """)
 
   @Option(
     name: .shortAndLong,
-    help: ArgumentHelp("The TCP port that clients connect to.", valueName: "port"),
-    transform: HostPort.port)
-  var local: UInt16
+    help: ArgumentHelp(
+      "The TCP port that clients connect to; with an address of this host, on that alone.",
+      valueName: "[address:]port"),
+    transform: ListenPort.init)
+  var local: ListenPort
 
   @Option(
     name: .shortAndLong,
@@ -28,6 +30,6 @@ struct ServerCommand: ParsableCommand {
   @OptionGroup var options: GatewayOptions
 
   mutating func run() throws {
-    try options.run(GatewayConfiguration(listen: .tcp(port: local), remote: remote))
+    try options.run(GatewayConfiguration(listen: .tcp(local.address, port: local.port), remote: remote))
   }
 }

@@ -4,12 +4,17 @@ import Testing
 @testable import Control
 
 @Suite struct FirewallRulesTests {
-  private let peers = [Address("192.168.201.2")!, Address("fcc9::2")!]
+  private static let remote = Endpoint(Address("203.0.113.9")!, port: 4567)
 
-  @Test func aClientMasqueradesItsPeerAndDropsWhatWasNotTranslated() {
+  private func path(_ local: String, _ peer: String, _ translation: Translation) -> FirewallRules.Path {
+    FirewallRules.Path(
+      pair: TunAddressPair(local: Address(local)!, peer: Address(peer)!), translation: translation)
+  }
+
+  @Test func aTrackedClientMasqueradesWhatLeavesTheHost() {
     let rules = FirewallRules(
-      device: "guise0", peers: [Address("192.168.200.2")!],
-      end: .client(remote: Endpoint(Address("203.0.113.9")!, port: 4567)))
+      device: "guise0", paths: [path("192.168.200.1", "192.168.200.2", .tracked(ports: nil))],
+      end: .client(remote: Self.remote))
     #expect(
       rules.text == """
         add table inet guise_guise0
@@ -37,8 +42,52 @@ import Testing
         """)
   }
 
+  @Test func aFurtherClientOfTheSameServerIsMappedToPortsThatNobodyTakesUntracked() {
+    let rules = FirewallRules(
+      device: "guise1", paths: [path("192.168.200.1", "192.168.200.2", .tracked(ports: 57_344...65_535))],
+      end: .client(remote: Self.remote))
+    #expect(rules.text.contains("saddr 192.168.200.2 meta l4proto tcp masquerade to :57344-65535\n"))
+  }
+
+  @Test func aStatelessClientHasNoUseForConntrack() {
+    let outlet = Outlet(device: nil, address: Address("203.0.113.1")!)
+    let rules = FirewallRules(
+      device: "guise0", paths: [path("192.168.200.1", "192.168.200.2", .stateless(outlet))],
+      end: .client(remote: Self.remote))
+    #expect(
+      rules.text == """
+        add table inet guise_guise0
+        delete table inet guise_guise0
+        table inet guise_guise0 {
+          counter invalid {
+          }
+
+          chain arrivals {
+            type filter hook prerouting priority raw; policy accept;
+            iifname "guise0" ip saddr 192.168.200.2 notrack
+            iifname != "guise0" ip saddr 203.0.113.9 ip daddr 203.0.113.1 tcp sport 4567 tcp dport 1024-57343 \
+        notrack ip daddr set 192.168.200.2
+            iifname != "guise0" ip daddr 203.0.113.1 icmp type destination-unreachable icmp code frag-needed \
+        @th,136,8 6 @th,192,32 0xcb007109 @th,240,16 4567 notrack ip daddr set 192.168.200.2
+          }
+
+          chain departures {
+            type filter hook postrouting priority srcnat; policy accept;
+            oifname != "guise0" ip saddr 192.168.200.2 ip saddr set 203.0.113.1
+          }
+        }
+
+        """)
+  }
+
   @Test func aServerTakesItsPortOnAllAddressesOfBothFamilies() {
-    let rules = FirewallRules(device: "guise1", peers: peers, end: .server(port: 4567))
+    let rules = FirewallRules(
+      device: "guise1",
+      paths: [
+        path("192.168.201.1", "192.168.201.2", .tracked(ports: nil)),
+        path("fcc9::1", "fcc9::2", .tracked(ports: nil)),
+      ],
+      end: .server(address: nil, port: 4567))
     #expect(
       rules.text == """
         add table inet guise_guise1
@@ -55,8 +104,8 @@ import Testing
 
           chain output {
             type nat hook output priority -100; policy accept;
-            ip daddr != 127.0.0.0/8 fib daddr type local tcp dport 4567 dnat ip to 192.168.201.2
-            ip6 daddr != ::1 fib daddr type local tcp dport 4567 dnat ip6 to fcc9::2
+            ip daddr != 127.0.0.0/8 meta nfproto ipv4 fib daddr type local tcp dport 4567 dnat ip to 192.168.201.2
+            ip6 daddr != ::1 meta nfproto ipv6 fib daddr type local tcp dport 4567 dnat ip6 to fcc9::2
           }
 
           chain untranslated {
@@ -67,11 +116,48 @@ import Testing
 
           chain input {
             type filter hook input priority filter; policy accept;
-            iifname != "guise1" tcp dport 4567 ct state invalid counter name "invalid" drop
+            iifname != "guise1" meta nfproto ipv4 tcp dport 4567 ct state invalid counter name "invalid" drop
+            iifname != "guise1" meta nfproto ipv6 tcp dport 4567 ct state invalid counter name "invalid" drop
           }
         }
 
         """)
+  }
+
+  @Test func oneFamilyOfAServerMayBeStatelessAndItsOwnHostIsStillServed() {
+    let outlet = Outlet(device: "eth0", address: Address("2001:db8::1")!)
+    let rules = FirewallRules(
+      device: "guise1",
+      paths: [
+        path("192.168.201.1", "192.168.201.2", .tracked(ports: nil)),
+        path("fcc9::1", "fcc9::2", .stateless(outlet)),
+      ],
+      end: .server(address: nil, port: 4567)
+    ).text
+    #expect(
+      rules.contains(
+        """
+          chain arrivals {
+            type filter hook prerouting priority raw - 1; policy accept;
+            iifname "guise1" ip6 saddr fcc9::2 ip6 daddr != { fcc9::1, 2001:db8::1 } notrack
+            iifname "eth0" ip6 daddr 2001:db8::1 tcp dport 4567 notrack ip6 daddr set fcc9::2
+            iifname "eth0" ip6 daddr 2001:db8::1 icmpv6 type packet-too-big @th,112,8 6 \
+        @th,128,128 0x20010db8000000000000000000000001 @th,384,16 4567 notrack ip6 daddr set fcc9::2
+          }
+        """))
+    #expect(rules.contains("ip6 saddr fcc9::2 ip6 saddr set 2001:db8::1\n"))
+    #expect(rules.contains("meta nfproto ipv6 fib daddr type local tcp dport 4567 dnat ip6 to fcc9::2"))
+    #expect(!rules.contains("ip6 saddr fcc9::2 counter"))
+    #expect(rules.contains("ip saddr 192.168.201.2 counter"))
+  }
+
+  @Test func aServerThatKeepsToOneAddressLeavesTheOthersAlone() {
+    let rules = FirewallRules(
+      device: "guise1", paths: [path("192.168.201.1", "192.168.201.2", .tracked(ports: nil))],
+      end: .server(address: Address("203.0.113.1")!, port: 4567)
+    ).text
+    #expect(rules.contains("iifname != \"guise1\" ip daddr 203.0.113.1 tcp dport 4567 dnat"))
+    #expect(!rules.contains("fib"))
   }
 
   @Test func aForwardChainThatDropsByPolicyIsFound() throws {

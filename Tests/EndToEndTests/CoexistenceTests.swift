@@ -35,6 +35,26 @@ extension EndToEnd {
       }
     }
 
+    @Test("Two clients on one host go to the same server, and a program beside the server does too")
+    func sameServer() async throws {
+      try await Topology.pair { net in
+        let server = try await startServer(port: 4567, service: 5000, in: net.server)
+        let clients = [
+          try await startClient(port: 1234, to: "10.66.1.2:4567", in: net.client),
+          try await startClient(port: 1235, to: "10.66.1.2:4567", in: net.client),
+          try await startClient(port: 1236, to: "10.66.1.2:4567", in: net.server),
+        ]
+        try await Load.echo(in: net.server, at: "127.0.0.1:5000")
+        for (entrance, host) in [(1234, net.client), (1235, net.client), (1236, net.server)] {
+          for round in 0..<20 as Range<UInt8> {
+            let application = try DatagramSocket.connected(to: "127.0.0.1:\(entrance)", in: host)
+            try await application.echo([round], within: .seconds(2))
+          }
+        }
+        for gateway in clients + [server] { #expect(try await gateway.stop() == .code(0)) }
+      }
+    }
+
     @Test("A gateway that ends leaves its neighbour on the same host working")
     func neighbourEnds() async throws {
       try await Topology.pair { net in

@@ -5,10 +5,12 @@ extension EndToEnd {
   @Suite("One-way traffic")
   struct OneWay {
     @Test(
-      "300 Mbit/s one way pass masquerade, a NAT router and DNAT for ten seconds", arguments: Variant.engines)
-    func throughNAT(_ variant: Variant) async throws {
+      "300 Mbit/s one way pass both ends' translation and a NAT router for ten seconds",
+      arguments: Variant.engines, ["conntrack", "stateless"])
+    func throughNAT(_ variant: Variant, firewall: String) async throws {
       try await Topology.routed(nat: true) { net in
-        let tunnel = try await Tunnel.up(on: net, variant)
+        let firewall = ["--firewall", firewall]
+        let tunnel = try await Tunnel.up(on: net, variant, clientOptions: firewall, serverOptions: firewall)
         let sink = try await Load.sink(in: net.server, at: Tunnel.service)
         let sent = try await Load.send(
           in: net.client, to: Tunnel.entrance, rate: "300M", seconds: 10, "--size", "1400")

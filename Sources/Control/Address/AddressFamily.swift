@@ -22,6 +22,11 @@ extension Address {
   /// 127.0.0.0/8 or ::1: packets with it never leave the host, nor enter it through a device.
   var isLoopback: Bool { isIPv4 ? bytes[0] == 127 : self == Self.loopbackIPv6 }
 
+  /// 169.254.0.0/16 (RFC 3927) or fe80::/10 (RFC 4291 §2.5.6): of no use beyond its link.
+  var isLinkLocal: Bool {
+    isIPv4 ? bytes[0] == 169 && bytes[1] == 254 : bytes[0] == 0xfe && bytes[1] & 0xc0 == 0x80
+  }
+
   /// 224.0.0.0/4 and 255.255.255.255, or ff00::/8: no TCP peer has it.
   var isMulticast: Bool { isIPv4 ? bytes[0] >= 224 : bytes[0] == 0xff }
 

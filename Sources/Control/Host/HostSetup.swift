@@ -12,12 +12,14 @@ struct HostSetup: ~Copyable {
 
   let device: TunDevice
   let pairs: [TunAddressPair]
-  private(set) var firewallTable: String?
+  /// What is installed, nil where guise leaves the firewall alone.
+  private(set) var rules: FirewallRules?
 
   private let log: Logger
   private let sysctl = Sysctl()
   private let state: StateDirectory?
   private var instance: LockedFile?
+  private let choice: TranslationChoice
   /// Changes that could not be recorded in the state directory.
   private var unrecorded: [SysctlChange] = []
   private var isUndone = false
@@ -41,7 +43,11 @@ struct HostSetup: ~Copyable {
       pairs.append(try choosePair(family, configuration, taken + remotePrefix(preflight.remote), log))
     }
     let device = try makeDevice(preflight)
-    var setup = HostSetup(device: device, pairs: pairs, log: log, state: state)
+    let choice = TranslationChoice(
+      mode: configuration.firewall, listen: configuration.listen, remote: preflight.remote,
+      neighbours: state?.liveInstances(besides: nil),
+      droppingChains: configuration.firewall == .off ? [] : (try? Firewall.droppingForwardChains()) ?? [])
+    var setup = HostSetup(device: device, pairs: pairs, log: log, state: state, choice: choice)
     do throws(SetupError) {
       try setup.bringUp(preflight)
       return setup
@@ -52,11 +58,14 @@ struct HostSetup: ~Copyable {
     }
   }
 
-  private init(device: TunDevice, pairs: [TunAddressPair], log: Logger, state: StateDirectory?) {
+  private init(
+    device: TunDevice, pairs: [TunAddressPair], log: Logger, state: StateDirectory?, choice: TranslationChoice
+  ) {
     self.device = device
     self.pairs = pairs
     self.log = log
     self.state = state
+    self.choice = choice
   }
 
   // MARK: - Choices
@@ -114,8 +123,8 @@ struct HostSetup: ~Copyable {
   // MARK: - Changes
 
   private mutating func bringUp(_ preflight: Preflight) throws(SetupError) {
-    let table = preflight.configuration.firewall == .auto ? FirewallRules.table(of: device.name) : nil
-    claim(table)
+    let planned = choice.mode == .off ? nil : try plannedRules()
+    claim(planned.map { FirewallRules.table(of: $0.device) }, preflight)
 
     let disableIPv6 = "net/ipv6/conf/\(device.name)/disable_ipv6"
     if preflight.families.contains(.ipv6), sysctl.read(disableIPv6) == "1" {
@@ -123,18 +132,19 @@ struct HostSetup: ~Copyable {
     }
     try HostNetwork.configure(device: device.name, pairs: pairs)
     try enableForwarding(preflight.families)
-    if let table {
-      try Firewall.install(rules(preflight))
-      firewallTable = table
+    if let planned {
+      try Firewall.install(planned)
+      rules = planned
       warnAboutForwardChains()
     }
   }
 
   /// Records first, changes then: whoever cleans up must know of everything that may have happened.
-  private mutating func claim(_ table: String?) {
+  private mutating func claim(_ table: String?, _ preflight: Preflight) {
     guard let state else { return }
     let record = InstanceRecord(
-      namespace: state.namespace.identity, processID: getpid(), device: device.name, firewallTable: table)
+      namespace: state.namespace.identity, processID: getpid(), device: device.name, firewallTable: table,
+      remote: preflight.configuration.role == .client ? "\(preflight.remote)" : nil)
     do throws(LockedFile.Failure) {
       instance = try state.claim(record)
     } catch {
@@ -158,17 +168,43 @@ struct HostSetup: ~Copyable {
     log.info("forwarding: set \(texts.joined(separator: ", ")); put back at the end")
   }
 
-  private func rules(_ preflight: Preflight) -> FirewallRules {
+  private func plannedRules() throws(SetupError) -> FirewallRules {
+    var paths: [FirewallRules.Path] = []
+    for pair in pairs {
+      let (translation, obstacle) = try choice.translation(pair.peer.family, device: device.name)
+      if let obstacle { log.debug("\(pair.peer.family) goes by connection tracking, since \(obstacle)") }
+      paths.append(FirewallRules.Path(pair: pair, translation: translation))
+    }
     let end: FirewallRules.End =
-      switch preflight.configuration.listen {
-      case .udp: .client(remote: preflight.remote)
-      case .tcp(let port): .server(port: port)
+      switch choice.listen {
+      case .udp: .client(remote: choice.remote)
+      case .tcp(let address, let port): .server(address: address, port: port)
       }
-    return FirewallRules(device: device.name, peers: pairs.map(\.peer), end: end)
+    return FirewallRules(device: device.name, paths: paths, end: end)
+  }
+
+  /// Replaces the rules when an address that they name is no longer the host's. What is refused is logged.
+  mutating func followAddresses() {
+    guard var next = rules else { return }
+    for index in next.paths.indices {
+      guard let outlet = next.paths[index].outlet,
+        let translation = choice.successor(of: outlet, next.paths[index].family, device: device.name)
+      else { continue }
+      next.paths[index].translation = translation
+    }
+    guard next != rules else { return }
+    do throws(SetupError) {
+      try Firewall.install(next)
+      log.notice("the host's addresses have changed: \(next.summary)")
+    } catch {
+      log.warning("cannot follow the host's addresses: \(error)")
+    }
+    // Not tried again for the same change.
+    rules = next
   }
 
   private func warnAboutForwardChains() {
-    for chain in (try? Firewall.droppingForwardChains()) ?? [] {
+    for chain in choice.droppingChains {
       let remedy = "let it accept what comes from and goes to \(device.name), or nothing will pass"
       log.warning("the chain '\(chain)' drops forwarded packets that no rule of its accepts: \(remedy)")
     }
@@ -191,7 +227,7 @@ struct HostSetup: ~Copyable {
   private mutating func undoLocked() {
     guard !isUndone else { return }
     isUndone = true
-    if let table = firewallTable {
+    if let table = rules.map({ FirewallRules.table(of: $0.device) }) {
       do throws(SetupError) {
         try Firewall.remove(table: table)
       } catch {

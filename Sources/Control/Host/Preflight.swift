@@ -20,7 +20,7 @@ struct Preflight: Sendable {
     try Privileges.current().check()
     try checkTunDevice()
     guard HostTool.ip.path() != nil else { throw .toolMissing(.ip) }
-    if configuration.firewall == .auto, HostTool.nft.path() == nil { throw .toolMissing(.nft) }
+    if configuration.firewall != .off, HostTool.nft.path() == nil { throw .toolMissing(.nft) }
     if let device = configuration.device, !deviceIsGone(device) { throw .deviceTaken(device) }
 
     let local = try checkedLocal(configuration, log)
@@ -29,7 +29,7 @@ struct Preflight: Sendable {
       of: configuration.remote, families: available, purpose: "--remote")
     try checkRemote(remote.address, configuration.role)
 
-    var families = configuration.role == .client ? [remote.address.family] : available
+    var families = try carriedFamilies(configuration, remote, available)
     let mtu = EgressMTU.choose(configuration, remote, families, log)
     if mtu < minimumMTUForIPv6, families.contains(.ipv6) {
       guard configuration.role == .server else { throw .mtuTooSmallForIPv6(mtu) }
@@ -67,7 +67,8 @@ struct Preflight: Sendable {
       let local = try HostResolution.endpoint(of: target, families: all, purpose: "--local")
       try checkFree(local)
       return local
-    case .tcp(let port):
+    case .tcp(let address, let port):
+      if let address, !LocalAddresses.has(address) { throw .localAddressMissing(address) }
       for listener in ListeningSockets.tcp(port: port) {
         log.warning(
           "a program listens on TCP \(listener) already: from now on its port leads to guise, until guise ends"
@@ -119,6 +120,21 @@ struct Preflight: Sendable {
       return [.ipv4]
     }
     return [.ipv4, .ipv6]
+  }
+
+  /// A client's family is its server's. A server takes both, or that of the address that it keeps to.
+  private static func carriedFamilies(
+    _ configuration: GatewayConfiguration, _ remote: Endpoint, _ available: Set<AddressFamily>
+  ) throws(SetupError) -> Set<AddressFamily> {
+    switch configuration.listen {
+    case .udp: return [remote.address.family]
+    case .tcp(nil, _): return available
+    case .tcp(let address?, _):
+      guard available.contains(address.family) else {
+        throw .familyUnavailable(option: "--local", target: "\(address)", family: address.family)
+      }
+      return [address.family]
+    }
   }
 
   private static func checkRemote(_ address: Address, _ role: Role) throws(SetupError) {

@@ -6,6 +6,8 @@ struct InstanceRecord: Codable, Equatable, Sendable {
   var device: String
   /// The nftables table in the family `inet`, or nil where guise leaves the firewall alone.
   var firewallTable: String?
+  /// A client's server, as `ADDRESS:PORT`.
+  var remote: String?
 }
 
 /// What all instances of one network namespace together changed, and the last of them puts back.

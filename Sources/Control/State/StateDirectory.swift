@@ -61,8 +61,17 @@ struct StateDirectory: Sendable {
   }
 
   /// Whether another instance of this namespace is alive. Records of dead ones do not count.
-  func hasLiveInstance(besides own: String?) -> Bool {
-    instanceFiles().contains { name in
+  func hasLiveInstance(besides own: String?) -> Bool { !liveInstanceFiles(besides: own).isEmpty }
+
+  /// The records of other instances of this namespace that are alive, as far as they can be read.
+  func liveInstances(besides own: String?) -> [InstanceRecord] {
+    liveInstanceFiles(besides: own).compactMap { name in
+      (try? TextFile.read("\(path)/\(name)")).flatMap { Self.decode(InstanceRecord.self, $0) }
+    }
+  }
+
+  private func liveInstanceFiles(besides own: String?) -> [String] {
+    instanceFiles().filter { name in
       guard name != own.map({ "\(instancePrefix)\($0).json" }) else { return false }
       do throws(LockedFile.Failure) {
         _ = try LockedFile("\(path)/\(name)")

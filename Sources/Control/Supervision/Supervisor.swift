@@ -10,6 +10,8 @@ package struct Supervisor {
 
   /// How often flow events are taken to the log.
   private static let tickMilliseconds = 100
+  /// How often, in ticks, the firewall's rules are compared with the host's addresses.
+  private static let addressTicks = 10
   /// How long workers may take to reset their flows and end.
   private static let stopSecondsMax = 10
 
@@ -28,7 +30,7 @@ package struct Supervisor {
     do throws(SetupError) {
       let gateway = try start(preflight, host)
       announce(preflight, host)
-      let failure = watch(gateway, signals)
+      let failure = watch(gateway, signals, &host)
       try stop(gateway, signals)
       StandardErrorLog.write("\(StatisticsTable(gateway.statistics()))")
       if let failure { throw SetupError.workerFailed(failure) }
@@ -64,7 +66,10 @@ package struct Supervisor {
     var plan = GatewayPlan(
       role: configuration.role, remote: preflight.remote, tunQueues: host.device.queues)
     plan.engine = preflight.engine
-    if case .tcp(let port) = configuration.listen { plan.listenPort = port }
+    if case .tcp(_, let port) = configuration.listen { plan.listenPort = port }
+    if let rules = host.rules, rules.isStateless {
+      plan.sourcePortMax = Translation.statelessPorts.upperBound
+    }
     plan.tunAddress4 = host.pairs.map(\.peer).first(where: \.isIPv4)
     plan.tunAddress6 = host.pairs.map(\.peer).first { !$0.isIPv4 }
     plan.mtu = preflight.mtu
@@ -106,7 +111,8 @@ package struct Supervisor {
     log.info(
       "\(device.name): MTU \(preflight.mtu), workers \(preflight.workers), engine \(engine), offload \(offload)"
     )
-    log.info("firewall: \(host.firewallTable.map { "nftables table inet \($0)" } ?? "left alone")")
+    let firewall = host.rules.map { "table inet \(FirewallRules.table(of: $0.device)), \($0.summary)" }
+    log.info("firewall: \(firewall ?? "left alone")")
     let limits = AddressFamily.allCases.filter { preflight.families.contains($0) }.map { family in
       let limit = preflight.mtu - family.headerBytes
       return "\(limit) bytes over \(family) (WireGuard: MTU \(WireGuard.mtu(for: limit)))"
@@ -114,17 +120,24 @@ package struct Supervisor {
     log.info("largest datagram that fits: \(limits.joined(separator: ", "))")
     switch configuration.listen {
     case .udp: log.notice("ready: UDP \(preflight.local!) -> TCP \(preflight.remote)")
-    case .tcp(let port): log.notice("ready: TCP port \(port) -> UDP \(preflight.remote)")
+    case .tcp(nil, let port): log.notice("ready: TCP port \(port) -> UDP \(preflight.remote)")
+    case .tcp(let address?, let port):
+      log.notice("ready: TCP \(Endpoint(address, port: port)) -> UDP \(preflight.remote)")
     }
   }
 
   // MARK: - Running
 
   /// Logs events and answers signals until one of them, or a worker's failure, ends the gateway.
-  private func watch(_ gateway: Gateway, _ signals: SignalWait) -> KernelError? {
+  private func watch(
+    _ gateway: Gateway, _ signals: SignalWait, _ host: inout HostSetup
+  ) -> KernelError? {
     var events = FlowEventLog(configuration.role, now: .now) { log.log(level: $0, "\($1)") }
+    var tick = 0
     while true {
       let arrival = signals.next(milliseconds: Self.tickMilliseconds)
+      tick += 1
+      if tick % Self.addressTicks == 0 { host.followAddresses() }
       while let event = gateway.nextFlowEvent() { events.record(event, now: .now) }
       events.summarize(now: .now)
       if let failure = gateway.failure {

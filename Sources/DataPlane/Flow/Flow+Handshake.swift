@@ -65,7 +65,7 @@ extension Flow {
 
   /// A first segment confirms the flow: conntrack on the path has now seen the other end's scaled window.
   private mutating func receiveEstablished(_ segment: Segment, now: UInt64) -> Reaction {
-    if !segment.flags.isDisjoint(with: [.rst, .syn]) { return receiveControl(segment) }
+    if !segment.flags.isDisjoint(with: [.rst, .syn]) { return receiveControl(segment, now: now) }
     guard segment.flags.contains(.ack) else { return Reaction(effect: .drop(.badFlags)) }
     lastActivity = now
     let isFirst = state == .unconfirmed
@@ -74,25 +74,6 @@ extension Flow {
     var reaction = acknowledge(upTo: segment.sequence + segment.payloadLength, now: now)
     reaction.releasesHeld = isFirst
     return reaction
-  }
-
-  private func receiveControl(_ segment: Segment) -> Reaction {
-    if segment.flags.contains(.rst) {
-      return Reaction(effect: isCredible(segment) ? .close(.resetByPeer) : .drop(.resetNotCredible))
-    }
-    // A SYN|ACK again: our ACK was lost. A SYN: the other end may have restarted, and answers with a reset.
-    return Reaction(effect: .none, reply: control(.ack))
-  }
-
-  /// Whether a reset was sent by somebody who sees the flow (in the spirit of RFC 5961 §3).
-  ///
-  /// A reset that answers a segment of ours acknowledges what we sent; one that the other end sends by
-  /// itself continues its sequence. Either lies near the place we know; a blind guess lies there with a
-  /// probability of 1 in 128.
-  func isCredible(_ reset: Segment) -> Bool {
-    let unanswered = sendNext - reset.acknowledgement
-    if reset.flags.contains(.ack), unanswered >= 0, unanswered <= Limits.resetWindowBytes { return true }
-    return abs(reset.sequence - receiveNext) <= Limits.resetWindowBytes
   }
 
   /// What the clock demands. Call when `deadline` has passed.

@@ -75,6 +75,8 @@ struct Flow: BitwiseCopyable {
   var retryAt: UInt64
   /// When outstanding bytes must be acknowledged; 0 when nothing is.
   var ackDueAt: UInt64
+  /// When a segment that may be forged is next worth an answer.
+  var challengeAt: UInt64
 
   /// A flow of no state yet.
   init(key: FlowKey, peer: FlowKey, generation: UInt16, segmentBytesMax: Int, now: UInt64) {
@@ -101,6 +103,7 @@ struct Flow: BitwiseCopyable {
     lastActivity = now
     retryAt = 0
     ackDueAt = 0
+    challengeAt = 0
   }
 
   /// A segment of this flow without payload, as things stand.

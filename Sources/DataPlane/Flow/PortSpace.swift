@@ -3,6 +3,7 @@
 @safe
 struct PortSpace: ~Copyable {
   static let first = 1_024
+  /// The highest there is.
   static let last = 65_535
   /// Where stock starts at random.
   static let startRange = 32_768...60_999
@@ -12,17 +13,21 @@ struct PortSpace: ~Copyable {
   private let words: UnsafeMutablePointer<UInt64>
   private let worker: Int
   private let workerCount: Int
+  private let last: Int
   private var cursor: Int
   private(set) var takenCount = 0
   let capacity: Int
 
-  init(worker: Int, workerCount: Int, random: UInt64) throws(KernelError) {
+  /// `last` is the highest port that may be used.
+  init(worker: Int, workerCount: Int, last: Int = last, random: UInt64) throws(KernelError) {
+    precondition((Self.startRange.lowerBound...Self.last).contains(last))
     region = try .array(of: UInt64.self, count: 1_024)
     unsafe words = region.bound(to: UInt64.self)
     self.worker = worker
     self.workerCount = workerCount
+    self.last = last
     let firstOwn = Self.first + (worker + workerCount - Self.first % workerCount) % workerCount
-    capacity = (Self.last - firstOwn) / workerCount + 1
+    capacity = (last - firstOwn) / workerCount + 1
     let start = Self.startRange.lowerBound + Int(random % UInt64(Self.startRange.count))
     cursor = start - start % workerCount + worker
   }
@@ -35,7 +40,7 @@ struct PortSpace: ~Copyable {
   mutating func take() -> UInt16? {
     guard takenCount < capacity else { return nil }
     while true {
-      if cursor > Self.last || cursor < Self.first {
+      if cursor > last || cursor < Self.first {
         cursor = Self.first - Self.first % workerCount + worker
         if cursor < Self.first { cursor += workerCount }
       }

@@ -5,7 +5,7 @@ internal import Glibc
 ///
 /// An IPv4 peer of a dual-stack socket arrives as `::ffff:a.b.c.d` in a `sockaddr_in6` and becomes the
 /// same `Endpoint` as in a `sockaddr_in`. Scope identifiers are not kept. Nothing here allocates.
-enum SocketAddress {
+package enum SocketAddress {
   /// Bytes that hold either form, `sizeof(struct sockaddr_in6)`.
   static let capacity = 28
   private static let lengthIPv4 = 16
@@ -44,7 +44,7 @@ enum SocketAddress {
 
   /// Reads what the kernel wrote in `length` bytes; nil for another family or a short address.
   @inline(__always)
-  static func read(_ memory: UnsafeRawPointer, length: Int) -> Endpoint? {
+  package static func read(_ memory: UnsafeRawPointer, length: Int) -> Endpoint? {
     guard length >= lengthIPv4 else { return nil }
     let family = unsafe memory.loadUnaligned(as: sa_family_t.self)
     let port = UInt16(bigEndian: unsafe memory.loadUnaligned(fromByteOffset: Offset.port, as: UInt16.self))

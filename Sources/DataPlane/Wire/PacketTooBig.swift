@@ -1,7 +1,8 @@
 /// What an ICMP error tells whoever sent a packet that a link could not take: IPv4's "fragmentation needed
 /// and DF set" (RFC 1191 §4) and IPv6's "packet too big" (RFC 4443 §3.2).
 struct PacketTooBig: Equatable, Sendable, BitwiseCopyable {
-  /// The flow of the segment that the error quotes. Local: its source, which is our end.
+  /// The flow of the segment that the error quotes. Local: whoever the error was sent to, which is our end. The
+  /// quoted source is the same, or what address translation on the way out had made of it.
   var key: FlowKey
   /// The quoted segment's first byte.
   var sequence: SequenceNumber
@@ -45,8 +46,8 @@ struct PacketTooBig: Equatable, Sendable, BitwiseCopyable {
     guard quote.field8(0) &>> 4 == 4, quoted.transportProtocol == IPv4Header.protocolTCP, !quoted.isFragment
     else { throw .icmpNotCredible }
     return try make(
-      quote.extracting(droppingFirst: quoted.headerLength), source: quoted.source,
-      destination: quoted.destination, sentTo: ip.destination, quotedLength: quoted.totalLength,
+      quote.extracting(droppingFirst: quoted.headerLength), destination: quoted.destination,
+      sentTo: ip.destination, quotedLength: quoted.totalLength,
       mtu: Int(icmp.field16(6)))
   }
 
@@ -69,20 +70,18 @@ struct PacketTooBig: Equatable, Sendable, BitwiseCopyable {
       throw .icmpNotCredible
     }
     return try make(
-      quote.extracting(droppingFirst: IPv6Header.length), source: quoted.source,
-      destination: quoted.destination, sentTo: ip.destination, quotedLength: quoted.totalLength,
+      quote.extracting(droppingFirst: IPv6Header.length), destination: quoted.destination,
+      sentTo: ip.destination, quotedLength: quoted.totalLength,
       mtu: Int(icmp.field32(4)))
   }
 
-  /// Takes the quoted TCP header apart. An error goes to whoever sent what it quotes; any other is forged.
+  /// Takes the quoted TCP header apart.
   private static func make(
-    _ tcp: RawSpan, source: Address, destination: Address, sentTo receiver: Address, quotedLength: Int,
-    mtu: Int
+    _ tcp: RawSpan, destination: Address, sentTo receiver: Address, quotedLength: Int, mtu: Int
   ) throws(DropReason) -> PacketTooBig {
     guard tcp.byteCount >= quotedTCPLength else { throw .shortPacket }
-    guard receiver == source else { throw .icmpNotCredible }
     let key = FlowKey(
-      remote: destination, local: source, remotePort: tcp.field16(2), localPort: tcp.field16(0))
+      remote: destination, local: receiver, remotePort: tcp.field16(2), localPort: tcp.field16(0))
     return PacketTooBig(
       key: key, sequence: SequenceNumber(tcp.field32(4)), quotedLength: quotedLength, mtu: mtu)
   }

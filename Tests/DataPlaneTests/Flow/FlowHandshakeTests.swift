@@ -105,8 +105,8 @@ import Testing
     var flow = FlowFixture.synSent
     let first = flow.receive(synAck(), now: start)
     let before = FlowState(flow)
-    for _ in 0..<3 {
-      let again = flow.receive(synAck(), now: start + 7)
+    for number in 0..<3 as Range<UInt64> {
+      let again = flow.receive(synAck(), now: start + 7 + number * Limits.challengeIntervalNanoseconds)
       #expect(again.effect == .none)
       #expect(again.reply == first.reply)
       #expect(FlowState(flow) == before)
@@ -178,9 +178,10 @@ import Testing
   @Test func `a SYN on a live flow gets a pure ACK and opens nothing anew`() {
     var flow = FlowFixture.established
     let before = FlowState(flow)
-    for sequence in [0, 1, 0xffff_ff00, 0x7777_7777] as [UInt32] {
+    for (number, sequence) in ([0, 1, 0xffff_ff00, 0x7777_7777] as [UInt32]).enumerated() {
       let reaction = flow.receive(
-        FlowFixture.segment(.syn, sequence: SequenceNumber(sequence), length: 0), now: start + second)
+        FlowFixture.segment(.syn, sequence: SequenceNumber(sequence), length: 0),
+        now: start + UInt64(number + 1) * second)
       #expect(reaction.effect == .none)
       #expect(reaction.reply == flow.control(.ack))
     }

@@ -2,68 +2,112 @@ import Testing
 
 @testable import DataPlane
 
-/// Which resets are believed (RFC 5961 §3).
+/// Which resets are believed, and which are challenged (RFC 5961 §3).
 @Suite struct FlowResetTests {
   private static let window = Limits.resetWindowBytes
 
-  private func isBelieved(_ flags: TCPFlags, sequence: SequenceNumber, acknowledgement: SequenceNumber)
-    -> Bool
-  {
+  private enum Fate {
+    case believed
+    case challenged
+    case ignored
+  }
+
+  /// What becomes of a reset to a flow that has let 4000 bytes go unacknowledged.
+  private func fate(_ flags: TCPFlags, sequence: SequenceNumber, acknowledgement: SequenceNumber) -> Fate {
     var flow = FlowFixture.established
+    flow.acknowledged = FlowFixture.receiveNext + -4000
+    let before = FlowState(flow)
     let segment = FlowFixture.segment(flags, sequence: sequence, acknowledgement: acknowledgement)
-    let effect = flow.receive(segment, now: FlowFixture.start).effect
-    #expect(effect == .close(.resetByPeer) || effect == .drop(.resetNotCredible))
-    return effect == .close(.resetByPeer)
+    let reaction = flow.receive(segment, now: FlowFixture.start)
+    #expect(FlowState(flow) == before)
+    if reaction.effect == .close(.resetByPeer) { return .believed }
+    #expect(reaction.effect == .drop(.resetNotCredible))
+    guard let reply = reaction.reply else { return .ignored }
+    #expect(reply == flow.control(.ack))
+    return .challenged
   }
 
   @Test(arguments: [
-    (0, true), (1, true), (-1, true), (window, true), (-window, true), (window + 1, false),
-    (-window - 1, false),
-    (1 << 30, false), (-(1 << 30), false),
+    (0, Fate.believed), (-4000, .believed), (1, .challenged), (-1, .challenged), (-4001, .challenged),
+    (window, .challenged), (-window, .challenged), (window + 1, .ignored), (-window - 1, .ignored),
+    (1 << 30, .ignored), (-(1 << 30), .ignored),
   ])
-  func `a bare reset is believed near the place where the other end is`(distance: Int, isBelieved: Bool) {
+  private func `a bare reset must name the place where the other end is, or the one that we acknowledged`(
+    distance: Int, fate: Fate
+  ) {
     let sequence = FlowFixture.receiveNext + distance
-    #expect(self.isBelieved(.rst, sequence: sequence, acknowledgement: SequenceNumber(0)) == isBelieved)
-    #expect(
-      self.isBelieved([.rst, .ack], sequence: sequence, acknowledgement: SequenceNumber(0)) == isBelieved)
+    #expect(self.fate(.rst, sequence: sequence, acknowledgement: SequenceNumber(0)) == fate)
+    #expect(self.fate([.rst, .ack], sequence: sequence, acknowledgement: SequenceNumber(0)) == fate)
+    // Without the ACK flag the field means nothing.
+    #expect(self.fate(.rst, sequence: sequence, acknowledgement: FlowFixture.sendNext) == fate)
   }
 
   @Test(arguments: [
     (0, true), (-1, true), (-window, true), (-window - 1, false), (1, false), (1 << 20, false),
     (-(1 << 30), false), (1 << 31, false),
   ])
-  func `a reset that answers us is believed when it acknowledges what we sent lately`(
-    distance: Int, isBelieved: Bool
+  func `a reset that answers us is believed when both its numbers are those of a segment sent lately`(
+    distance: Int, answersUs: Bool
   ) {
-    let far = FlowFixture.receiveNext + (1 << 30)
     let acknowledgement = FlowFixture.sendNext + distance
-    #expect(self.isBelieved([.rst, .ack], sequence: far, acknowledgement: acknowledgement) == isBelieved)
-    // Without the ACK flag the field means nothing.
-    #expect(!self.isBelieved(.rst, sequence: far, acknowledgement: acknowledgement))
+    for near in [-8000, -Self.window, 1, Self.window] {
+      let sequence = FlowFixture.receiveNext + near
+      #expect(
+        fate([.rst, .ack], sequence: sequence, acknowledgement: acknowledgement)
+          == (answersUs ? .believed : .challenged))
+    }
+    let far = FlowFixture.receiveNext + (1 << 30)
+    #expect(
+      fate([.rst, .ack], sequence: far, acknowledgement: acknowledgement)
+        == (answersUs ? .challenged : .ignored))
   }
 
   @Test(arguments: Seeds.all)
-  func `a blind guess is believed about once in 128`(seed: UInt64) {
+  func `a blind guess is believed never in practice, and challenged about once in 128`(seed: UInt64) {
     var random = SeededRandom(seed: seed)
-    var believed = 0
-    let guesses = 64_000
-    for _ in 0..<guesses {
+    var challenged = 0
+    for _ in 0..<64_000 {
       let sequence = SequenceNumber(UInt32(truncatingIfNeeded: random.next()))
-      if isBelieved(.rst, sequence: sequence, acknowledgement: SequenceNumber(0)) { believed += 1 }
+      switch fate(.rst, sequence: sequence, acknowledgement: SequenceNumber(0)) {
+      case .believed: Issue.record("\(sequence) was believed")
+      case .challenged: challenged += 1
+      case .ignored: break
+      }
     }
     // 500 expected; six standard deviations to either side.
-    #expect((366...634).contains(believed))
+    #expect((366...634).contains(challenged))
   }
 
-  @Test func `a reset that is not believed changes nothing`() {
+  @Test func `a flow is made to send ten challenges a second and no more`() {
     var flow = FlowFixture.established
-    let before = FlowState(flow)
-    let forged = FlowFixture.segment(.rst, sequence: FlowFixture.receiveNext + (1 << 30))
-    for _ in 0..<100 {
-      let reaction = flow.receive(forged, now: FlowFixture.start + FlowFixture.second)
-      #expect(reaction.effect == .drop(.resetNotCredible) && reaction.reply == nil)
+    let doubtful = FlowFixture.segment(.rst, sequence: FlowFixture.receiveNext + 1)
+    let syn = FlowFixture.segment(.syn, sequence: SequenceNumber(0))
+    var challenges = 0
+    for millisecond in 0..<1_000 as Range<UInt64> {
+      let now = FlowFixture.start + millisecond * 1_000_000
+      for segment in [doubtful, syn] where flow.receive(segment, now: now).reply != nil { challenges += 1 }
     }
-    #expect(FlowState(flow) == before)
+    #expect(challenges == 10)
+    #expect(flow.state == .established)
+  }
+
+  @Test func `an end that has forgotten the flow proves it by answering the challenge`() throws {
+    var flow = FlowFixture.established
+    flow.acknowledged = FlowFixture.receiveNext + -4000
+    // Its last datagrams were lost: the reset with which it went lies ahead of what we know.
+    let farewell = FlowFixture.segment(.rst, sequence: FlowFixture.receiveNext + 2800)
+    let challenge = try #require(flow.receive(farewell, now: FlowFixture.start).reply)
+    // As RFC 9293 §3.10.7.1 and stock have it, and as the kernel's own TCP answers.
+    let answers = [
+      FlowFixture.segment(
+        [.rst, .ack], sequence: challenge.acknowledgement, acknowledgement: challenge.sequence),
+      FlowFixture.segment(
+        .rst, sequence: challenge.acknowledgement, acknowledgement: SequenceNumber(0)),
+    ]
+    for answer in answers {
+      var flow = flow
+      #expect(flow.receive(answer, now: FlowFixture.start + 1).effect == .close(.resetByPeer))
+    }
   }
 
   @Test func `our own reset is stock's: bare, at our sequence, ack 0`() {

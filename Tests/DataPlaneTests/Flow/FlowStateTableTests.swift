@@ -111,12 +111,14 @@ import Testing
     func stays(_ effect: Reaction.Effect, _ reply: SegmentHeader? = nil) -> Answer {
       Answer(effect: effect, reply: reply, state: state)
     }
+    let challenge = header(.ack, FlowFixture.sendNext, FlowFixture.receiveNext)
     if line.flags.contains(.rst) {
-      let isCredible = line.isSequenceNear || (line.flags.contains(.ack) && line.isAckRight)
-      return stays(isCredible ? .close(.resetByPeer) : .drop(.resetNotCredible))
+      if line.isSequenceNear { return stays(.close(.resetByPeer)) }
+      let isDoubtful = line.flags.contains(.ack) && line.isAckRight
+      return stays(.drop(.resetNotCredible), isDoubtful ? challenge : nil)
     }
     if line.flags.contains(.syn) {
-      return stays(.none, header(.ack, FlowFixture.sendNext, FlowFixture.receiveNext))
+      return stays(.none, challenge)
     }
     // Stock tolerates PSH, URG and FIN, and looks at no number.
     guard line.flags.contains(.ack) else { return stays(.drop(.badFlags)) }

@@ -108,10 +108,12 @@ private let segments: [Packet] = [
   }
 
   @Test(arguments: segments)
-  func anErrorToSomebodyElseThanTheSenderIsForged(segment: Packet) {
+  func whomTheErrorWasSentToIsOurEndWhateverTheQuoteSays(segment: Packet) throws {
     var error = ICMPError.tooBig(segment.bytes, mtu: 1_300)
-    error.destination = segment.destination.address
-    #expect(PacketTooBig.read(error.bytes).reason == .icmpNotCredible)
+    error.destination = Address(segment.isIPv4 ? "192.168.200.2" : "fcc8::2")!
+    let read = try PacketTooBig.read(error.bytes).get()
+    #expect(read.key.localEndpoint == Endpoint(error.destination, port: segment.source.port))
+    #expect(read.key.remoteEndpoint == segment.destination)
   }
 
   @Test(arguments: segments)

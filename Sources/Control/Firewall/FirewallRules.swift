@@ -1,0 +1,240 @@
+package import DataPlane
+
+/// The nftables table of one gateway, as text for `nft -f -`.
+///
+/// Our TCP end lives behind the TUN device, so its packets are forwarded, and its address must become one of
+/// the host's own on the way out and back again on the way in (`Translation`).
+///
+/// Conntrack, where it translates, translates no packet that it calls invalid; such a packet must neither
+/// leave under our private address nor reach the host's own TCP, which would answer with a reset and end the
+/// flow. It is dropped and counted as `invalid`.
+///
+/// An accept here would not overrule another table's drop: a host whose forward chain drops by policy
+/// needs a rule of its own for the TUN device.
+package struct FirewallRules: Equatable, Sendable {
+  /// What distinguishes the ends.
+  package enum End: Equatable, Sendable {
+    case client(remote: Endpoint)
+    /// `address` is the only one that is served, or nil for all.
+    case server(address: Address?, port: UInt16)
+  }
+
+  /// One family's addresses on the device, and how our TCP end's is translated.
+  package struct Path: Equatable, Sendable {
+    package let pair: TunAddressPair
+    package var translation: Translation
+
+    package init(pair: TunAddressPair, translation: Translation) {
+      self.pair = pair
+      self.translation = translation
+    }
+
+    var family: AddressFamily { pair.peer.family }
+    /// Our TCP end's address.
+    var peer: Address { pair.peer }
+    /// nft's word for the family.
+    var ip: String { family == .ipv4 ? "ip" : "ip6" }
+
+    var outlet: Outlet? {
+      if case .stateless(let outlet) = translation { outlet } else { nil }
+    }
+  }
+
+  package let device: String
+  /// At most one of each family.
+  package var paths: [Path]
+  package let end: End
+
+  package init(device: String, paths: [Path], end: End) {
+    self.device = device
+    self.paths = paths
+    self.end = end
+  }
+
+  /// How addresses are translated, for the log.
+  var summary: String {
+    paths.map { path in
+      path.outlet.map { "\(path.family) as \($0.address) past connection tracking" }
+        ?? "\(path.family) by connection tracking"
+    }.joined(separator: ", ")
+  }
+
+  /// Whether a client's source ports are confined to `Translation.statelessPorts`.
+  var isStateless: Bool { paths.contains { $0.outlet != nil } }
+
+  /// The table's name in the family `inet`.
+  package static func table(of device: String) -> String { "guise_\(device)" }
+
+  /// Text that deletes a table, and does nothing when there is none.
+  package static func removal(of table: String) -> String {
+    "add table inet \(table)\ndelete table inet \(table)\n"
+  }
+
+  /// Replaces the table as a whole, in one transaction.
+  package var text: String {
+    let table = Self.table(of: device)
+    return Self.removal(of: table)
+      + "table inet \(table) {\n"
+      + "  counter invalid {\n  }\n\n"
+      + (statelessChains + trackedChains).filter { !$0.rules.isEmpty }.map(\.text).joined(separator: "\n")
+      + "}\n"
+  }
+
+  private struct Chain {
+    let name: String
+    let hook: String
+    let rules: [String]
+
+    var text: String {
+      let lines = ["type \(hook); policy accept;"] + rules
+      return "  chain \(name) {\n" + lines.map { "    \($0)\n" }.joined() + "  }\n"
+    }
+  }
+
+  private var fromUs: String { "iifname \"\(device)\"" }
+  private var toOthers: String { "oifname != \"\(device)\"" }
+  private var fromOthers: String { "iifname != \"\(device)\"" }
+
+  // MARK: - Past connection tracking
+
+  private var statelessChains: [Chain] {
+    // A server's arrivals are taken before a client's, whose server might come from the same port.
+    let priority =
+      switch end {
+      case .client: "raw"
+      case .server: "raw - 1"
+      }
+    return [
+      Chain(
+        name: "arrivals", hook: "filter hook prerouting priority \(priority)",
+        rules: paths.flatMap { path in path.outlet.map { arrivals(path, $0) } ?? [] }),
+      Chain(
+        name: "departures", hook: "filter hook postrouting priority srcnat",
+        rules: paths.compactMap { path in
+          path.outlet.map { "\(toOthers) \(path.ip) saddr \(path.peer) \(path.ip) saddr set \($0.address)" }
+        }),
+    ]
+  }
+
+  private func arrivals(_ path: Path, _ outlet: Outlet) -> [String] {
+    let (ip, peer, own) = (path.ip, path.peer, outlet.address)
+    let take = "notrack \(ip) daddr set \(peer)"
+    switch end {
+    case .client(let remote):
+      let ports = Translation.statelessPorts
+      return [
+        "\(fromUs) \(ip) saddr \(peer) notrack",
+        "\(fromOthers) \(ip) saddr \(remote.address) \(ip) daddr \(own) tcp sport \(remote.port) "
+          + "tcp dport \(ports.lowerBound)-\(ports.upperBound) \(take)",
+        "\(fromOthers) \(ip) daddr \(own) \(Quote.tooBig(path.family)) "
+          + "\(Quote.destination(remote, path.family)) \(take)",
+      ]
+    case .server(_, let port):
+      // Programs on this host, and what its other gateways masquerade, are tracked (`trackedChains`).
+      let from = outlet.device.map { "iifname \"\($0)\"" } ?? fromOthers
+      return [
+        "\(fromUs) \(ip) saddr \(peer) \(ip) daddr != { \(path.pair.local), \(own) } notrack",
+        "\(from) \(ip) daddr \(own) tcp dport \(port) \(take)",
+        "\(from) \(ip) daddr \(own) \(Quote.tooBig(path.family)) "
+          + "\(Quote.source(Endpoint(own, port: port), path.family)) \(take)",
+      ]
+    }
+  }
+
+  // MARK: - By connection tracking
+
+  private var trackedChains: [Chain] {
+    let tracked = paths.filter { $0.outlet == nil }
+    let drop = "counter name \"invalid\" drop"
+    let untranslated = Chain(
+      name: "untranslated", hook: "filter hook postrouting priority srcnat + 10",
+      rules: tracked.map { "\(toOthers) \($0.ip) saddr \($0.peer) \(drop)" })
+
+    switch end {
+    case .client(let remote):
+      return [
+        Chain(
+          name: "postrouting", hook: "nat hook postrouting priority srcnat",
+          rules: tracked.map { "\(toOthers) \($0.ip) saddr \($0.peer) \(Self.masquerade($0.translation))" }),
+        untranslated,
+        Chain(
+          name: "input", hook: "filter hook input priority filter",
+          rules: tracked.map {
+            "\(fromOthers) \($0.ip) saddr \(remote.address) tcp sport \(remote.port) ct state invalid \(drop)"
+          }),
+      ]
+    case .server(let address, let port):
+      // Where a family is stateless, these are for what comes from this host itself.
+      return [
+        Chain(
+          name: "prerouting", hook: "nat hook prerouting priority dstnat",
+          rules: paths.map {
+            "\(fromOthers) \(Self.destination(address, $0)) tcp dport \(port) dnat \($0.ip) to \($0.peer)"
+          }),
+        // Programs on this host; what they send to a loopback address cannot leave through a device.
+        Chain(
+          name: "output", hook: "nat hook output priority -100",
+          rules: paths.map {
+            "\($0.ip) daddr != \($0.family == .ipv4 ? "127.0.0.0/8" : "::1") \(Self.destination(address, $0)) "
+              + "tcp dport \(port) dnat \($0.ip) to \($0.peer)"
+          }),
+        untranslated,
+        Chain(
+          name: "input", hook: "filter hook input priority filter",
+          rules: tracked.map {
+            "\(fromOthers) meta nfproto \($0.family.nfproto) tcp dport \(port) ct state invalid \(drop)"
+          }),
+      ]
+    }
+  }
+
+  private static func masquerade(_ translation: Translation) -> String {
+    guard case .tracked(let ports?) = translation else { return "masquerade" }
+    return "meta l4proto tcp masquerade to :\(ports.lowerBound)-\(ports.upperBound)"
+  }
+
+  private static func destination(_ address: Address?, _ path: Path) -> String {
+    address.map { "\(path.ip) daddr \($0)" } ?? "meta nfproto \(path.family.nfproto) fib daddr type local"
+  }
+
+  // MARK: - What ICMP errors quote
+
+  /// Matches on the packet that an ICMP error quotes, by bits from the start of the ICMP header: 8 bytes of
+  /// its own, then an IP header without options, then the ports (RFC 792, RFC 4443 §3.2).
+  private enum Quote {
+    /// The error that our TCP end wants to know of, about a TCP segment.
+    static func tooBig(_ family: AddressFamily) -> String {
+      family == .ipv4
+        ? "icmp type destination-unreachable icmp code frag-needed @th,136,8 6"
+        : "icmpv6 type packet-too-big @th,112,8 6"
+    }
+
+    static func source(_ endpoint: Endpoint, _ family: AddressFamily) -> String {
+      family == .ipv4
+        ? "@th,160,32 \(endpoint.address.hexadecimal) @th,224,16 \(endpoint.port)"
+        : "@th,128,128 \(endpoint.address.hexadecimal) @th,384,16 \(endpoint.port)"
+    }
+
+    static func destination(_ endpoint: Endpoint, _ family: AddressFamily) -> String {
+      family == .ipv4
+        ? "@th,192,32 \(endpoint.address.hexadecimal) @th,240,16 \(endpoint.port)"
+        : "@th,256,128 \(endpoint.address.hexadecimal) @th,400,16 \(endpoint.port)"
+    }
+  }
+}
+
+extension AddressFamily {
+  /// nft's word for it where a rule is about the family alone.
+  fileprivate var nfproto: String { self == .ipv4 ? "ipv4" : "ipv6" }
+}
+
+extension Address {
+  /// The address as one number in network order, `0xc0000201`.
+  fileprivate var hexadecimal: String {
+    "0x"
+      + bytes.map { byte in
+        let digits = String(byte, radix: 16)
+        return digits.count == 1 ? "0" + digits : digits
+      }.joined()
+  }
+}

@@ -1,0 +1,49 @@
+internal import DataPlane
+internal import Glibc
+
+/// The addresses that this host has now, as the kernel says without the help of ip(8).
+enum LocalAddresses {
+  /// The addresses that others can reach, with their devices: none of loopback, none that is valid on one
+  /// link only, none on `except`. Empty where the kernel refuses to tell (getifaddrs(3)).
+  static func reachable(_ family: AddressFamily, except: Set<String>) -> [Outlet] {
+    var list: UnsafeMutablePointer<ifaddrs>?
+    guard unsafe getifaddrs(&list) == 0 else { return [] }
+    defer { unsafe freeifaddrs(list) }
+    var found: [Outlet] = []
+    while let entry = unsafe list {
+      unsafe list = entry.pointee.ifa_next
+      let device = unsafe String(cString: entry.pointee.ifa_name)
+      guard unsafe entry.pointee.ifa_flags & UInt32(IFF_UP) != 0, !except.contains(device),
+        let address = unsafe address(entry.pointee.ifa_addr), address.family == family,
+        !address.isLoopback, !address.isLinkLocal
+      else { continue }
+      found.append(Outlet(device: device, address: address))
+    }
+    return found
+  }
+
+  /// Whether others can reach this host by `address`.
+  static func has(_ address: Address) -> Bool {
+    reachable(address.family, except: []).contains { $0.address == address }
+  }
+
+  /// The address that packets to `remote` leave with now; nil where there is no way.
+  static func source(to remote: Address) -> Address? {
+    guard
+      let socket = try? UDPSocket.connected(to: Endpoint(remote, port: 9), from: nil, offload: false)
+    else { return nil }
+    defer { close(socket) }
+    return try? UDPSocket.localEndpoint(of: socket).address
+  }
+
+  private static func address(_ name: UnsafeMutablePointer<sockaddr>?) -> Address? {
+    guard let name = unsafe name else { return nil }
+    let length: Int
+    switch unsafe Int32(name.pointee.sa_family) {
+    case AF_INET: length = MemoryLayout<sockaddr_in>.size
+    case AF_INET6: length = MemoryLayout<sockaddr_in6>.size
+    default: return nil
+    }
+    return unsafe SocketAddress.read(UnsafeRawPointer(name), length: length)?.address
+  }
+}

@@ -1,0 +1,43 @@
+/// What ends a flow from outside, and what only tries to (RFC 5961 §3, §4).
+///
+/// The other end's own sequence is known to whoever sees the flow, and to nobody else. A segment that claims
+/// an end without proving it is answered by a challenge, a pure ACK: an end that has really forgotten the flow
+/// answers that with a reset at exactly the number that we sent, which is proof.
+extension Flow {
+  /// Takes a segment with RST or SYN on a flow whose handshake is done.
+  mutating func receiveControl(_ segment: Segment, now: UInt64) -> Reaction {
+    guard segment.flags.contains(.rst) else {
+      // A SYN|ACK again: our ACK was lost. A SYN: the other end may have restarted.
+      return Reaction(effect: .none, reply: challenge(now: now))
+    }
+    switch credibility(of: segment) {
+    case .proven: return Reaction(effect: .close(.resetByPeer))
+    case .doubtful: return Reaction(effect: .drop(.resetNotCredible), reply: challenge(now: now))
+    case .none: return Reaction(effect: .drop(.resetNotCredible))
+    }
+  }
+
+  private enum Credibility {
+    case none
+    case doubtful
+    case proven
+  }
+
+  private func credibility(of reset: Segment) -> Credibility {
+    // It continues the other end's sequence, or answers our last pure ACK.
+    if reset.sequence == receiveNext || reset.sequence == acknowledged { return .proven }
+    let isNear = abs(reset.sequence - receiveNext) <= Limits.resetWindowBytes
+    let unanswered = sendNext - reset.acknowledgement
+    let answersUs = reset.flags.contains(.ack) && (0...Limits.resetWindowBytes).contains(unanswered)
+    // It answers a segment that we sent lately, by both of that segment's numbers.
+    if isNear, answersUs { return .proven }
+    return isNear || answersUs ? .doubtful : .none
+  }
+
+  /// At most one in a tenth of a second, so that nobody can make us send more than that.
+  private mutating func challenge(now: UInt64) -> SegmentHeader? {
+    guard now >= challengeAt else { return nil }
+    challengeAt = now &+ Limits.challengeIntervalNanoseconds
+    return control(.ack)
+  }
+}
