@@ -11,11 +11,9 @@ package struct GatewayConfiguration: Sendable {
   }
 
   package enum FirewallMode: String, Sendable, CaseIterable {
-    /// Rules are installed, and removed at the end: stateless where that is safe.
+    /// Rules are installed, and removed at the end: masquerade and DNAT.
     case auto
-    /// Rules by which the kernel tracks each flow.
-    case tracked = "conntrack"
-    /// Rules that pass connection tracking by.
+    /// The same, but rules that pass connection tracking by.
     case stateless
     /// The operator sees to masquerade or DNAT.
     case off

@@ -119,7 +119,7 @@ extension SetupError: CustomStringConvertible {
         + "port alone"
     case .statelessImpossible(let family, let reason):
       "'--firewall stateless' is impossible for \(family), since \(reason); '--firewall auto' tracks connections "
-        + "where it must"
+        + "and always works"
     case .remoteLoopback(let address):
       "'--remote' \(address) is a loopback address, which packets from a TUN device cannot reach: use the "
         + "address that the other end has on the network"

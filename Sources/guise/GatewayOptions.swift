@@ -58,10 +58,10 @@ struct GatewayOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       """
-      Rules of nftables while guise runs. auto: past connection tracking where that is safe. conntrack or \
-      stateless: always so. off: none, you translate addresses yourself.
+      Rules of nftables while guise runs. auto: masquerade and DNAT. stateless: past connection tracking, for one \
+      address. off: none, you translate addresses yourself.
       """,
-      valueName: "auto|conntrack|stateless|off"),
+      valueName: "auto|stateless|off"),
     transform: { try choice($0) })
   var firewall = GatewayConfiguration.FirewallMode.auto
 

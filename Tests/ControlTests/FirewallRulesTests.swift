@@ -64,16 +64,16 @@ import Testing
 
           chain arrivals {
             type filter hook prerouting priority raw; policy accept;
-            iifname "guise0" ip saddr 192.168.200.2 notrack
+            iifname "guise0" ip saddr 192.168.200.2 notrack accept
             iifname != "guise0" ip saddr 203.0.113.9 ip daddr 203.0.113.1 tcp sport 4567 tcp dport 1024-57343 \
-        notrack ip daddr set 192.168.200.2
+        notrack ip daddr set 192.168.200.2 accept
             iifname != "guise0" ip daddr 203.0.113.1 icmp type destination-unreachable icmp code frag-needed \
-        @th,136,8 6 @th,192,32 0xcb007109 @th,240,16 4567 notrack ip daddr set 192.168.200.2
+        @th,136,8 6 @th,192,32 0xcb007109 @th,240,16 4567 notrack ip daddr set 192.168.200.2 accept
           }
 
           chain departures {
             type filter hook postrouting priority srcnat; policy accept;
-            oifname != "guise0" ip saddr 192.168.200.2 ip saddr set 203.0.113.1
+            oifname != "guise0" ip saddr 192.168.200.2 ip saddr set 203.0.113.1 accept
           }
         }
 
@@ -139,13 +139,13 @@ import Testing
         """
           chain arrivals {
             type filter hook prerouting priority raw - 1; policy accept;
-            iifname "guise1" ip6 saddr fcc9::2 ip6 daddr != { fcc9::1, 2001:db8::1 } notrack
-            iifname "eth0" ip6 daddr 2001:db8::1 tcp dport 4567 notrack ip6 daddr set fcc9::2
+            iifname "guise1" ip6 saddr fcc9::2 ip6 daddr != { fcc9::1, 2001:db8::1 } notrack accept
+            iifname "eth0" ip6 daddr 2001:db8::1 tcp dport 4567 notrack ip6 daddr set fcc9::2 accept
             iifname "eth0" ip6 daddr 2001:db8::1 icmpv6 type packet-too-big @th,112,8 6 \
-        @th,128,128 0x20010db8000000000000000000000001 @th,384,16 4567 notrack ip6 daddr set fcc9::2
+        @th,128,128 0x20010db8000000000000000000000001 @th,384,16 4567 notrack ip6 daddr set fcc9::2 accept
           }
         """))
-    #expect(rules.contains("ip6 saddr fcc9::2 ip6 saddr set 2001:db8::1\n"))
+    #expect(rules.contains("ip6 saddr fcc9::2 ip6 saddr set 2001:db8::1 accept\n"))
     #expect(rules.contains("meta nfproto ipv6 fib daddr type local tcp dport 4567 dnat ip6 to fcc9::2"))
     #expect(!rules.contains("ip6 saddr fcc9::2 counter"))
     #expect(rules.contains("ip saddr 192.168.201.2 counter"))

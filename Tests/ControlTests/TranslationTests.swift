@@ -12,40 +12,33 @@ struct TranslationTests {
   private static let statelessServer =
     "ip daddr 203.0.113.1 tcp dport 4567 notrack ip daddr set 192.168.201.2"
 
-  @Test func aHostWithOneAddressNeedsNoTracking() throws {
+  @Test func withoutTrackingAClientMakesTheKernelTrackNothingAtAll() throws {
     let namespace = try NetworkNamespaceFixture("stateless")
-    let server = try GuiseProcess(namespace, Self.server + ["4567"])
-    #expect(server.waits(for: "ready:"))
-    #expect(
-      server.output.contains("IPv4 as 203.0.113.1 past connection tracking, IPv6 as 2001:db8::1 past"))
-    #expect(try namespace.ruleset.contains(Self.statelessServer))
-    #expect(server.status(after: SIGINT) == 0)
-
-    // A client alone makes the kernel track nothing at all.
-    let client = try GuiseProcess(namespace, Self.client + ["127.0.0.1:1234"])
+    let client = try GuiseProcess(namespace, Self.client + ["127.0.0.1:1234", "--firewall", "stateless"])
     #expect(client.waits(for: "ready:"))
+    #expect(client.output.contains("IPv4 as 203.0.113.1 past connection tracking"))
     #expect(try namespace.ruleset.contains(Self.statelessClient))
     #expect(try !namespace.ruleset.contains("ct state") && !namespace.ruleset.contains("type nat"))
     #expect(client.status(after: SIGINT) == 0)
     try namespace.expectUntouched()
   }
 
-  @Test func severalAddressesAreTrackedUnlessOneIsChosen() throws {
+  @Test func aServerAnswersFromOneAddress() throws {
     let namespace = try NetworkNamespaceFixture("several")
-    try namespace.ip(["address", "add", "203.0.113.2/24", "dev", "gcv0"])
-    let all = try GuiseProcess(namespace, Self.server + ["4567", "-4", "--log-level", "debug"])
-    #expect(all.waits(for: "ready:"))
-    #expect(all.output.contains("answers could leave from several addresses (203.0.113.1, 203.0.113.2)"))
-    #expect(all.output.contains("IPv4 by connection tracking"))
-    #expect(try namespace.ruleset.contains("tcp dport 4567 dnat ip to 192.168.201.2"))
-    #expect(all.status(after: SIGINT) == 0)
+    let stateless = ["--firewall", "stateless"]
+    let both = try GuiseProcess(namespace, Self.server + ["4567"] + stateless)
+    #expect(both.waits(for: "ready:"))
+    #expect(both.output.contains("IPv4 as 203.0.113.1 past connection tracking, IPv6 as 2001:db8::1 past"))
+    #expect(try namespace.ruleset.contains(Self.statelessServer))
+    #expect(both.status(after: SIGINT) == 0)
 
-    let refused = try GuiseProcess(namespace, Self.server + ["4567", "-4", "--firewall", "stateless"])
+    try namespace.ip(["address", "add", "203.0.113.2/24", "dev", "gcv0"])
+    let refused = try GuiseProcess(namespace, Self.server + ["4567", "-4"] + stateless)
     #expect(refused.status() == 1)
     #expect(
-      refused.output.contains("'--firewall stateless' is impossible for IPv4, since answers could leave"))
+      refused.output.contains("answers could leave from several addresses (203.0.113.1, 203.0.113.2)"))
 
-    let one = try GuiseProcess(namespace, Self.server + ["203.0.113.1:4567"])
+    let one = try GuiseProcess(namespace, Self.server + ["203.0.113.1:4567"] + stateless)
     #expect(one.waits(for: "ready: TCP 203.0.113.1:4567 -> UDP 127.0.0.1:5678"))
     #expect(try namespace.ruleset.contains(Self.statelessServer))
     #expect(one.status(after: SIGINT) == 0)
@@ -56,50 +49,36 @@ struct TranslationTests {
     try namespace.expectUntouched()
   }
 
-  @Test func asAskedForOnTheCommandLine() throws {
-    let namespace = try NetworkNamespaceFixture("asked")
-    let client = try GuiseProcess(namespace, Self.client + ["127.0.0.1:1234", "--firewall", "conntrack"])
-    #expect(client.waits(for: "IPv4 by connection tracking"))
-    #expect(client.waits(for: "ready:"))
-    #expect(try namespace.ruleset.contains("ip saddr 192.168.200.2 masquerade"))
-    #expect(client.status(after: SIGINT) == 0)
+  @Test func oneAddressMayBeServedByTrackingToo() throws {
+    let namespace = try NetworkNamespaceFixture("one")
+    let server = try GuiseProcess(namespace, Self.server + ["203.0.113.1:4567"])
+    #expect(server.waits(for: "ready: TCP 203.0.113.1:4567"))
+    #expect(server.output.contains("IPv4 by connection tracking") && !server.output.contains("IPv6"))
+    #expect(try namespace.ruleset.contains("ip daddr 203.0.113.1 tcp dport 4567 dnat ip to 192.168.201.2"))
+    #expect(server.status(after: SIGINT) == 0)
     try namespace.expectUntouched()
   }
 
   @Test func aFurtherClientOfTheSameServerGetsPortsOfItsOwn() throws {
     let namespace = try NetworkNamespaceFixture("further")
-    let first = try GuiseProcess(namespace, Self.client + ["127.0.0.1:1234"])
+    let first = try GuiseProcess(namespace, Self.client + ["127.0.0.1:1234", "--firewall", "stateless"])
     #expect(first.waits(for: "ready:"))
     let further = try GuiseProcess(namespace, Self.client + ["127.0.0.1:1235"])
     #expect(further.waits(for: "ready:"))
     #expect(try namespace.ruleset.contains("masquerade to :57344-65535"))
     let refused = try GuiseProcess(namespace, Self.client + ["127.0.0.1:1236", "--firewall", "stateless"])
     #expect(refused.status() == 1)
-    #expect(refused.output.contains("guise0 on this host goes to 203.0.113.9:4567 already"))
+    #expect(refused.output.contains("goes to 203.0.113.9:4567 already"))
     #expect(further.status(after: SIGINT) == 0)
     #expect(first.status(after: SIGINT) == 0)
     try namespace.expectUntouched()
   }
 
-  @Test func aForwardChainThatDropsMayAcceptByTheStateOfConnections() throws {
-    let namespace = try NetworkNamespaceFixture("dropping")
-    let hook = "{ type filter hook forward priority filter; policy drop; }"
-    for command in [
-      "add table inet mine", "add chain inet mine forward \(hook)",
-      "add rule inet mine forward ct state established accept",
-    ] { _ = try namespace.run(["nft", command]) }
-    let client = try GuiseProcess(namespace, Self.client + ["127.0.0.1:1234"])
-    #expect(client.waits(for: "IPv4 by connection tracking"))
-    #expect(client.waits(for: "ready:"))
-    #expect(client.status(after: SIGINT) == 0)
-    _ = try namespace.run(["nft", "delete table inet mine"])
-    try namespace.expectUntouched()
-  }
-
   @Test func rulesFollowTheHostsAddress() throws {
     let namespace = try NetworkNamespaceFixture("moving")
-    let client = try GuiseProcess(namespace, Self.client + ["127.0.0.1:1234"])
-    let server = try GuiseProcess(namespace, Self.server + ["4567", "-4"])
+    let stateless = ["--firewall", "stateless"]
+    let client = try GuiseProcess(namespace, Self.client + ["127.0.0.1:1234"] + stateless)
+    let server = try GuiseProcess(namespace, Self.server + ["4567", "-4"] + stateless)
     #expect(client.waits(for: "ready:") && server.waits(for: "ready:"))
 
     // For a moment there is no address, which changes nothing.
@@ -112,10 +91,6 @@ struct TranslationTests {
     }
     #expect(try namespace.ruleset.contains("ip saddr 192.168.200.2 ip saddr set 203.0.113.5"))
     #expect(try namespace.ruleset.contains("ip daddr 203.0.113.5 tcp dport 4567 notrack"))
-
-    // A second one makes it a question of which to answer from.
-    try namespace.ip(["address", "add", "203.0.113.6/24", "dev", "gcv0"])
-    #expect(server.waits(for: "addresses have changed: IPv4 by connection tracking"))
     #expect(client.status(after: SIGINT) == 0)
     #expect(server.status(after: SIGINT) == 0)
     try namespace.expectUntouched()

@@ -35,12 +35,15 @@ extension EndToEnd {
       }
     }
 
-    @Test("Two clients on one host go to the same server, and a program beside the server does too")
-    func sameServer() async throws {
+    @Test(
+      "Two clients on one host go to the same server, and a client beside the server does too",
+      arguments: ["auto", "stateless"])
+    func sameServer(firewall: String) async throws {
       try await Topology.pair { net in
-        let server = try await startServer(port: 4567, service: 5000, in: net.server)
+        let firewall = ["--firewall", firewall]
+        let server = try await startServer(port: 4567, service: 5000, in: net.server, firewall)
         let clients = [
-          try await startClient(port: 1234, to: "10.66.1.2:4567", in: net.client),
+          try await startClient(port: 1234, to: "10.66.1.2:4567", in: net.client, firewall),
           try await startClient(port: 1235, to: "10.66.1.2:4567", in: net.client),
           try await startClient(port: 1236, to: "10.66.1.2:4567", in: net.server),
         ]
@@ -74,12 +77,18 @@ extension EndToEnd {
       }
     }
 
-    private func startServer(port: Int, service: Int, in host: Namespace) async throws -> Gateway {
-      try await Gateway.start(["server", "--local", "\(port)", "--remote", "127.0.0.1:\(service)"], in: host)
+    private func startServer(
+      port: Int, service: Int, in host: Namespace, _ options: [String] = []
+    ) async throws -> Gateway {
+      try await Gateway.start(
+        ["server", "--local", "\(port)", "--remote", "127.0.0.1:\(service)"] + options, in: host)
     }
 
-    private func startClient(port: Int, to server: String, in host: Namespace) async throws -> Gateway {
-      try await Gateway.start(["client", "--local", "127.0.0.1:\(port)", "--remote", server], in: host)
+    private func startClient(
+      port: Int, to server: String, in host: Namespace, _ options: [String] = []
+    ) async throws -> Gateway {
+      try await Gateway.start(
+        ["client", "--local", "127.0.0.1:\(port)", "--remote", server] + options, in: host)
     }
   }
 }

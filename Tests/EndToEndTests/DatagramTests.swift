@@ -62,10 +62,11 @@ extension EndToEnd {
 
     @Test(
       "Forged and broken packets do not disturb a live flow, and none reaches an application",
-      arguments: Variant.engines)
-    func forged(_ variant: Variant) async throws {
+      arguments: Variant.engines, ["auto", "stateless"])
+    func forged(_ variant: Variant, firewall: String) async throws {
       try await Topology.routed(nat: false) { net in
-        let tunnel = try await Tunnel.up(on: net, variant)
+        let firewall = ["--firewall", firewall]
+        let tunnel = try await Tunnel.up(on: net, variant, clientOptions: firewall, serverOptions: firewall)
         let router = try #require(net.router)
         let tap = try Tap(in: router)
         let (application, service) = (try tunnel.application(), try tunnel.listener())

@@ -6,14 +6,18 @@ extension EndToEnd {
   struct PathMTU {
     @Test(
       "A client learns of a narrow link behind a router, says what fits, and what fits arrives",
-      arguments: [(Tunnel.Transport.ipv4, false, 1360), (.ipv4, true, 1360), (.ipv6, false, 1340)],
-      Variant.all)
-    func narrowUp(_ path: (Tunnel.Transport, Bool, Int), _ variant: Variant) async throws {
-      let (transport, nat, limit) = path
+      arguments: [
+        (Tunnel.Transport.ipv4, false, 1360, "auto"), (.ipv4, true, 1360, "auto"),
+        (.ipv6, false, 1340, "auto"),
+        (.ipv4, true, 1360, "stateless"), (.ipv6, false, 1340, "stateless"),
+      ], Variant.all)
+    func narrowUp(_ path: (Tunnel.Transport, Bool, Int, String), _ variant: Variant) async throws {
+      let (transport, nat, limit, firewall) = path
       try await Topology.routed(nat: nat) { net in
         try #require(net.router).ip("link", "set", "outside", "mtu", "1400")
         try net.server.ip("link", "set", "eth0", "mtu", "1400")
-        let tunnel = try await Tunnel.up(on: net, variant, over: transport)
+        let tunnel = try await Tunnel.up(
+          on: net, variant, over: transport, clientOptions: ["--firewall", firewall])
         let (application, service) = (try tunnel.application(), try tunnel.listener())
         try application.send([1])
         let source = try await service.next().source
@@ -40,12 +44,19 @@ extension EndToEnd {
 
     @Test(
       "A server learns of a narrow link on the way back, behind its own address translation",
-      arguments: [(Tunnel.Transport.ipv4, false, 1240), (.ipv4, true, 1240), (.ipv6, false, 1220)])
-    func narrowDown(_ transport: Tunnel.Transport, _ nat: Bool, _ limit: Int) async throws {
+      arguments: [
+        (Tunnel.Transport.ipv4, false, 1240, "auto"), (.ipv4, true, 1240, "auto"),
+        (.ipv6, false, 1220, "auto"),
+        (.ipv4, true, 1240, "stateless"), (.ipv6, false, 1220, "stateless"),
+      ])
+    func narrowDown(
+      _ transport: Tunnel.Transport, _ nat: Bool, _ limit: Int, _ firewall: String
+    ) async throws {
       try await Topology.routed(nat: nat) { net in
         try #require(net.router).ip("link", "set", "inside", "mtu", "1280")
         try net.client.ip("link", "set", "eth0", "mtu", "1280")
-        let tunnel = try await Tunnel.up(on: net, Variant.all.last!, over: transport)
+        let tunnel = try await Tunnel.up(
+          on: net, Variant.all.last!, over: transport, serverOptions: ["--firewall", firewall])
         let (application, service) = (try tunnel.application(), try tunnel.listener())
         try application.send([1])
         let source = try await service.next().source

@@ -111,19 +111,21 @@ package struct FirewallRules: Equatable, Sendable {
       Chain(
         name: "departures", hook: "filter hook postrouting priority srcnat",
         rules: paths.compactMap { path in
-          path.outlet.map { "\(toOthers) \(path.ip) saddr \(path.peer) \(path.ip) saddr set \($0.address)" }
+          path.outlet.map {
+            "\(toOthers) \(path.ip) saddr \(path.peer) \(path.ip) saddr set \($0.address) accept"
+          }
         }),
     ]
   }
 
   private func arrivals(_ path: Path, _ outlet: Outlet) -> [String] {
     let (ip, peer, own) = (path.ip, path.peer, outlet.address)
-    let take = "notrack \(ip) daddr set \(peer)"
+    let take = "notrack \(ip) daddr set \(peer) accept"
     switch end {
     case .client(let remote):
       let ports = Translation.statelessPorts
       return [
-        "\(fromUs) \(ip) saddr \(peer) notrack",
+        "\(fromUs) \(ip) saddr \(peer) notrack accept",
         "\(fromOthers) \(ip) saddr \(remote.address) \(ip) daddr \(own) tcp sport \(remote.port) "
           + "tcp dport \(ports.lowerBound)-\(ports.upperBound) \(take)",
         "\(fromOthers) \(ip) daddr \(own) \(Quote.tooBig(path.family)) "
@@ -133,7 +135,7 @@ package struct FirewallRules: Equatable, Sendable {
       // Programs on this host, and what its other gateways masquerade, are tracked (`trackedChains`).
       let from = outlet.device.map { "iifname \"\($0)\"" } ?? fromOthers
       return [
-        "\(fromUs) \(ip) saddr \(peer) \(ip) daddr != { \(path.pair.local), \(own) } notrack",
+        "\(fromUs) \(ip) saddr \(peer) \(ip) daddr != { \(path.pair.local), \(own) } notrack accept",
         "\(from) \(ip) daddr \(own) tcp dport \(port) \(take)",
         "\(from) \(ip) daddr \(own) \(Quote.tooBig(path.family)) "
           + "\(Quote.source(Endpoint(own, port: port), path.family)) \(take)",

@@ -9,7 +9,7 @@ package enum Translation: Equatable, Sendable {
   case stateless(Outlet)
 
   /// The TCP source ports of a client that is not tracked: what comes from its server to one of them is its
-  /// own. The rest is for further clients of the same server on the same host, which are tracked.
+  /// own. Further clients of the same server on the same host are tracked, and mapped to the rest.
   package static let statelessPorts: ClosedRange<UInt16> = 1_024...57_343
   static let furtherPorts: ClosedRange<UInt16> = 57_344...65_535
 }

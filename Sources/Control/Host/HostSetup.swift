@@ -45,8 +45,7 @@ struct HostSetup: ~Copyable {
     let device = try makeDevice(preflight)
     let choice = TranslationChoice(
       mode: configuration.firewall, listen: configuration.listen, remote: preflight.remote,
-      neighbours: state?.liveInstances(besides: nil),
-      droppingChains: configuration.firewall == .off ? [] : (try? Firewall.droppingForwardChains()) ?? [])
+      neighbours: state?.liveInstances(besides: nil) ?? [])
     var setup = HostSetup(device: device, pairs: pairs, log: log, state: state, choice: choice)
     do throws(SetupError) {
       try setup.bringUp(preflight)
@@ -124,7 +123,7 @@ struct HostSetup: ~Copyable {
 
   private mutating func bringUp(_ preflight: Preflight) throws(SetupError) {
     let planned = choice.mode == .off ? nil : try plannedRules()
-    claim(planned.map { FirewallRules.table(of: $0.device) }, preflight)
+    claim(planned, preflight)
 
     let disableIPv6 = "net/ipv6/conf/\(device.name)/disable_ipv6"
     if preflight.families.contains(.ipv6), sysctl.read(disableIPv6) == "1" {
@@ -140,11 +139,13 @@ struct HostSetup: ~Copyable {
   }
 
   /// Records first, changes then: whoever cleans up must know of everything that may have happened.
-  private mutating func claim(_ table: String?, _ preflight: Preflight) {
+  private mutating func claim(_ rules: FirewallRules?, _ preflight: Preflight) {
     guard let state else { return }
     let record = InstanceRecord(
-      namespace: state.namespace.identity, processID: getpid(), device: device.name, firewallTable: table,
-      remote: preflight.configuration.role == .client ? "\(preflight.remote)" : nil)
+      namespace: state.namespace.identity, processID: getpid(), device: device.name,
+      firewallTable: rules.map { FirewallRules.table(of: $0.device) },
+      remote: preflight.configuration.role == .client ? "\(preflight.remote)" : nil,
+      isStateless: rules?.isStateless)
     do throws(LockedFile.Failure) {
       instance = try state.claim(record)
     } catch {
@@ -171,8 +172,7 @@ struct HostSetup: ~Copyable {
   private func plannedRules() throws(SetupError) -> FirewallRules {
     var paths: [FirewallRules.Path] = []
     for pair in pairs {
-      let (translation, obstacle) = try choice.translation(pair.peer.family, device: device.name)
-      if let obstacle { log.debug("\(pair.peer.family) goes by connection tracking, since \(obstacle)") }
+      let translation = try choice.translation(pair.peer.family, device: device.name)
       paths.append(FirewallRules.Path(pair: pair, translation: translation))
     }
     let end: FirewallRules.End =
@@ -204,7 +204,7 @@ struct HostSetup: ~Copyable {
   }
 
   private func warnAboutForwardChains() {
-    for chain in choice.droppingChains {
+    for chain in (try? Firewall.droppingForwardChains()) ?? [] {
       let remedy = "let it accept what comes from and goes to \(device.name), or nothing will pass"
       log.warning("the chain '\(chain)' drops forwarded packets that no rule of its accepts: \(remedy)")
     }

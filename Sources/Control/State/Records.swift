@@ -8,6 +8,8 @@ struct InstanceRecord: Codable, Equatable, Sendable {
   var firewallTable: String?
   /// A client's server, as `ADDRESS:PORT`.
   var remote: String?
+  /// Whether its packets pass connection tracking by.
+  var isStateless: Bool?
 }
 
 /// What all instances of one network namespace together changed, and the last of them puts back.
