@@ -15,6 +15,7 @@ let package = Package(
   products: [
     .executable(name: "guise", targets: ["guise"]),
     .executable(name: "guise-load", targets: ["guise-load"]),
+    .executable(name: "guise-uring", targets: ["guise-uring"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -55,6 +56,15 @@ let package = Package(
       ],
       swiftSettings: settings),
 
+    // The experiments behind docs/decisions/: ways to ask io_uring for the same thing, against each other.
+    .executableTarget(
+      name: "guise-uring",
+      dependencies: [
+        "CLiburing", "Control", "DataPlane", "LoadModel",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: settings),
+
     .testTarget(
       name: "DataPlaneTests", dependencies: ["DataPlane", "CLiburing"],
       resources: [.copy("Vectors")], swiftSettings: settings),
@@ -63,6 +73,7 @@ let package = Package(
       dependencies: ["Control", "DataPlane", .product(name: "Logging", package: "swift-log")],
       swiftSettings: settings),
     .testTarget(name: "LoadTests", dependencies: ["LoadModel", "guise-load"], swiftSettings: settings),
+    .testTarget(name: "UringTests", dependencies: ["guise-uring"], swiftSettings: settings),
     .testTarget(name: "EndToEndTests", swiftSettings: settings),
   ],
   swiftLanguageModes: [.v6]

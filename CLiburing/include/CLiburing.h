@@ -7,6 +7,7 @@
 #include <liburing.h>
 
 #include "epoll.h"
+#include "experiments.h"
 #include "network.h"
 #include "thread.h"
 #include "tun.h"

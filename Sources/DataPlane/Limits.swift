@@ -1,18 +1,18 @@
 /// Every bound of the data plane, with the arithmetic that gave it.
-enum Limits {
+package enum Limits {
   // Packets.
 
   /// Largest IP packet: the 16-bit total length of RFC 791.
   static let packetLengthMax = 65_535
   /// Room in front of every received datagram: `io_uring_recvmsg_out` (16), name (32), control (64).
   /// The vnet, IP and TCP header, 76 bytes at most, are later written over its end.
-  static let headroom = 112
-  static let nameRoom = 32
-  static let controlRoom = headroom - 16 - nameRoom
+  package static let headroom = 112
+  package static let nameRoom = 32
+  package static let controlRoom = headroom - 16 - nameRoom
   /// Distance between receive buffers. More than headroom + 65 507 bytes of the largest datagram and more
   /// than 12 + 65 535 of the largest packet; 24 cache lines beyond 64 KiB, so that the fronts of the
   /// buffers, which is all that small datagrams touch, spread over the cache's sets.
-  static let bufferStride = 65_536 + 1_536
+  package static let bufferStride = 65_536 + 1_536
 
   // Trains.
 

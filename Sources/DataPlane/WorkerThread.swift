@@ -3,9 +3,9 @@ internal import Glibc
 internal import Synchronization
 
 /// A POSIX thread that reports once whether it could start its work.
-final class WorkerThread: Sendable {
+package final class WorkerThread: Sendable {
   /// The work, told how to report. Reporting is over when it returns.
-  typealias Body = @Sendable (_ ready: (KernelError?) -> Void) -> Void
+  package typealias Body = @Sendable (_ ready: (KernelError?) -> Void) -> Void
 
   @safe
   private final class Start: @unchecked Sendable {
@@ -32,7 +32,7 @@ final class WorkerThread: Sendable {
   private let thread: pthread_t
 
   /// Throws EAGAIN when the system has no room for a thread (pthread_create(3)).
-  init(named name: String, _ body: @escaping Body) throws(KernelError) {
+  package init(named name: String, _ body: @escaping Body) throws(KernelError) {
     start = Start(name: name, body: body)
     var thread = pthread_t()
     let argument = unsafe Unmanaged.passRetained(start)
@@ -56,10 +56,10 @@ final class WorkerThread: Sendable {
   }
 
   /// Returns when the body has reported; throws what it reported.
-  func waitUntilReady() throws(KernelError) {
+  package func waitUntilReady() throws(KernelError) {
     while unsafe sem_wait(start.semaphore) != 0 {}
     if let error = start.outcome.withLock({ $0 }) { throw error }
   }
 
-  func join() { pthread_join(thread, nil) }
+  package func join() { pthread_join(thread, nil) }
 }

@@ -15,7 +15,7 @@ package enum HostTool: String, Sendable, CaseIterable {
 
   /// Runs the program and returns what it printed; anything but success throws.
   @discardableResult
-  func run(_ arguments: [String], input: String = "") throws(SetupError) -> String {
+  package func run(_ arguments: [String], input: String = "") throws(SetupError) -> String {
     let command = ([rawValue] + arguments).joined(separator: " ")
     guard let path = path() else { throw .toolMissing(self) }
     let outcome: ChildProcess.Outcome

@@ -3,7 +3,7 @@
 ///
 /// | 63...56 | 47...32    | 31...0 |
 /// | kind    | generation | index  |
-struct Token: Equatable, BitwiseCopyable {
+package struct Token: Equatable, BitwiseCopyable {
   enum Kind: UInt8 {
     /// Receiving datagrams: index is the flow, or `DatagramArrival.listener`.
     case receive = 1
@@ -18,7 +18,7 @@ struct Token: Equatable, BitwiseCopyable {
     case cancel
   }
 
-  let rawValue: UInt64
+  package let rawValue: UInt64
 
   init(rawValue: UInt64) { self.rawValue = rawValue }
 

@@ -1,11 +1,11 @@
 /// A conversation's four values, seen from our side. Names a TCP flow, and a UDP peer of the client.
-struct FlowKey: Hashable, Sendable, BitwiseCopyable {
+package struct FlowKey: Hashable, Sendable, BitwiseCopyable {
   var remote: Address
   var local: Address
   var remotePort: UInt16
   var localPort: UInt16
 
-  init(remote: Address, local: Address, remotePort: UInt16, localPort: UInt16) {
+  package init(remote: Address, local: Address, remotePort: UInt16, localPort: UInt16) {
     self.remote = remote
     self.local = local
     self.remotePort = remotePort

@@ -1,5 +1,5 @@
 /// Index of a buffer in its worker's pool.
-typealias BufferID = UInt16
+package typealias BufferID = UInt16
 
 /// A worker's packet memory: buffers of fixed size in four classes, each with a free list and a hold count.
 ///

@@ -3,12 +3,12 @@ internal import Glibc
 
 /// Anonymous memory that is zero and takes room only where it is touched (mmap(2)).
 @safe
-struct Region: ~Copyable {
-  let base: UnsafeMutableRawPointer
-  let byteCount: Int
+package struct Region: ~Copyable {
+  package let base: UnsafeMutableRawPointer
+  package let byteCount: Int
 
   /// Throws ENOMEM when the address space or the overcommit limit is used up.
-  init(byteCount: Int) throws(KernelError) {
+  package init(byteCount: Int) throws(KernelError) {
     let pages = (max(byteCount, 1) + 4095) & ~4095
     let memory = unsafe mmap(
       nil, pages, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
@@ -20,14 +20,14 @@ struct Region: ~Copyable {
   }
 
   /// `count` zeroed values.
-  static func array<T: BitwiseCopyable>(of type: T.Type, count: Int) throws(KernelError) -> Region {
+  package static func array<T: BitwiseCopyable>(of type: T.Type, count: Int) throws(KernelError) -> Region {
     try Region(byteCount: count * MemoryLayout<T>.stride)
   }
 
   deinit { unsafe munmap(base, byteCount) }
 
   /// The memory as values; the region stays its owner. All-zero bytes must be a valid `T`.
-  func bound<T: BitwiseCopyable>(to type: T.Type) -> UnsafeMutablePointer<T> {
+  package func bound<T: BitwiseCopyable>(to type: T.Type) -> UnsafeMutablePointer<T> {
     unsafe base.bindMemory(to: type, capacity: byteCount / MemoryLayout<T>.stride)
   }
 }

@@ -1,5 +1,5 @@
 /// The headers of a segment, or of a train of segments, about to be written in front of its payload.
-struct SegmentHeader: Equatable, Sendable, BitwiseCopyable {
+package struct SegmentHeader: Equatable, Sendable, BitwiseCopyable {
   /// Local: the packet's source.
   var key: FlowKey
   var sequence: SequenceNumber
@@ -8,6 +8,18 @@ struct SegmentHeader: Equatable, Sendable, BitwiseCopyable {
   var payloadLength: Int = 0
   /// Payload bytes of each segment of a train; 0 for a single segment.
   var segmentSize: Int = 0
+
+  package init(
+    key: FlowKey, sequence: SequenceNumber, acknowledgement: SequenceNumber, flags: TCPFlags,
+    payloadLength: Int = 0, segmentSize: Int = 0
+  ) {
+    self.key = key
+    self.sequence = sequence
+    self.acknowledgement = acknowledgement
+    self.flags = flags
+    self.payloadLength = payloadLength
+    self.segmentSize = segmentSize
+  }
 
   /// The most that `write` takes: vnet header, IPv6 header and a SYN's TCP header, in bytes.
   static let lengthMax = VirtioNetHeader.length + IPv6Header.length + TCPHeader.synLength
@@ -20,7 +32,7 @@ struct SegmentHeader: Equatable, Sendable, BitwiseCopyable {
 
   /// Bytes of vnet, IP and TCP header together.
   @inline(__always)
-  var length: Int {
+  package var length: Int {
     VirtioNetHeader.length &+ (key.isIPv4 ? IPv4Header.length : IPv6Header.length)
       &+ TCPHeader.length(for: flags)
   }
@@ -29,7 +41,7 @@ struct SegmentHeader: Equatable, Sendable, BitwiseCopyable {
   ///
   /// The TCP checksum field gets the pseudo-header's sum; kernel or NIC finish it.
   @inline(__always)
-  func write(into room: inout MutableRawSpan) {
+  package func write(into room: inout MutableRawSpan) {
     let isIPv4 = key.isIPv4
     let ipLength = isIPv4 ? IPv4Header.length : IPv6Header.length
     let tcpLength = TCPHeader.length(for: flags)

@@ -1,8 +1,8 @@
 /// A TCP sequence number: 32 bits that wrap (RFC 9293 §3.4).
-struct SequenceNumber: Equatable, Sendable, BitwiseCopyable {
+package struct SequenceNumber: Equatable, Sendable, BitwiseCopyable {
   var value: UInt32
 
-  init(_ value: UInt32) { self.value = value }
+  package init(_ value: UInt32) { self.value = value }
 
   /// The number `count` bytes further on.
   @inline(__always)

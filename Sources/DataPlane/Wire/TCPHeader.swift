@@ -1,12 +1,14 @@
 /// The control bits that matter here (RFC 9293 §3.1).
-struct TCPFlags: OptionSet, Hashable, Sendable, BitwiseCopyable {
-  let rawValue: UInt8
+package struct TCPFlags: OptionSet, Hashable, Sendable, BitwiseCopyable {
+  package let rawValue: UInt8
   static let fin = TCPFlags(rawValue: 0x01)
   static let syn = TCPFlags(rawValue: 0x02)
   static let rst = TCPFlags(rawValue: 0x04)
   static let psh = TCPFlags(rawValue: 0x08)
-  static let ack = TCPFlags(rawValue: 0x10)
+  package static let ack = TCPFlags(rawValue: 0x10)
   static let urg = TCPFlags(rawValue: 0x20)
+
+  package init(rawValue: UInt8) { self.rawValue = rawValue }
 }
 
 /// A TCP header (RFC 9293 §3.1).

@@ -1,4 +1,4 @@
-internal import CLiburing
+package import CLiburing
 internal import Glibc
 
 /// An io_uring that one thread submits to (io_uring(7)).
@@ -6,8 +6,8 @@ internal import Glibc
 /// `SINGLE_ISSUER | DEFER_TASKRUN`: completion work runs when the owner waits, never as an interruption.
 /// Must be made and used on one thread.
 @safe
-struct Ring: ~Copyable {
-  private let ring: UnsafeMutablePointer<io_uring>
+package struct Ring: ~Copyable {
+  package let ring: UnsafeMutablePointer<io_uring>
   private var head: UInt32 = 0
   private var ready: UInt32 = 0
 
@@ -15,13 +15,19 @@ struct Ring: ~Copyable {
   ///
   /// Throws EPERM where `kernel.io_uring_disabled` or a seccomp filter forbids it, EINVAL or ENOSYS on a
   /// kernel that is too old (6.1 knows both flags).
-  init(submissions: UInt32, completions: UInt32) throws(KernelError) {
-    let ring = UnsafeMutablePointer<io_uring>.allocate(capacity: 1)
-    unsafe ring.initialize(to: io_uring())
+  package init(submissions: UInt32, completions: UInt32) throws(KernelError) {
     var parameters = io_uring_params()
     parameters.flags =
       IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP
     parameters.cq_entries = completions
+    try self.init(submissions: submissions, parameters)
+  }
+
+  /// A ring set up as `parameters` says.
+  package init(submissions: UInt32, _ parameters: io_uring_params) throws(KernelError) {
+    let ring = UnsafeMutablePointer<io_uring>.allocate(capacity: 1)
+    unsafe ring.initialize(to: io_uring())
+    var parameters = parameters
     let result = unsafe io_uring_queue_init_params(submissions, ring, &parameters)
     guard result >= 0 else {
       unsafe ring.deallocate()
@@ -38,7 +44,7 @@ struct Ring: ~Copyable {
   }
 
   /// Throws ENOSYS when the kernel lacks an operation.
-  func require(_ operation: Int32, named name: String) throws(KernelError) {
+  package func require(_ operation: Int32, named name: String) throws(KernelError) {
     let supported = try KernelError.check("io_uring_register(PROBE)", unsafe guise_probe_op(ring, operation))
     guard supported == 1 else { throw KernelError("io_uring operation \(name)", errno: ENOSYS) }
   }
@@ -46,13 +52,13 @@ struct Ring: ~Copyable {
   // Registered files.
 
   /// Makes room for `count` descriptors; limited by RLIMIT_NOFILE.
-  func registerFiles(count: UInt32) throws(KernelError) {
+  package func registerFiles(count: UInt32) throws(KernelError) {
     try KernelError.check(
       "io_uring_register(FILES2) of \(count) slots", unsafe io_uring_register_files_sparse(ring, count))
   }
 
   /// Puts a descriptor into a slot, or empties it with -1. The ring keeps its own reference.
-  func setFile(_ descriptor: Int32, slot: Int) throws(KernelError) {
+  package func setFile(_ descriptor: Int32, slot: Int) throws(KernelError) {
     var descriptor = descriptor
     try KernelError.check(
       "io_uring_register(FILES_UPDATE)",
@@ -60,7 +66,7 @@ struct Ring: ~Copyable {
   }
 
   /// Registers memory of `entries` × 16 bytes as the provided-buffer ring of a group.
-  func registerBufferRing(_ memory: UnsafeMutableRawPointer, entries: UInt32, group: UInt16)
+  package func registerBufferRing(_ memory: UnsafeMutableRawPointer, entries: UInt32, group: UInt16)
     throws(KernelError)
   {
     var request = io_uring_buf_reg()
@@ -75,7 +81,7 @@ struct Ring: ~Copyable {
 
   /// An empty entry; submits what is queued first when the queue is full.
   @inline(__always)
-  func entry() -> UnsafeMutablePointer<io_uring_sqe> {
+  package func entry() -> UnsafeMutablePointer<io_uring_sqe> {
     if let entry = unsafe io_uring_get_sqe(ring) { return unsafe entry }
     return unsafe entryAfterSubmission()
   }
@@ -89,10 +95,10 @@ struct Ring: ~Copyable {
   }
 
   /// Submits what is queued without waiting.
-  func submit() { _ = unsafe io_uring_submit(ring) }
+  package func submit() { _ = unsafe io_uring_submit(ring) }
 
   /// Submits and waits for a completion, at most `timeout` nanoseconds (`UInt64.max`: for ever).
-  func submitAndWait(timeout: UInt64) throws(KernelError) {
+  package func submitAndWait(timeout: UInt64) throws(KernelError) {
     let result = unsafe guise_submit_and_wait(ring, timeout)
     switch -result {
     case Int32.min...0, ETIME, EINTR, EBUSY, EAGAIN: return
@@ -103,11 +109,11 @@ struct Ring: ~Copyable {
   // Completion.
 
   /// Completions that the kernel has posted and `nextCompletion` has not returned yet.
-  var readyCount: UInt32 { unsafe io_uring_cq_ready(ring) &- head }
+  package var readyCount: UInt32 { unsafe io_uring_cq_ready(ring) &- head }
 
   /// The next completion; nil when this batch is used up. The queue is advanced once a batch.
   @inline(__always)
-  mutating func nextCompletion() -> Completion? {
+  package mutating func nextCompletion() -> Completion? {
     if head == ready {
       unsafe io_uring_cq_advance(ring, head)
       head = 0
@@ -124,16 +130,16 @@ struct Ring: ~Copyable {
 }
 
 /// One completion queue entry.
-struct Completion: BitwiseCopyable {
-  var token: Token
+package struct Completion: BitwiseCopyable {
+  package var token: Token
   /// Bytes, or -errno.
-  var result: Int32
-  var flags: UInt32
+  package var result: Int32
+  package var flags: UInt32
 
   /// Whether a multishot request lives on.
-  var hasMore: Bool { flags & UInt32(IORING_CQE_F_MORE) != 0 }
+  package var hasMore: Bool { flags & UInt32(IORING_CQE_F_MORE) != 0 }
   /// The provided buffer that was used; nil when none was.
-  var buffer: BufferID? {
+  package var buffer: BufferID? {
     guard flags & UInt32(IORING_CQE_F_BUFFER) != 0 else { return nil }
     return BufferID(truncatingIfNeeded: flags &>> UInt32(IORING_CQE_BUFFER_SHIFT))
   }
