@@ -65,8 +65,8 @@ int guise_new_network(void) { return result_or_errno(unshare(CLONE_NEWNET)); }
 
 int guise_enter_network(int descriptor) { return result_or_errno(setns(descriptor, CLONE_NEWNET)); }
 
-int guise_link_set_gro(const char *name, int enabled) {
-  struct ethtool_value value = {.cmd = ETHTOOL_SGRO, .data = (uint32_t)enabled};
+static int set_offload(const char *name, uint32_t command, int enabled) {
+  struct ethtool_value value = {.cmd = command, .data = (uint32_t)enabled};
   struct ifreq request = {.ifr_data = (char *)&value};
   strncpy(request.ifr_name, name, IFNAMSIZ - 1);
   int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -76,6 +76,10 @@ int guise_link_set_gro(const char *name, int enabled) {
   close(fd);
   return result;
 }
+
+int guise_link_set_gro(const char *name, int enabled) { return set_offload(name, ETHTOOL_SGRO, enabled); }
+
+int guise_link_set_tso(const char *name, int enabled) { return set_offload(name, ETHTOOL_STSO, enabled); }
 
 static uint64_t read_clock(clockid_t clock) {
   struct timespec t;

@@ -60,8 +60,9 @@ int guise_register_napi(struct io_uring *ring, uint32_t microseconds);
 int guise_new_network(void);
 int guise_enter_network(int descriptor);
 
-/* Generic receive offload of an interface of the calling thread's namespace (ETHTOOL_SGRO). */
+/* Offloads of an interface of the calling thread's namespace (ETHTOOL_SGRO, ETHTOOL_STSO). */
 int guise_link_set_gro(const char *name, int enabled);
+int guise_link_set_tso(const char *name, int enabled);
 
 /* CPU time in nanoseconds: of the calling thread, and of the whole process with its kernel threads. */
 uint64_t guise_thread_cpu_time(void);

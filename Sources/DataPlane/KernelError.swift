@@ -20,14 +20,17 @@ package struct KernelError: Error, Equatable, Sendable, CustomStringConvertible 
 
   /// Returns `result`, or throws when it is a negative `errno` (the shim's and liburing's convention).
   @discardableResult
-  package static func check(_ operation: @autoclosure () -> String, _ result: Int32) throws(KernelError) -> Int32 {
+  package static func check(_ operation: @autoclosure () -> String, _ result: Int32) throws(KernelError)
+    -> Int32
+  {
     guard result >= 0 else { throw KernelError(operation(), errno: -result) }
     return result
   }
 
   /// Returns `result`, or throws `errno` when it is -1 (the C library's convention).
   @discardableResult
-  package static func checkErrno(_ operation: @autoclosure () -> String, _ result: Int32) throws(KernelError) -> Int32
+  package static func checkErrno(_ operation: @autoclosure () -> String, _ result: Int32) throws(KernelError)
+    -> Int32
   {
     guard result >= 0 else { throw KernelError(operation(), errno: Glibc.errno) }
     return result

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import CLiburing
 internal import Control
 internal import DataPlane
 internal import Glibc
@@ -52,7 +53,8 @@ struct GuiseUring: ParsableCommand {
   func validate() throws {
     for name in names where Experiments.named(name) == nil {
       throw ValidationError(
-        "There is no experiment '\(name)': choose from \(Experiments.all.map { $0.name }.joined(separator: ", ")).")
+        "There is no experiment '\(name)': choose from \(Experiments.all.map { $0.name }.joined(separator: ", "))."
+      )
     }
     guard rounds > 0, operations > 0 else {
       throw ValidationError("'--rounds' and '--operations' are at least 1.")
@@ -62,6 +64,8 @@ struct GuiseUring: ParsableCommand {
   func run() throws {
     guard geteuid() == 0 else { throw Failure("needs root, for network namespaces and TUN devices") }
     try UringProbe.run()
+    Processor.pin(to: .contender)
+    guise_make_timers_precise()
     let host = try TestHost()
     let chosen = names.isEmpty ? Experiments.all : names.compactMap { Experiments.named($0) }
     let text: TextStream = json ? .error : .output

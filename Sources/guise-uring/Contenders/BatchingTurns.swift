@@ -52,7 +52,8 @@ final class BatchingTurns: Contender {
     argument = try Region.array(of: guise_wait_argument.self, count: 1)
     timeout = try Region.array(of: __kernel_timespec.self, count: 1)
     unsafe timeout.bound(to: __kernel_timespec.self).pointee = __kernel_timespec(tv_sec: 1, tv_nsec: 0)
-    unsafe argument.bound(to: guise_wait_argument.self).pointee.timeout = UInt64(UInt(bitPattern: timeout.base))
+    unsafe argument.bound(to: guise_wait_argument.self).pointee.timeout = UInt64(
+      UInt(bitPattern: timeout.base))
     if case .minimum = waiting {
       guard unsafe ring.ring.pointee.features & UInt32(GUISE_FEAT_MIN_TIMEOUT) != 0 else {
         throw KernelError("IORING_FEAT_MIN_TIMEOUT (Linux 6.12)", errno: ENOSYS)
@@ -62,7 +63,6 @@ final class BatchingTurns: Contender {
     self.ring = ring
     written.reserveCapacity(Self.bufferCount)
     queued.reserveCapacity(Self.bufferCount)
-    guise_make_timers_precise()
     arm()
   }
 
@@ -78,6 +78,7 @@ final class BatchingTurns: Contender {
     var turns = 0
     var largest = 0
     var shortages = 0
+    var idleTurns = 0
     watch.start()
     while true {
       let before = arrived
@@ -102,7 +103,9 @@ final class BatchingTurns: Contender {
         write(buffer, length: Int(completion.result) - Limits.headroom)
       }
       largest = max(largest, arrived - before)
-      if isOver && arrived == before && written.isEmpty { break }
+      // A receive that had run dry is armed, has buffers and runs again two turns later.
+      idleTurns = isOver && arrived == before ? idleTurns + 1 : 0
+      if idleTurns == 4 { break }
     }
     watch.stop()
     source.join()
@@ -164,6 +167,7 @@ final class PacedSource {
   init(count: Int, spacingNanoseconds: UInt64, to endpoint: Endpoint, network: Int) throws {
     let state = state
     thread = try WorkerThread(named: "source") { ready in
+      Processor.pin(to: .peer)
       do {
         let messages = try MessageBatch(count: 1, length: Packet.headerLength + Packet.payloadLength)
         unsafe Packet.writeHeaders(before: messages.content + Packet.headerLength, parts: 1, network: network)

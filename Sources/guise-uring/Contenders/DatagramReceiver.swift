@@ -38,12 +38,14 @@ final class DatagramReceiver: Contender {
   private let ownMessages: Region
   private let ownVectors: Region
   private let isRead: Bool
+  private let bufferCount: Int
+  private var next = 0
   private var sum: UInt64 = 0
 
   /// `bufferCount`, a power of two, and `stride` are the provided ring's; with `isRead` every byte that came is
   /// looked at.
   init(
-    _ operation: Operation, _ load: Load, on host: TestHost, bufferCount: Int = 256,
+    _ operation: Operation, _ load: Load, on host: TestHost, bufferCount: Int = 64,
     stride: Int = Limits.bufferStride, isRead: Bool = false
   ) throws {
     let endpoint = Endpoint(TestHost.loopback, port: host.makePort())
@@ -56,24 +58,25 @@ final class DatagramReceiver: Contender {
         "setsockopt(UDP_SEGMENT)",
         unsafe setsockopt(sender, Int32(GUISE_SOL_UDP), Int32(GUISE_UDP_SEGMENT), &size, 4))
     }
-    let arrivals = load.batch * load.arrivalsPerMessage
+    precondition(bufferCount >= load.batch * load.arrivalsPerMessage)
     let ring = try Ring.owned()
     try ring.registerFiles(count: 1)
     try ring.setFile(receiver, slot: 0)
     provided = try ProvidedBuffers(ring, count: bufferCount, stride: stride)
     shape = try unsafe Region.array(of: msghdr.self, count: 1)
-    own = try Region(byteCount: arrivals * stride)
-    ownMessages = try unsafe Region.array(of: msghdr.self, count: arrivals)
-    ownVectors = try unsafe Region.array(of: iovec.self, count: arrivals)
+    own = try Region(byteCount: bufferCount * stride)
+    ownMessages = try unsafe Region.array(of: msghdr.self, count: bufferCount)
+    ownVectors = try unsafe Region.array(of: iovec.self, count: bufferCount)
     self.ring = ring
     self.operation = operation
     self.load = load
     self.stride = stride
     self.isRead = isRead
+    self.bufferCount = bufferCount
     unsafe shape.bound(to: msghdr.self).pointee.msg_namelen = UInt32(Limits.nameRoom)
     unsafe shape.bound(to: msghdr.self).pointee.msg_controllen = Limits.controlRoom
     switch operation {
-    case .recvmsgMultishot, .recvMultishot: arm()
+    case .recvmsgMultishot, .recvMultishot: arm(self.ring)
     case .recvmsg, .recv: break
     }
     self.ring.submit()
@@ -92,9 +95,9 @@ final class DatagramReceiver: Contender {
       watch.start()
       switch operation {
       case .recvmsgMultishot, .recvMultishot: break
-      case .recvmsg, .recv: for index in 0..<arrivals { queue(index) }
+      case .recvmsg, .recv: for _ in 0..<arrivals { queue() }
       }
-      try ring.awaitCompletions(arrivals) { try self.take($0) }
+      try ring.awaitCompletions(arrivals) { try self.take($0, $1) }
       provided.publish()
       watch.stop()
     }
@@ -102,7 +105,7 @@ final class DatagramReceiver: Contender {
   }
 
   /// Takes a message, gives its buffer back, arms what has ended; returns how many messages it was.
-  private func take(_ completion: Completion) throws -> Int {
+  private func take(_ completion: Completion, _ ring: borrowing Ring) throws -> Int {
     switch operation {
     case .recvmsgMultishot, .recvMultishot:
       if let buffer = completion.buffer {
@@ -114,7 +117,7 @@ final class DatagramReceiver: Contender {
       if !completion.hasMore {
         // Armed while there are no buffers, it would end at once.
         provided.publish()
-        arm()
+        arm(ring)
         if completion.result == -ENOBUFS { return 0 }
       }
     case .recvmsg, .recv: break
@@ -128,7 +131,7 @@ final class DatagramReceiver: Contender {
     for index in 0..<count / 8 { unsafe sum &+= words[index] }
   }
 
-  private func arm() {
+  private func arm(_ ring: borrowing Ring) {
     let entry = unsafe ring.entry()
     if case .recvmsgMultishot = operation {
       unsafe io_uring_prep_recvmsg_multishot(entry, 0, shape.bound(to: msghdr.self), 0)
@@ -140,7 +143,10 @@ final class DatagramReceiver: Contender {
     unsafe entry.pointee.flags |= guise_sqe_buffer_select | guise_sqe_fixed_file
   }
 
-  private func queue(_ index: Int) {
+  /// Receives into the next buffer of as many as a provided ring would have.
+  private func queue() {
+    let index = next
+    next = (next + 1) % bufferCount
     let entry = unsafe ring.entry()
     let base = unsafe own.base + index * stride
     if case .recv = operation {

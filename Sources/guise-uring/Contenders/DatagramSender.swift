@@ -28,7 +28,9 @@ final class DatagramSender: Contender {
   init(_ operation: Operation, parts: Int, to target: Target, on host: TestHost, batch: Int) throws {
     let port = host.makePort()
     let remote = Endpoint(target == .sink ? TestHost.sink : TestHost.far, port: port)
-    receiver = target == .sink ? nil : try host.inFarNetwork { try UDPSocket.bound(to: remote, reusePort: false, offload: true) }
+    receiver =
+      target == .sink
+      ? nil : try host.inFarNetwork { try UDPSocket.bound(to: remote, reusePort: false, offload: true) }
     discarded = try MessageBatch(count: 64, length: 0)
     socket = try UDPSocket.connected(to: remote, from: nil, offload: false)
     length = parts * Packet.payloadLength
@@ -84,7 +86,7 @@ final class DatagramSender: Contender {
       for _ in 0..<batch { queue() }
       if isZeroCopy {
         // A buffer is free again when the notification is there.
-        try ring.awaitCompletions(batch) { completion in
+        try ring.awaitCompletions(batch) { completion, _ in
           if completion.flags & UInt32(IORING_CQE_F_NOTIF) != 0 { return 1 }
           try KernelError.check("send", completion.result)
           return completion.hasMore ? 0 : 1

@@ -17,6 +17,8 @@ final class PacketWriter: Contender {
   enum Issuer { case owner, threadAwaited, threadSpunFor }
 
   private static let bufferCount = 256
+  /// How long a kernel thread that takes submissions spins before it sleeps.
+  private static let threadIdleMilliseconds: UInt32 = 10
 
   private var ring: Ring
   private let device: TunDevice
@@ -58,7 +60,8 @@ final class PacketWriter: Contender {
         unsafe vectors[index] = iovec(iov_base: payload, iov_len: length)
       }
     }
-    let ring = issuer == .owner ? try Ring.owned() : try Ring.polled(idleMilliseconds: 50)
+    let ring =
+      issuer == .owner ? try Ring.owned() : try Ring.polled(idleMilliseconds: Self.threadIdleMilliseconds)
     try ring.registerFiles(count: 1)
     try ring.setFile(device.queues[0], slot: 0)
     if operation == .writeFixed || operation == .writevFixed { try ring.registerBuffer(memory) }
@@ -88,7 +91,7 @@ final class PacketWriter: Contender {
         // Success posts nothing.
         if let failure = ring.nextCompletion() { throw KernelError("write to TUN", errno: -failure.result) }
       case .threadAwaited, .threadSpunFor:
-        try ring.awaitCompletions(batch, isSpinning: issuer == .threadSpunFor) { completion in
+        try ring.awaitCompletions(batch, isSpinning: issuer == .threadSpunFor) { completion, _ in
           try KernelError.check("write to TUN", completion.result)
           return 1
         }
@@ -96,6 +99,8 @@ final class PacketWriter: Contender {
       if intervalNanoseconds > 0 { guise_rest_until(guise_now() + intervalNanoseconds) }
     }
     watch.stop()
+    // The thread is not to spin on into the next contender's time.
+    if issuer != .owner { guise_rest_until(guise_now() + UInt64(Self.threadIdleMilliseconds) * 3_000_000) }
     return Outcome(operations: batches * batch)
   }
 

@@ -4,20 +4,29 @@ internal import Glibc
 
 /// Exchanges datagrams of 200 bytes over veth with an echo on another thread; an operation is a round trip.
 final class PingPong: Contender {
+  enum Link {
+    /// As it comes: the sender's call delivers up to the receiver's socket.
+    case plain
+    /// Received packets go through a NAPI queue, as a network card's do: GRO is on and the other end has no
+    /// TSO (`veth_skb_is_eligible_for_gro`).
+    case napi
+  }
+
   private static let length = 200
 
   private var ring: Ring
   private let socket: Int32
   private let echo: Echo
+  private let host: TestHost
   private let provided: ProvidedBuffers
   private let payload: Region
-  private let hasGRO: Bool
+  private let link: Link
 
   /// With `busyPollMicroseconds`, waits poll the network queue first (IORING_REGISTER_NAPI, Linux 6.9).
-  /// `hasGRO` lets veth deliver by NAPI, as a network card does.
-  init(busyPollMicroseconds: UInt32?, hasGRO: Bool, on host: TestHost) throws {
+  init(busyPollMicroseconds: UInt32?, over link: Link, on host: TestHost) throws {
     let far = Endpoint(TestHost.far, port: host.makePort())
-    self.hasGRO = hasGRO
+    self.link = link
+    self.host = host
     echo = try Echo(try host.inFarNetwork { try UDPSocket.bound(to: far, reusePort: false, offload: false) })
     socket = try UDPSocket.connected(to: far, from: nil, offload: false)
     payload = try Region(byteCount: Self.length)
@@ -39,9 +48,9 @@ final class PingPong: Contender {
   }
 
   func run(operations: Int, _ watch: inout Stopwatch) throws -> Outcome {
-    try KernelError.check("ioctl(ETHTOOL_SGRO)", unsafe guise_link_set_gro("near", hasGRO ? 1 : 0))
-    var idle = [Double]()
-    idle.reserveCapacity(operations)
+    try host.setNAPI(link == .napi)
+    var times = [Double]()
+    times.reserveCapacity(operations)
     watch.start()
     for _ in 0..<operations {
       let begin = guise_now()
@@ -62,13 +71,13 @@ final class PingPong: Contender {
           if !completion.hasMore, completion.token.rawValue == 0 { arm() }
         }
       }
-      idle.append(Double(guise_now() - begin))
+      times.append(Double(guise_now() - begin))
     }
     watch.stop()
     return Outcome(
       operations: operations,
       figures: [
-        Figure(name: "median round trip, us", value: (Spread(of: idle)?.median ?? 0) / 1e3),
+        Figure(name: "median round trip, us", value: (Spread(of: times)?.median ?? 0) / 1e3),
         Figure(name: "NAPI id", value: Double(napiID)),
       ])
   }
@@ -98,6 +107,7 @@ final class Echo {
   /// Owns the socket from now on.
   init(_ socket: Int32) throws {
     thread = try WorkerThread(named: "echo") { ready in
+      Processor.pin(to: .peer)
       ready(nil)
       defer { close(socket) }
       var bytes = [UInt8](repeating: 0, count: 2_048)

@@ -34,7 +34,8 @@ final class Waiter: Contender {
     switch limit {
     case .none: break
     case .argument:
-      unsafe argument.bound(to: guise_wait_argument.self).pointee.timeout = UInt64(UInt(bitPattern: timeout.base))
+      unsafe argument.bound(to: guise_wait_argument.self).pointee.timeout = UInt64(
+        UInt(bitPattern: timeout.base))
     case .registered:
       try KernelError.check(
         "io_uring_register(MEM_REGION) (Linux 6.13)",
@@ -43,7 +44,6 @@ final class Waiter: Contender {
       unsafe argument.bound(to: guise_registered_wait.self).pointee.flags = 1
     }
     try KernelError.check("io_uring_register(ENABLE_RINGS)", unsafe guise_enable_ring(ring.ring))
-    guise_make_timers_precise()
   }
 
   func run(operations: Int, _ watch: inout Stopwatch) throws -> Outcome {

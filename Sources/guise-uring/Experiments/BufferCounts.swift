@@ -8,10 +8,12 @@ enum BufferCounts: Experiment {
 
   static func run(_ bench: Bench) throws {
     let host = bench.host
-    func entries(_ load: DatagramReceiver.Load, stride: Int) -> [Bench.Entry] {
-      [16, 32, 64, 128, 256, 512, 1_024].map { count in
+    func entries(
+      _ load: DatagramReceiver.Load, counts: [Int], strides: [Int]
+    ) -> [Bench.Entry] {
+      counts.flatMap { count in strides.map { (count, $0) } }.map { count, stride in
         (
-          "\(count)",
+          "\(count), \(stride) apart",
           {
             try DatagramReceiver(
               .recvmsgMultishot, load, on: host, bufferCount: count, stride: stride, isRead: true)
@@ -22,12 +24,10 @@ enum BufferCounts: Experiment {
     let lone = DatagramReceiver.Load(batch: 8)
     let train = DatagramReceiver.Load(parts: 40, isMerged: true, batch: 8)
     try bench.compare(
-      "1400 bytes, buffers \(Limits.bufferStride) apart", per: "datagram",
-      entries(lone, stride: Limits.bufferStride))
+      "1400 bytes", per: "datagram",
+      entries(lone, counts: [16, 64, 256, 1_024], strides: [Limits.bufferStride, 65_536]))
     try bench.compare(
-      "1400 bytes, buffers 65536 apart", per: "datagram", entries(lone, stride: 65_536))
-    try bench.compare(
-      "trains of 40, buffers \(Limits.bufferStride) apart", per: "train", fraction: 8,
-      entries(train, stride: Limits.bufferStride))
+      "trains of 40", per: "train", fraction: 8,
+      entries(train, counts: [16, 32, 64, 128, 256, 512, 1_024], strides: [Limits.bufferStride]))
   }
 }

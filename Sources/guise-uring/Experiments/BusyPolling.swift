@@ -9,12 +9,12 @@ enum BusyPolling: Experiment {
     try bench.compare(
       "round trips of 200 bytes over veth", per: "round trip", fraction: 4, clock: .thread,
       [
-        ("plain", { try PingPong(busyPollMicroseconds: nil, hasGRO: false, on: host) }),
-        ("NAPI busy poll of 50 us", { try PingPong(busyPollMicroseconds: 50, hasGRO: false, on: host) }),
-        ("veth with GRO, plain", { try PingPong(busyPollMicroseconds: nil, hasGRO: true, on: host) }),
+        ("veth", { try PingPong(busyPollMicroseconds: nil, over: .plain, on: host) }),
+        ("veth, NAPI busy poll of 50 us", { try PingPong(busyPollMicroseconds: 50, over: .plain, on: host) }),
+        ("veth with NAPI", { try PingPong(busyPollMicroseconds: nil, over: .napi, on: host) }),
         (
-          "veth with GRO, NAPI busy poll of 50 us",
-          { try PingPong(busyPollMicroseconds: 50, hasGRO: true, on: host) }
+          "veth with NAPI, busy poll of 50 us",
+          { try PingPong(busyPollMicroseconds: 50, over: .napi, on: host) }
         ),
       ])
   }

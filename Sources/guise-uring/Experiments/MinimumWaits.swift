@@ -1,7 +1,8 @@
 /// Whether the kernel's own way to wait for a batch replaces a sleep between two calls.
 enum MinimumWaits: Experiment {
   static let name = "minimum-waits"
-  static let question = "a sleep between two calls against the kernel's minimum wait (IORING_FEAT_MIN_TIMEOUT)"
+  static let question =
+    "a sleep between two calls against the kernel's minimum wait (IORING_FEAT_MIN_TIMEOUT)"
   static let decision = "0016-minimum-waits.md"
 
   static func run(_ bench: Bench) throws {

@@ -20,7 +20,8 @@ enum ZeroCopySends: Experiment {
     try bench.compare(
       "1400 bytes, device frees them", per: "datagram", entries(parts: 1, to: .sink, batch: 16))
     try bench.compare(
-      "46 x 1400 bytes, device frees them", per: "train", fraction: 8, entries(parts: 46, to: .sink, batch: 8))
+      "46 x 1400 bytes, device frees them", per: "train", fraction: 8, entries(parts: 46, to: .sink, batch: 8)
+    )
     try bench.compare(
       "1400 bytes over veth", per: "datagram", entries(parts: 1, to: .peer, batch: 16))
     try bench.compare(

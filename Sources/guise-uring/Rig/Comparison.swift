@@ -54,7 +54,8 @@ struct Comparison: Codable {
       let missing = repeatElement(" ", count: widths.count - line.count)
       return "| " + (cells + missing).joined(separator: " | ") + " |"
     }
-    texts.insert("|" + widths.map { String(repeating: "-", count: $0 + 2) }.joined(separator: "|") + "|", at: 1)
+    texts.insert(
+      "|" + widths.map { String(repeating: "-", count: $0 + 2) }.joined(separator: "|") + "|", at: 1)
     return texts.joined(separator: "\n")
   }
 }

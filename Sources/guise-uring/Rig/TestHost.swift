@@ -61,6 +61,14 @@ final class TestHost {
     return (device, tunCount)
   }
 
+  /// Whether what comes in at `near` goes through a NAPI queue.
+  func setNAPI(_ isOn: Bool) throws {
+    try KernelError.check("ioctl(ETHTOOL_SGRO)", unsafe guise_link_set_gro("near", isOn ? 1 : 0))
+    try inFarNetwork {
+      _ = try KernelError.check("ioctl(ETHTOOL_STSO)", unsafe guise_link_set_tso("far", isOn ? 0 : 1))
+    }
+  }
+
   /// A port that nobody else here has.
   func makePort() -> UInt16 {
     portCount += 1
@@ -89,6 +97,7 @@ final class TestHost {
     let file = try KernelError.checkErrno("open(\(path))", unsafe open(path, O_WRONLY | O_CLOEXEC))
     defer { close(file) }
     let bytes = Array(text.utf8)
-    try KernelError.checkErrno("write(\(path))", Int32(clamping: unsafe Glibc.write(file, bytes, bytes.count)))
+    try KernelError.checkErrno(
+      "write(\(path))", Int32(clamping: unsafe Glibc.write(file, bytes, bytes.count)))
   }
 }
