@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build test demo bench flamegraph lint format clean
+.PHONY: help build test demo bench experiments flamegraph lint format clean
 
 # Archives found here win over shared libraries, so that the binaries need neither Swift nor liburing
 # where they run. (lld, because the default linker warns of a function in the Swift toolchain's own archives.)
@@ -37,6 +37,12 @@ bench: ## Measure against plain UDP and engine against engine (root, about 45 mi
 	@scripts/require.sh bench
 	@$(MAKE) --no-print-directory build
 	@$(python) bench/run.py $(if $(QUICK),--quick) $(BENCH_ARGS)
+
+experiments: ## Measure ways to use io_uring against each other (root, about 13 minutes; EXPERIMENT=... chooses one)
+	@scripts/require.sh experiments
+	@scripts/archives.sh $(archives)
+	$(release) --product guise-uring
+	@$(binaries)/guise-uring $(if $(EXPERIMENT),--experiment $(EXPERIMENT)) $(EXPERIMENT_ARGS)
 
 flamegraph: ## Draw flame graphs of both engines, client and server (root, CASE=... chooses the load)
 	@scripts/require.sh flamegraph

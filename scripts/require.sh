@@ -76,6 +76,11 @@ case $target in
     # Counts system calls.
     have_program perf || extras+=(linux-perf)
     ;;
+  experiments)
+    need_root
+    need_build
+    need_program ip iproute2
+    ;;
   flamegraph)
     need_root
     need_build
