@@ -38,7 +38,7 @@ bench: ## Measure against plain UDP and engine against engine (root, about 45 mi
 	@$(MAKE) --no-print-directory build
 	@$(python) bench/run.py $(if $(QUICK),--quick) $(BENCH_ARGS)
 
-experiments: ## Measure ways to use io_uring against each other (root, about 13 minutes; EXPERIMENT=... chooses one)
+experiments: ## Measure ways to use io_uring against each other (root, up to 12 minutes; EXPERIMENT=... chooses one)
 	@scripts/require.sh experiments
 	@scripts/archives.sh $(archives)
 	$(release) --product guise-uring
