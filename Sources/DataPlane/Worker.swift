@@ -25,8 +25,11 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
   /// Trains that this batch has opened, in order.
   var openUplinks: TrainList
   var openDownlinks: TrainList
-  /// Workers that were passed something in this turn.
+  /// Workers that were passed packets in this turn, and those whose buffers go home with it.
   var passedTo: WorkerSet
+  var returnedTo: WorkerSet
+  /// Packet buffers of ours that other workers have.
+  var lentCount: Int
   /// How often to wake.
   var moderation: Moderation
   /// CLOCK_MONOTONIC of this turn, nanoseconds.
@@ -69,6 +72,8 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
     self.openUplinks = openUplinks
     self.openDownlinks = openDownlinks
     passedTo = WorkerSet()
+    returnedTo = WorkerSet()
+    lentCount = 0
     moderation = Moderation(intervalMax: plan.moderationNanoseconds, now: now)
   }
 
@@ -92,6 +97,7 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
       case .woken: takeHandoffs()
       }
     }
+    if lentCount > 0 { takeHandoffs() }
     expireTimers()
     closeTrains()
     publishHandoffs()
