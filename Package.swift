@@ -15,6 +15,7 @@ let package = Package(
   products: [
     .executable(name: "guise", targets: ["guise"]),
     .executable(name: "guise-load", targets: ["guise-load"]),
+    .executable(name: "guise-handoff-bench", targets: ["guise-handoff-bench"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -52,6 +53,15 @@ let package = Package(
         "CLiburing", "LoadModel",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Histogram", package: "hdrhistogram-swift"),
+      ],
+      swiftSettings: settings),
+
+    // What a hand-off between two cores costs.
+    .executableTarget(
+      name: "guise-handoff-bench",
+      dependencies: [
+        "CLiburing", "DataPlane", "LoadModel",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: settings),
 
