@@ -23,6 +23,7 @@ package final class Gateway: Sendable {
   /// Takes the plan's descriptors over: they are closed when the gateway has stopped.
   package init(_ plan: GatewayPlan) throws(KernelError) {
     precondition((1...Limits.workerCountMax).contains(plan.workerCount))
+    precondition(GatewayPlan.connectionsRange.contains(plan.connections))
     precondition(plan.role == .server || plan.udpSockets.count == plan.workerCount)
     self.plan = plan
     switchboard = try Switchboard(workerCount: plan.workerCount)
@@ -157,7 +158,8 @@ extension WorkerPlan {
       moderationNanoseconds: UInt64(plan.moderationMicroseconds) * 1_000,
       segmentsPerTrainMax: plan.offload ? Limits.trainSegmentsMax : 1,
       datagramsPerTrainMax: plan.offload ? Limits.trainSegmentsMax : 1,
-      flowCountMax: min(perWorker, plan.flowCountMax), keyHash: KeyHash(seed: (random(), random())),
+      connectionCount: plan.connections, flowCountMax: min(perWorker, plan.flowCountMax),
+      keyHash: KeyHash(seed: (random(), random())),
       cookie: HandshakeCookie(key: (random(), random())))
   }
 }

@@ -52,6 +52,8 @@ enum Limits {
 
   // Flows.
 
+  /// TCP flows that one UDP source can be spread over.
+  static let connectionsMax = 64
   /// Datagrams and bytes that wait for one flow's handshake.
   static let pendingDatagramsPerFlow = 512
   static let pendingBytesPerFlow = 512 * 1024

@@ -34,6 +34,8 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
   var moderation: Moderation
   /// CLOCK_MONOTONIC of this turn, nanoseconds.
   var now: UInt64
+  /// Tells one turn from the next.
+  var turnNumber: UInt16
 
   init(
     index: Int, plan: WorkerPlan, engine: consuming E, handshakePacket: [UInt8], statistics: Statistics,
@@ -41,6 +43,7 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
   ) throws(KernelError) {
     Limits.assertRelations()
     now = engine.now
+    turnNumber = 0
     let payloadMax = max(plan.segmentBytesMax(isIPv4: true), handshakePacket.count)
     var buffers = try BufferPool(pendingPayloadMax: payloadMax)
     let trains = try TrainPool(capacity: Limits.trainCount)
@@ -88,6 +91,7 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
     try engine.turn(
       atMostEvery: moderation.interval(now), until: min(deadline, timers.nextDeadline()), &buffers, &trains)
     now = engine.now
+    turnNumber &+= 1
     statistics.add(.turns)
     while let arrival = engine.nextArrival(&buffers, &trains) {
       switch arrival {

@@ -18,10 +18,11 @@ final class SimulatedGateway {
 
   convenience init(
     _ role: Role, isIPv6: Bool = false, offload: Bool = true, flowCountMax: Int = 1_024, seed: UInt64 = 1,
-    handshakePacket: [UInt8] = [], mtu: Int = 1_500
+    handshakePacket: [UInt8] = [], mtu: Int = 1_500, connections: Int = 1
   ) throws {
-    let plan = Self.plan(
+    var plan = Self.plan(
       role, isIPv6: isIPv6, offload: offload, flowCountMax: flowCountMax, mtu: mtu, workers: 1)
+    plan.connections = connections
     try self.init(WorkerPlan(plan), seed: seed, handshakePacket: handshakePacket)
   }
 
@@ -118,9 +119,10 @@ final class SimulatedPair {
 
   init(
     _ faults: LinkFaults = LinkFaults(), seed: UInt64 = 1, isIPv6: Bool = false, clientOffload: Bool = true,
-    serverOffload: Bool = true, mtu: Int = 1_500
+    serverOffload: Bool = true, mtu: Int = 1_500, connections: Int = 1
   ) throws {
-    client = try SimulatedGateway(.client, isIPv6: isIPv6, offload: clientOffload, seed: seed, mtu: mtu)
+    client = try SimulatedGateway(
+      .client, isIPv6: isIPv6, offload: clientOffload, seed: seed, mtu: mtu, connections: connections)
     server = try SimulatedGateway(.server, isIPv6: isIPv6, offload: serverOffload, seed: seed, mtu: mtu)
     up = SimulatedLink(faults, seed: seed &* 2)
     down = SimulatedLink(faults, seed: seed &* 2 &+ 1)
