@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build test demo bench experiments flamegraph lint format clean
+.PHONY: help build test sanitize demo bench experiments handoff-bench flamegraph lint format clean
 
 # Archives found here win over shared libraries, so that the binaries need neither Swift nor liburing
 # where they run. (lld, because the default linker warns of a function in the Swift toolchain's own archives.)
@@ -12,8 +12,10 @@ binaries := .build/release
 # Debian's Python, which has Debian's matplotlib, even where another one comes first in PATH.
 python := $(firstword $(wildcard /usr/bin/python3) python3)
 
+sanitized := ^(DataPlaneTests|LoadTests)\.
+
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## Build guise and guise-load (release, no Swift needed to run them)
 	@scripts/require.sh build
@@ -27,6 +29,12 @@ test: ## Run all tests, in network namespaces of their own (root)
 	GUISE_BINARY=$(CURDIR)/$(binaries)/guise GUISE_LOAD_BINARY=$(CURDIR)/$(binaries)/guise-load \
 	  swift test --disable-xctest
 	$(python) -m unittest discover -s bench
+
+# Each sanitizer has a build of its own, since it is compiled into everything.
+sanitize: ## Run the tests of data plane and load generator under the thread and the address sanitizer
+	@scripts/require.sh sanitize
+	swift test --disable-xctest --sanitize=thread --scratch-path .build/thread --filter '$(sanitized)'
+	swift test --disable-xctest --sanitize=address --scratch-path .build/address --filter '$(sanitized)'
 
 demo: ## Show throughput and latency through guise, next to plain UDP (root, about a minute)
 	@scripts/require.sh demo
@@ -43,6 +51,12 @@ experiments: ## Measure ways to use io_uring against each other (root, up to 12 
 	@scripts/archives.sh $(archives)
 	$(release) --product guise-uring
 	@$(binaries)/guise-uring $(if $(EXPERIMENT),--experiment $(EXPERIMENT)) $(EXPERIMENT_ARGS)
+
+handoff-bench: ## Measure what passing packets between two cores costs (half a minute)
+	@scripts/require.sh build
+	@scripts/archives.sh $(archives)
+	$(release) --product guise-handoff-bench
+	@$(binaries)/guise-handoff-bench $(HANDOFF_BENCH_ARGS)
 
 flamegraph: ## Draw flame graphs of both engines, client and server (root, CASE=... chooses the load)
 	@scripts/require.sh flamegraph

@@ -16,6 +16,7 @@ let package = Package(
     .executable(name: "guise", targets: ["guise"]),
     .executable(name: "guise-load", targets: ["guise-load"]),
     .executable(name: "guise-uring", targets: ["guise-uring"]),
+    .executable(name: "guise-handoff-bench", targets: ["guise-handoff-bench"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -61,6 +62,15 @@ let package = Package(
       name: "guise-uring",
       dependencies: [
         "CLiburing", "Control", "DataPlane", "LoadModel",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: settings),
+
+    // What a hand-off between two cores costs.
+    .executableTarget(
+      name: "guise-handoff-bench",
+      dependencies: [
+        "CLiburing", "DataPlane", "LoadModel",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: settings),

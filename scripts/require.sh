@@ -53,6 +53,10 @@ need_python() {
 case $target in
   lint) need_swift ;;
   build) need_build ;;
+  sanitize)
+    need_root
+    need_build
+    ;;
   demo)
     need_root
     need_build

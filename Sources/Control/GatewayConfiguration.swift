@@ -41,6 +41,8 @@ package struct GatewayConfiguration: Sendable {
   package var idleTimeoutSeconds = 180
   /// Longest interval at which busy workers wake; 0 for as often as something comes.
   package var moderationMicroseconds = moderationDefault
+  /// Client: TCP flows for each UDP source.
+  package var connections = 1
   package var handshakePacketPath: String?
   package var firewall = FirewallMode.auto
   package var offload = OffloadMode.auto
@@ -65,6 +67,7 @@ package struct GatewayConfiguration: Sendable {
   package static let mtuRange = 576...65_535
   package static let workersRange = 1...TunDevice.queueCountMax
   package static let idleTimeoutRange = 1...604_800
+  package static let connectionsRange = GatewayPlan.connectionsRange
   package static let moderationRange = 0...10_000
 
   /// Whether the kernel would take `name` for a device and nft for a part of a table's name. One `%d`

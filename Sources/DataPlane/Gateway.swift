@@ -9,6 +9,8 @@ package final class Gateway: Sendable {
   private let counters: [Statistics]
   private let eventRings: [SPSCRing<FlowEvent>]
   private let isStopping = Atomic(false)
+  /// Workers that have begun their run and not ended it.
+  private let runningCount = Atomic(0)
   private let state = Mutex(State())
 
   private struct State {
@@ -21,6 +23,7 @@ package final class Gateway: Sendable {
   /// Takes the plan's descriptors over: they are closed when the gateway has stopped.
   package init(_ plan: GatewayPlan) throws(KernelError) {
     precondition((1...Limits.workerCountMax).contains(plan.workerCount))
+    precondition(GatewayPlan.connectionsRange.contains(plan.connections))
     precondition(plan.role == .server || plan.udpSockets.count == plan.workerCount)
     self.plan = plan
     switchboard = try Switchboard(workerCount: plan.workerCount)
@@ -96,7 +99,7 @@ package final class Gateway: Sendable {
   private func run(_ index: Int, _ workerPlan: WorkerPlan, _ ready: (KernelError?) -> Void) {
     let resources = EngineResources(
       tunQueue: plan.tunQueues[index], listener: plan.role == .client ? plan.udpSockets[index] : nil,
-      wakeDescriptor: switchboard.wakeDescriptor(of: index),
+      worker: index, switchboard: switchboard,
       service: plan.role == .server ? plan.remote : nil, offload: plan.offload,
       flowCountMax: workerPlan.flowCountMax)
     switch plan.engine {
@@ -113,18 +116,30 @@ package final class Gateway: Sendable {
     _ index: Int, _ workerPlan: WorkerPlan, _ ready: (KernelError?) -> Void,
     _ makeEngine: () throws(KernelError) -> E
   ) {
-    var isReady = false
     do throws(KernelError) {
       var worker = try Worker(
         index: index, plan: workerPlan, engine: makeEngine(), handshakePacket: plan.handshakePacket,
         statistics: counters[index], events: eventRings[index], switchboard: switchboard,
         random: UInt64.random(in: 0 ... .max))
-      isReady = true
+      runningCount.add(1, ordering: .relaxed)
       ready(nil)
-      try worker.run { isStopping.load(ordering: .relaxed) }
+      do throws(KernelError) {
+        try worker.run { isStopping.load(ordering: .relaxed) }
+      } catch {
+        state.withLock { if $0.failure == nil { $0.failure = error } }
+      }
+      runningCount.subtract(1, ordering: .releasing)
+      withExtendedLifetime(worker) { waitForOthers() }
     } catch {
-      if !isReady { return ready(error) }
-      state.withLock { if $0.failure == nil { $0.failure = error } }
+      ready(error)
+    }
+  }
+
+  /// Returns when no worker runs any more: until then, others may read packets in this one's memory and send
+  /// messages to its ring.
+  private func waitForOthers() {
+    while !isStopping.load(ordering: .acquiring) || runningCount.load(ordering: .acquiring) > 0 {
+      usleep(1_000)
     }
   }
 }
@@ -143,7 +158,8 @@ extension WorkerPlan {
       moderationNanoseconds: UInt64(plan.moderationMicroseconds) * 1_000,
       segmentsPerTrainMax: plan.offload ? Limits.trainSegmentsMax : 1,
       datagramsPerTrainMax: plan.offload ? Limits.trainSegmentsMax : 1,
-      flowCountMax: min(perWorker, plan.flowCountMax), keyHash: KeyHash(seed: (random(), random())),
+      connectionCount: plan.connections, flowCountMax: min(perWorker, plan.flowCountMax),
+      keyHash: KeyHash(seed: (random(), random())),
       cookie: HandshakeCookie(key: (random(), random())))
   }
 }

@@ -40,6 +40,9 @@ package struct GatewayPlan: Sendable {
   /// Longest interval of a busy worker's wake-ups, in microseconds; 0 for none (see `Moderation`).
   package var moderationMicroseconds = Self.moderationDefault
   package static let moderationDefault = Limits.moderationMicroseconds
+  /// Client: over how many TCP flows the datagrams of each UDP source are spread.
+  package var connections = 1
+  package static let connectionsRange = 1...Limits.connectionsMax
   /// The first data segment after each handshake; empty for none.
   package var handshakePacket: [UInt8] = []
   /// Whether the TUN device takes and gives super-packets (TUNSETOFFLOAD succeeded).

@@ -52,6 +52,8 @@ package enum Limits {
 
   // Flows.
 
+  /// TCP flows that one UDP source can be spread over.
+  static let connectionsMax = 64
   /// Datagrams and bytes that wait for one flow's handshake.
   static let pendingDatagramsPerFlow = 512
   static let pendingBytesPerFlow = 512 * 1024
@@ -98,6 +100,9 @@ package enum Limits {
 
   /// Entries of the ring between an ordered pair of workers.
   static let handoffRingCapacity = 1_024
+  /// Packet buffers that other workers may have at once. A worker goes on reading with the rest, whatever
+  /// the others do, so none waits for buffers to come home.
+  static let lentPacketsMax = packetBufferCount * 3 / 4
   static let workerCountMax = 256
 
   /// The relations between the bounds, checked when a worker starts.
@@ -108,8 +113,9 @@ package enum Limits {
     precondition(firstFlightBytes < 65_535)
     precondition(pendingDatagramsPerFlow <= pendingBufferCount)
     precondition(datagramBufferCount + packetBufferCount + pendingBufferCount + foreignBufferCount < 65_535)
-    // A worker's buffers come home through one ring, which must never be full.
-    precondition(handoffRingCapacity >= packetBufferCount)
+    // One ring carries packets of one worker and buffers that go home to the other: it is never full.
+    precondition(handoffRingCapacity >= 2 * lentPacketsMax)
+    precondition(lentPacketsMax < packetBufferCount)
     precondition(ackStepBytes < pureAckBytes)
   }
 }

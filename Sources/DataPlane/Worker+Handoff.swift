@@ -1,16 +1,19 @@
 /// What changes workers: packets that the kernel delivered to the wrong queue, and their buffers on the way
 /// home. Buffers travel by reference.
+///
+/// Packets wake whom they are passed to, once a batch. Buffers that come home wake nobody: their owner keeps
+/// some that it never lends, so it is never stuck for want of them, and looks for the others in each turn as
+/// long as any are away (docs/decisions/0020-handoff-wake-ups.md).
 extension Worker where E: ~Copyable {
   /// Passes a packet to the worker that owns its flow.
   mutating func handOver(_ arrival: PacketArrival, to owner: Int) {
+    guard lentCount < Limits.lentPacketsMax else { return drop(arrival, .handoffFull) }
     let item = Handoff(
       kind: .packet, buffer: arrival.buffer, length: UInt32(arrival.length),
       memory: unsafe UInt(bitPattern: buffers.base(arrival.buffer)))
-    guard switchboard.ring(from: index, to: owner).push(item) else {
-      buffers.release(arrival.buffer)
-      statistics.add(.segmentsIn)
-      return statistics.drop(.handoffFull)
-    }
+    let isPassed = switchboard.ring(from: index, to: owner).push(item)
+    precondition(isPassed, "the ring holds more than all buffers that can be away (Limits.assertRelations)")
+    lentCount += 1
     statistics.add(.handoffs)
     passedTo.insert(owner)
   }
@@ -21,7 +24,9 @@ extension Worker where E: ~Copyable {
       let ring = switchboard.ring(from: worker, to: index)
       while let item = ring.pop() {
         switch item.kind {
-        case .homecoming: buffers.release(item.buffer)
+        case .homecoming:
+          buffers.release(item.buffer)
+          lentCount -= 1
         case .packet: takeOver(item, from: worker)
         }
       }
@@ -40,14 +45,15 @@ extension Worker where E: ~Copyable {
     process(PacketArrival(buffer: buffer, length: Int(item.length)))
   }
 
-  /// Sends lent buffers home and makes what was passed in this turn visible: one wake-up per worker.
+  /// Sends borrowed buffers home and makes what was passed in this turn visible: one wake-up per worker.
   @inline(__always)
   mutating func publishHandoffs() {
     guard plan.workerCount > 1 else { return }
     while let home = buffers.takeHomecoming() { sendHome(home) }
+    while let worker = returnedTo.popFirst() { switchboard.ring(from: index, to: worker).publish() }
     while let worker = passedTo.popFirst() {
       switchboard.ring(from: index, to: worker).publish()
-      switchboard.wake(worker)
+      engine.wake(worker)
     }
   }
 
@@ -55,6 +61,6 @@ extension Worker where E: ~Copyable {
     let item = Handoff(kind: .homecoming, buffer: home.buffer, length: 0, memory: 0)
     let isSent = switchboard.ring(from: index, to: Int(home.worker)).push(item)
     precondition(isSent, "the ring holds more than all buffers that can be away (Limits.assertRelations)")
-    passedTo.insert(Int(home.worker))
+    returnedTo.insert(Int(home.worker))
   }
 }

@@ -3,7 +3,8 @@ internal import CLiburing
 /// UDP to TUN.
 ///
 /// 1. `uplink` counts and checks what came: one datagram, or a train of equal ones (UDP_GRO).
-/// 2. `uplinkFlow` finds the flow; the client opens one for a new sender.
+/// 2. `uplinkFlow` finds the flow; the client opens one for a new sender. With several connections for each
+///    sender, `connection` says which of them this turn's datagrams take.
 /// 3. While the handshake runs, `hold` copies datagrams into the flow's queue. What is larger than the path
 ///    takes goes no further (Worker+PathMTU.swift).
 /// 4. `gather` (Worker+Trains.swift) puts the payload into the flow's open train, where it lies.
@@ -61,14 +62,25 @@ extension Worker where E: ~Copyable {
       }
       return arrival.flow
     case .client:
-      let peer = FlowKey(
+      var peer = FlowKey(
         remote: arrival.source.address, local: arrival.local, remotePort: arrival.source.port, localPort: 0)
+      if plan.connectionCount > 1 { peer.localPort = connection(of: peer) }
       if let index = flows.find(peer: peer) { return index }
       return openFlow(for: peer, count)
     }
   }
 
-  /// Opens a flow for a new sender: a source port, an entry, a SYN.
+  /// Which of its TCP flows a sender's datagrams take in this turn: all the same one, so that trains stay
+  /// whole, and in the next turn any other (docs/decisions/0021-connections.md).
+  @inline(__always)
+  private func connection(of peer: FlowKey) -> UInt16 {
+    var batch = peer
+    batch.localPort = turnNumber
+    let hash = plan.keyHash.hash(batch) &>> 32
+    return UInt16(truncatingIfNeeded: (hash &* UInt64(plan.connectionCount)) &>> 32)
+  }
+
+  /// Opens a flow for a new sender or one more of its connections: a source port, an entry, a SYN.
   @inline(never)
   private mutating func openFlow(for peer: FlowKey, _ count: Int) -> UInt32? {
     let remote = plan.remote

@@ -25,12 +25,17 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
   /// Trains that this batch has opened, in order.
   var openUplinks: TrainList
   var openDownlinks: TrainList
-  /// Workers that were passed something in this turn.
+  /// Workers that were passed packets in this turn, and those whose buffers go home with it.
   var passedTo: WorkerSet
+  var returnedTo: WorkerSet
+  /// Packet buffers of ours that other workers have.
+  var lentCount: Int
   /// How often to wake.
   var moderation: Moderation
   /// CLOCK_MONOTONIC of this turn, nanoseconds.
   var now: UInt64
+  /// Tells one turn from the next.
+  var turnNumber: UInt16
 
   init(
     index: Int, plan: WorkerPlan, engine: consuming E, handshakePacket: [UInt8], statistics: Statistics,
@@ -38,6 +43,7 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
   ) throws(KernelError) {
     Limits.assertRelations()
     now = engine.now
+    turnNumber = 0
     let payloadMax = max(plan.segmentBytesMax(isIPv4: true), handshakePacket.count)
     var buffers = try BufferPool(pendingPayloadMax: payloadMax)
     let trains = try TrainPool(capacity: Limits.trainCount)
@@ -69,6 +75,8 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
     self.openUplinks = openUplinks
     self.openDownlinks = openDownlinks
     passedTo = WorkerSet()
+    returnedTo = WorkerSet()
+    lentCount = 0
     moderation = Moderation(intervalMax: plan.moderationNanoseconds, now: now)
   }
 
@@ -83,6 +91,7 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
     try engine.turn(
       atMostEvery: moderation.interval(now), until: min(deadline, timers.nextDeadline()), &buffers, &trains)
     now = engine.now
+    turnNumber &+= 1
     statistics.add(.turns)
     while let arrival = engine.nextArrival(&buffers, &trains) {
       switch arrival {
@@ -92,6 +101,7 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
       case .woken: takeHandoffs()
       }
     }
+    if lentCount > 0 { takeHandoffs() }
     expireTimers()
     closeTrains()
     publishHandoffs()

@@ -20,6 +20,8 @@ struct WorkerPlan: Sendable {
   var segmentsPerTrainMax: Int
   /// Most parts of a downlink train: 1 when UDP_SEGMENT is off.
   var datagramsPerTrainMax: Int
+  /// Client: TCP flows for each UDP source.
+  var connectionCount = 1
   /// Most flows of one worker.
   var flowCountMax: Int
 

@@ -26,9 +26,25 @@ struct ClientCommand: ParsableCommand {
     transform: HostPort.init)
   var remote: HostPort
 
+  @Option(
+    help: ArgumentHelp(
+      "Spread each program's datagrams over so many TCP flows; its service sees as many senders.",
+      valueName: "count"))
+  var connections = 1
+
   @OptionGroup var options: GatewayOptions
 
+  mutating func validate() throws {
+    let range = GatewayConfiguration.connectionsRange
+    guard range.contains(connections) else {
+      throw ValidationError(
+        "--connections \(connections) is out of bounds: use \(range.lowerBound) to \(range.upperBound)")
+    }
+  }
+
   mutating func run() throws {
-    try options.run(GatewayConfiguration(listen: .udp(local), remote: remote))
+    var configuration = GatewayConfiguration(listen: .udp(local), remote: remote)
+    configuration.connections = connections
+    try options.run(configuration)
   }
 }

@@ -5,7 +5,7 @@ extension EndToEnd {
   /// A gateway leaves its host as it found it.
   @Suite("Clean-up")
   struct CleanUp {
-    @Test("Nothing stays behind after SIGTERM and SIGINT", arguments: [SIGTERM, SIGINT], Variant.engines)
+    @Test("Nothing stays behind after SIGTERM and SIGINT", arguments: [SIGTERM, SIGINT], Variant.mixed)
     func orderly(_ signal: Int32, _ variant: Variant) async throws {
       try await Topology.pair { net in
         let before = [try HostState(of: net.client), try HostState(of: net.server)]
@@ -39,7 +39,7 @@ extension EndToEnd {
     }
 
     /// With other addresses, what conntrack remembers of living flows would lead to nowhere.
-    @Test("Whoever takes a killed gateway's place gets its addresses", arguments: Variant.engines)
+    @Test("Whoever takes a killed gateway's place gets its addresses", arguments: Variant.mixed)
     func sameAddressesAfterKill(_ variant: Variant) async throws {
       try await Topology.pair { net in
         for _ in 0..<5 {

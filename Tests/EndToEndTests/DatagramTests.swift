@@ -6,7 +6,7 @@ extension EndToEnd {
   struct Odd {
     @Test(
       "Datagrams that are too large are counted, and warned about once with the size that fits",
-      arguments: [(Tunnel.Transport.ipv4, 1460), (.ipv6, 1440)], Variant.engines)
+      arguments: [(Tunnel.Transport.ipv4, 1460), (.ipv6, 1440)], Variant.mixed)
     func tooLarge(_ path: (transport: Tunnel.Transport, limit: Int), _ variant: Variant) async throws {
       try await Topology.pair { net in
         let tunnel = try await Tunnel.up(on: net, variant, over: path.transport)
@@ -62,7 +62,7 @@ extension EndToEnd {
 
     @Test(
       "Forged and broken packets do not disturb a live flow, and none reaches an application",
-      arguments: Variant.engines, ["auto", "stateless"])
+      arguments: Variant.mixed, ["auto", "stateless"])
     func forged(_ variant: Variant, firewall: String) async throws {
       try await Topology.routed(nat: false) { net in
         let firewall = ["--firewall", firewall]

@@ -36,6 +36,10 @@ extension EndToEnd {
         #expect(echo.duplicated == 0 && echo.corrupt == 0 && echo.reordered == 0, "\(echo)")
         // On a busy machine more may come than can wait while a flow opens; afterwards nothing is lost.
         #expect(try await echo.lost == tunnel.client.counters()["handshake-queue-full"])
+        for gateway in tunnel.ends {
+          let table = try await gateway.counters()
+          #expect(try table["hand-offs"] * 1_000 < table["segments in"], "packets go astray: \(table)")
+        }
       }
     }
 

@@ -6,7 +6,7 @@ extension EndToEnd {
   struct Flows {
     @Test(
       "A silent flow closes after the idle timeout, the log says so, and the next datagram opens another",
-      arguments: Variant.engines)
+      arguments: Variant.mixed)
     func idle(_ variant: Variant) async throws {
       try await Topology.pair { net in
         let timeout = ["--idle-timeout", "2"]
@@ -68,7 +68,7 @@ extension EndToEnd {
     }
 
     @Test(
-      "Closed flows give their sockets back, and hundreds of flows come and go", arguments: Variant.engines)
+      "Closed flows give their sockets back, and hundreds of flows come and go", arguments: Variant.mixed)
     func churn(_ variant: Variant) async throws {
       try await Topology.pair { net in
         let timeout = ["--idle-timeout", "1"]
@@ -107,15 +107,15 @@ extension EndToEnd {
       }
     }
 
-    @Test("With two workers both carry flows, at both ends", arguments: Variant.engines)
+    @Test("Every worker carries flows, at both ends", arguments: Variant.several)
     func sharedWork(_ variant: Variant) async throws {
       try await Topology.pair { net in
         let tunnel = try await Tunnel.up(on: net, variant)
         try await tunnel.echoService()
-        for _ in 0..<40 { try await tunnel.application().echo([1], within: .seconds(2)) }
+        for _ in 0..<20 * variant.workers { try await tunnel.application().echo([1], within: .seconds(2)) }
         for gateway in tunnel.ends {
           let flows = try await gateway.counters().byWorker("flows opened")
-          #expect(flows.count == 2)
+          #expect(flows.count == variant.workers)
           #expect(flows.allSatisfy { $0 >= 5 }, "an uneven share: \(flows)")
         }
       }
@@ -126,7 +126,7 @@ extension EndToEnd {
       arguments: [
         ("0.0.0.0:1234", ["10.77.0.1", "10.77.0.2", "127.0.0.1"]),
         ("[::]:1234", ["[fd77::1]", "[fd77::2]", "[::1]", "10.77.0.1", "10.77.0.2"]),
-      ], Variant.engines)
+      ], Variant.mixed)
     func answerAddress(_ local: (String, [String]), _ variant: Variant) async throws {
       try await Topology.pair { net in
         for address in ["10.77.0.1/32", "10.77.0.2/32", "fd77::1/128", "fd77::2/128"] {

@@ -7,7 +7,7 @@ extension EndToEnd {
   struct Memory {
     private static let heapSteps = 300 << 10
 
-    @Test("Ten seconds of traffic make neither end take more memory", arguments: Variant.engines)
+    @Test("Ten seconds of traffic make neither end take more memory", arguments: Variant.mixed)
     func steady(_ variant: Variant) async throws {
       try await Topology.pair { net in
         let tunnel = try await Tunnel.up(on: net, variant)

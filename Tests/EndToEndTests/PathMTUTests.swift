@@ -88,19 +88,22 @@ extension EndToEnd {
       }
     }
 
-    @Test("With two workers, the one that has the flow learns, whoever reads the error")
-    func twoWorkers() async throws {
+    @Test(
+      "With several workers, the one that has the flow learns, whoever reads the error",
+      arguments: Variant.several)
+    func severalWorkers(_ variant: Variant) async throws {
       try await Topology.routed(nat: false) { net in
         try #require(net.router).ip("link", "set", "outside", "mtu", "1400")
         try net.server.ip("link", "set", "eth0", "mtu", "1400")
-        let tunnel = try await Tunnel.up(on: net, Variant.all.last!)
+        let tunnel = try await Tunnel.up(on: net, variant)
         try await tunnel.echoService()
-        let applications = try (0..<12).map { _ in try tunnel.application() }
+        let flows = 10 * variant.workers
+        let applications = try (0..<flows).map { _ in try tunnel.application() }
         for application in applications { try await application.echo([1], within: .seconds(2)) }
         for application in applications { try application.send([UInt8](repeating: 1, count: 1400)) }
-        try await tunnel.client.counts("path MTU updates", 12)
+        try await tunnel.client.counts("path MTU updates", flows)
         let byWorker = try await tunnel.client.counters().byWorker("path MTU updates")
-        #expect(byWorker.count == 2 && byWorker.allSatisfy { $0 > 0 }, "\(byWorker)")
+        #expect(byWorker.count == variant.workers && byWorker.allSatisfy { $0 > 0 }, "\(byWorker)")
         for application in applications {
           try await application.echo([UInt8](repeating: 2, count: 1360), within: .seconds(2))
         }

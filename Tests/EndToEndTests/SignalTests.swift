@@ -17,7 +17,7 @@ extension EndToEnd {
       }
     }
 
-    @Test("SIGTERM ends both ends within three seconds under full load", arguments: Variant.engines)
+    @Test("SIGTERM ends both ends within three seconds under full load", arguments: Variant.all)
     func endUnderLoad(_ variant: Variant) async throws {
       try await Topology.pair { net in
         let tunnel = try await Tunnel.up(on: net, variant)

@@ -75,6 +75,7 @@ package struct Supervisor {
     plan.mtu = preflight.mtu
     plan.idleTimeoutSeconds = configuration.idleTimeoutSeconds
     plan.moderationMicroseconds = configuration.moderationMicroseconds
+    plan.connections = configuration.connections
     plan.handshakePacket = preflight.handshakePacket
     plan.offload = host.device.offload
     if configuration.role == .server {

@@ -40,7 +40,7 @@ enum Arrival: BitwiseCopyable {
   /// The kernel refused a train. It is still there, with its buffers, until the next turn; nil when it
   /// had to be finished before the refusal was read.
   case transmitFailed(TrainID?, Outlet, errno: Int32)
-  /// Another thread asked for attention.
+  /// Another worker, or whoever stops the gateway, asked for attention.
   case woken
 }
 
@@ -79,6 +79,9 @@ protocol Engine: ~Copyable {
   /// Sends off everything queued and finishes it, to have trains again. Does not wait.
   mutating func flush(_ buffers: inout BufferPool, _ trains: inout TrainPool)
 
+  /// Wakes another worker, by the start of the next turn at the latest. For a whole batch, not for a packet.
+  mutating func wake(_ worker: Int)
+
   /// Opens the UDP socket of a server's flow, connected to the service.
   mutating func openSocket(flow: UInt32, generation: UInt16) throws(KernelError)
 
@@ -91,11 +94,15 @@ struct EngineResources: Sendable {
   /// A queue of the TUN device and, on the client, a bound UDP socket: owned by the gateway.
   var tunQueue: Int32
   var listener: Int32?
-  /// Becomes readable when another thread wants attention.
-  var wakeDescriptor: Int32
+  /// Which worker this is, and how workers are woken.
+  var worker: Int
+  var switchboard: Switchboard
   /// Server: where each flow's socket is connected to, and from which address.
   var service: Endpoint?
   var offload: Bool
   /// Most flows of this worker.
   var flowCountMax: Int
+
+  /// Becomes readable when another thread wants attention.
+  var wakeDescriptor: Int32 { switchboard.wakeDescriptor(of: worker) }
 }

@@ -15,6 +15,10 @@ package struct Token: Equatable, BitwiseCopyable {
     case send
     /// The wake descriptor.
     case wake
+    /// A message from another worker's ring.
+    case message
+    /// A message to another worker's ring that did not get there: index is the worker.
+    case messageFailed
     case cancel
   }
 

@@ -28,7 +28,8 @@ struct Flow: BitwiseCopyable {
 
   /// The TCP side. Local: our address behind TUN.
   var key: FlowKey
-  /// The UDP side. Client: the application's endpoint and the address it spoke to. Server: unused.
+  /// The UDP side. Client: the application's endpoint, the address it spoke to and, in place of a local port,
+  /// the number of the connection. Server: unused.
   var peer: FlowKey
 
   /// Start of the next segment we send.

@@ -53,7 +53,7 @@ struct FlowTable: ~Copyable {
     byKey.find(UInt32(truncatingIfNeeded: hash.hash(key))) { unsafe flows[Int($0)].key == key }
   }
 
-  /// The flow of this UDP peer.
+  /// The flow of this UDP peer and connection.
   @inline(__always)
   func find(peer: FlowKey) -> UInt32? {
     byPeer.find(UInt32(truncatingIfNeeded: hash.hash(peer))) { unsafe flows[Int($0)].peer == peer }

@@ -1,5 +1,6 @@
 internal import CLiburing
 internal import Glibc
+internal import Synchronization
 
 /// What one worker passes to another.
 struct Handoff: BitwiseCopyable {
@@ -16,7 +17,7 @@ struct Handoff: BitwiseCopyable {
   var memory: UInt
 }
 
-/// A ring for every ordered pair of workers, and the descriptor that wakes each worker.
+/// A ring for every ordered pair of workers, and the descriptors that wake each worker.
 ///
 /// Made before the workers start and freed after they have ended. A trivial handle.
 @safe
@@ -25,6 +26,8 @@ struct Switchboard: @unchecked Sendable {
   private let rings: UnsafeMutablePointer<SPSCRing<Handoff>>
   /// eventfd(2) of each worker.
   private let wakeDescriptors: UnsafeMutablePointer<Int32>
+  /// Each worker's io_uring; -1 until it has one.
+  private let ringDescriptors: UnsafeMutablePointer<Atomic<Int32>>
 
   init(workerCount: Int) throws(KernelError) {
     self.workerCount = workerCount
@@ -33,6 +36,8 @@ struct Switchboard: @unchecked Sendable {
     for index in 0..<workerCount * workerCount {
       unsafe (rings + index).initialize(to: SPSCRing(capacity: Limits.handoffRingCapacity))
     }
+    unsafe ringDescriptors = .allocate(capacity: workerCount)
+    for worker in 0..<workerCount { unsafe (ringDescriptors + worker).initialize(to: Atomic(-1)) }
     for worker in 0..<workerCount {
       let descriptor = guise_eventfd()
       guard descriptor >= 0 else {
@@ -53,6 +58,8 @@ struct Switchboard: @unchecked Sendable {
   private func freeMemory() {
     for index in 0..<workerCount * workerCount { unsafe rings[index].deallocate() }
     unsafe rings.deallocate()
+    unsafe ringDescriptors.deinitialize(count: workerCount)
+    unsafe ringDescriptors.deallocate()
     unsafe wakeDescriptors.deallocate()
   }
 
@@ -65,6 +72,18 @@ struct Switchboard: @unchecked Sendable {
   func wakeDescriptor(of worker: Int) -> Int32 {
     precondition(worker < workerCount)
     return unsafe wakeDescriptors[worker]
+  }
+
+  /// Names the io_uring of a worker, which lives as long as any worker runs.
+  func announceRing(_ descriptor: Int32, of worker: Int) {
+    precondition(worker < workerCount)
+    unsafe ringDescriptors[worker].store(descriptor, ordering: .releasing)
+  }
+
+  /// -1 when the worker has no ring, or none yet.
+  func ringDescriptor(of worker: Int) -> Int32 {
+    precondition(worker < workerCount)
+    return unsafe ringDescriptors[worker].load(ordering: .acquiring)
   }
 
   /// Makes a worker come out of its wait. Safe from any thread.

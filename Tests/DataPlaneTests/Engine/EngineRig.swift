@@ -10,12 +10,11 @@ class EngineRig {
   var trains: TrainPool
 
   static func make(
-    _ kind: EngineKind, _ role: Role, flowCountMax: Int = 16, tunQueue: Int32? = nil, listener: Int32? = nil
-  ) throws
-    -> EngineRig
-  {
+    _ kind: EngineKind, _ role: Role, flowCountMax: Int = 16, tunQueue: Int32? = nil, listener: Int32? = nil,
+    switchboard: Switchboard? = nil
+  ) throws -> EngineRig {
     let surroundings = try EngineSurroundings(
-      role, flowCountMax: flowCountMax, tunQueue: tunQueue, listener: listener)
+      role, flowCountMax: flowCountMax, tunQueue: tunQueue, listener: listener, switchboard: switchboard)
     switch kind {
     case .uring: return try EngineRigOf(surroundings, engine: UringEngine(surroundings.resources))
     case .epoll: return try EngineRigOf(surroundings, engine: EpollEngine(surroundings.resources))
@@ -35,6 +34,7 @@ class EngineRig {
   func write(_ train: TrainID) {}
   func send(_ train: TrainID, flow: UInt32) {}
   func flush() {}
+  func wake(_ worker: Int) {}
   func open(flow: UInt32, generation: UInt16) throws(KernelError) {}
   func close(flow: UInt32, generation: UInt16) {}
   var now: UInt64 { 0 }
@@ -64,6 +64,7 @@ private final class EngineRigOf<E: Engine & ~Copyable>: EngineRig {
     unsafe engine.sendDatagrams(train, message, flow: flow, &trains)
   }
   override func flush() { engine.flush(&buffers, &trains) }
+  override func wake(_ worker: Int) { engine.wake(worker) }
   override func open(flow: UInt32, generation: UInt16) throws(KernelError) {
     try engine.openSocket(flow: flow, generation: generation)
   }

@@ -18,8 +18,15 @@ final class EngineSurroundings {
   /// Client: where the listener is bound.
   let listenerEndpoint: Endpoint?
 
-  /// A descriptor that is given takes the place of the one made here, and is owned from here on.
-  init(_ role: Role, flowCountMax: Int, tunQueue: Int32?, listener given: Int32?) throws {
+  /// The switchboard, unless it is another's.
+  private let ownSwitchboard: Switchboard?
+
+  /// A descriptor that is given takes the place of the one made here, and is owned from here on. With a
+  /// switchboard of others, the engine is worker 1 on it; otherwise it is worker 0 on its own.
+  init(
+    _ role: Role, flowCountMax: Int, tunQueue: Int32?, listener given: Int32?, switchboard: Switchboard?
+  ) throws {
+    ownSwitchboard = switchboard == nil ? try Switchboard(workerCount: 2) : nil
     let pair = try Self.pair(SOCK_SEQPACKET)
     link = pair.1
     if tunQueue != nil { close(pair.0) }
@@ -29,12 +36,13 @@ final class EngineSurroundings {
     listenerEndpoint = given == nil ? try listener.map { try UDPSocket.localEndpoint(of: $0) } : nil
     resources = EngineResources(
       tunQueue: tunQueue ?? pair.0, listener: listener,
-      wakeDescriptor: try KernelError.check("eventfd", guise_eventfd()),
+      worker: switchboard == nil ? 0 : 1, switchboard: switchboard ?? ownSwitchboard!,
       service: role == .server ? peerEndpoint : nil, offload: true, flowCountMax: flowCountMax)
   }
 
   deinit {
-    for descriptor in [resources.tunQueue, link, resources.wakeDescriptor, peer] { close(descriptor) }
+    for descriptor in [resources.tunQueue, link, peer] { close(descriptor) }
+    ownSwitchboard?.deallocate()
     if let listener = resources.listener { close(listener) }
   }
 
@@ -60,7 +68,7 @@ final class EngineSurroundings {
     peer = try Self.bind(port: peerEndpoint.port)
   }
 
-  func wake() { _ = guise_eventfd_signal(resources.wakeDescriptor) }
+  func wake() { resources.switchboard.wake(resources.worker) }
 
   // The other side's traffic.
 

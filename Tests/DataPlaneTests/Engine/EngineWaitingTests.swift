@@ -38,6 +38,42 @@ import Testing
   }
 
   @Test(arguments: EngineKind.allCases)
+  func anotherWorkerEndsTheWait(kind: EngineKind) throws {
+    let rig = try EngineRig.make(kind, .client)
+    try rig.turn(until: 0)
+    let switchboard = rig.surroundings.resources.switchboard
+    let thread = try WorkerThread(named: "waker") { ready in
+      do {
+        let peer = try EngineRig.make(kind, .client, switchboard: switchboard)
+        usleep(20_000)
+        peer.wake(0)
+        try peer.turn(until: 0)
+        ready(nil)
+      } catch {
+        ready(error as? KernelError ?? KernelError("\(error)", errno: 0))
+      }
+    }
+    let start = guise_now()
+    #expect(try turns(rig, until: start + 5_000_000_000) < 4)
+    #expect(guise_now() - start < 1_000_000_000)
+    try thread.waitUntilReady()
+    thread.join()
+  }
+
+  /// A worker that has no ring yet, or none any more, is woken by its eventfd.
+  @Test(arguments: [-1, 0])
+  func aMessageThatCannotArriveIsMadeGood(descriptor: Int32) throws {
+    let rig = try EngineRig.make(.uring, .client)
+    let switchboard = rig.surroundings.resources.switchboard
+    switchboard.announceRing(descriptor, of: 1)
+    rig.wake(1)
+    try rig.turn(until: 0)
+    #expect(rig.nextArrival() == nil)
+    var woken = pollfd(fd: switchboard.wakeDescriptor(of: 1), events: Int16(POLLIN), revents: 0)
+    #expect(unsafe poll(&woken, 1, 0) == 1)
+  }
+
+  @Test(arguments: EngineKind.allCases)
   func aWaitLastsUntilItsDeadlineAndHardlyLonger(kind: EngineKind) throws {
     let rig = try EngineRig.make(kind, .client)
     try rig.turn(until: 0)

@@ -10,6 +10,8 @@ final class SimulatedKernel {
     case datagrams([UInt8], partSize: Int, source: Endpoint, flow: UInt32, generation: UInt16)
     /// vnet header and packet.
     case packet([UInt8])
+    /// Another worker's wake-up.
+    case woken
   }
 
   struct Delivery: Equatable {
@@ -31,6 +33,8 @@ final class SimulatedKernel {
   var socketFailures: [Int32] = []
   /// How long the worker has rested, rest by rest.
   var rests: [UInt64] = []
+  /// Whom the worker has woken, one by one.
+  var woken: [Int] = []
   /// Most inputs that one turn hands over.
   var batchMax = 64
 }
@@ -68,6 +72,9 @@ struct SimulatedEngine: Engine, ~Copyable {
     if let failure = failures.popLast() { return failure }
     while remaining > 0, !kernel.inputs.isEmpty {
       switch kernel.inputs[0] {
+      case .woken:
+        take()
+        return .woken
       case .packet(let bytes):
         guard let buffer = buffers.take(.packet) else { return nil }
         take()
@@ -121,6 +128,8 @@ struct SimulatedEngine: Engine, ~Copyable {
       rest = rest.dropFirst(size)
     }
   }
+
+  mutating func wake(_ worker: Int) { kernel.woken.append(worker) }
 
   mutating func openSocket(flow: UInt32, generation: UInt16) throws(KernelError) {
     if let errno = kernel.socketFailures.popLast(), errno != 0 { throw KernelError("socket", errno: errno) }

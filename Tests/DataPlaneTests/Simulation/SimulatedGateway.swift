@@ -7,34 +7,54 @@ final class SimulatedGateway {
   let kernel = SimulatedKernel()
   let counters = Statistics()
   let events = SPSCRing<FlowEvent>(capacity: 4_096)
-  private let switchboard: Switchboard
-  private var worker: Worker<SimulatedEngine>
+  /// The switchboard, unless it is shared with others.
+  private let ownSwitchboard: Switchboard?
+  private(set) var worker: Worker<SimulatedEngine>
 
   static let clientAddress = Address("192.0.2.1")!
   static let serverAddress = Address("192.0.2.2")!
   static let client6 = Address("2001:db8::1")!
   static let server6 = Address("2001:db8::2")!
 
-  init(
+  convenience init(
     _ role: Role, isIPv6: Bool = false, offload: Bool = true, flowCountMax: Int = 1_024, seed: UInt64 = 1,
-    handshakePacket: [UInt8] = [], mtu: Int = 1_500
+    handshakePacket: [UInt8] = [], mtu: Int = 1_500, connections: Int = 1
   ) throws {
+    var plan = Self.plan(
+      role, isIPv6: isIPv6, offload: offload, flowCountMax: flowCountMax, mtu: mtu, workers: 1)
+    plan.connections = connections
+    try self.init(WorkerPlan(plan), seed: seed, handshakePacket: handshakePacket)
+  }
+
+  /// One worker, on a switchboard that it shares with others if there is one.
+  init(
+    _ plan: WorkerPlan, index: Int = 0, switchboard: Switchboard? = nil, seed: UInt64,
+    handshakePacket: [UInt8] = []
+  ) throws {
+    ownSwitchboard = switchboard == nil ? try Switchboard(workerCount: 1) : nil
+    worker = try Worker(
+      index: index, plan: plan, engine: SimulatedEngine(kernel), handshakePacket: handshakePacket,
+      statistics: counters, events: events, switchboard: switchboard ?? ownSwitchboard!, random: seed)
+  }
+
+  static func plan(
+    _ role: Role, isIPv6: Bool = false, offload: Bool = true, flowCountMax: Int = 1_024, mtu: Int = 1_500,
+    workers: Int
+  ) -> GatewayPlan {
     let server = isIPv6 ? Self.server6 : Self.serverAddress
-    var plan = GatewayPlan(role: role, remote: Endpoint(server, port: 4_567), tunQueues: [-1])
+    var plan = GatewayPlan(
+      role: role, remote: Endpoint(server, port: 4_567), tunQueues: Array(repeating: -1, count: workers))
     plan.listenPort = 4_567
     plan.tunAddress4 = role == .client ? Self.clientAddress : Self.serverAddress
     plan.tunAddress6 = role == .client ? Self.client6 : Self.server6
     plan.offload = offload
     plan.mtu = mtu
     plan.flowCountMax = flowCountMax
-    switchboard = try Switchboard(workerCount: 1)
-    worker = try Worker(
-      index: 0, plan: WorkerPlan(plan), engine: SimulatedEngine(kernel), handshakePacket: handshakePacket,
-      statistics: counters, events: events, switchboard: switchboard, random: seed)
+    return plan
   }
 
   deinit {
-    switchboard.deallocate()
+    ownSwitchboard?.deallocate()
     counters.deallocate()
     events.deallocate()
   }
@@ -53,6 +73,10 @@ final class SimulatedGateway {
   /// Buffers that are neither lent nor free would be leaked.
   var freeBuffers: [Int] { BufferPool.Class.allCases.map { worker.buffers.freeCount(of: $0) } }
   var freeTrains: Int { worker.trains.freeCount }
+  static let allBuffers = [
+    Limits.datagramBufferCount, Limits.packetBufferCount, Limits.pendingBufferCount,
+    Limits.foreignBufferCount,
+  ]
 
   /// Each flow event so far.
   func takeEvents() -> [FlowEvent] {
@@ -95,9 +119,10 @@ final class SimulatedPair {
 
   init(
     _ faults: LinkFaults = LinkFaults(), seed: UInt64 = 1, isIPv6: Bool = false, clientOffload: Bool = true,
-    serverOffload: Bool = true, mtu: Int = 1_500
+    serverOffload: Bool = true, mtu: Int = 1_500, connections: Int = 1
   ) throws {
-    client = try SimulatedGateway(.client, isIPv6: isIPv6, offload: clientOffload, seed: seed, mtu: mtu)
+    client = try SimulatedGateway(
+      .client, isIPv6: isIPv6, offload: clientOffload, seed: seed, mtu: mtu, connections: connections)
     server = try SimulatedGateway(.server, isIPv6: isIPv6, offload: serverOffload, seed: seed, mtu: mtu)
     up = SimulatedLink(faults, seed: seed &* 2)
     down = SimulatedLink(faults, seed: seed &* 2 &+ 1)
@@ -124,11 +149,7 @@ final class SimulatedPair {
     server.stop()
     for gateway in [client, server] {
       #expect(gateway.freeTrains == Limits.trainCount, "seed \(seed)")
-      #expect(
-        gateway.freeBuffers == [
-          Limits.datagramBufferCount, Limits.packetBufferCount, Limits.pendingBufferCount,
-          Limits.foreignBufferCount,
-        ], "seed \(seed)")
+      #expect(gateway.freeBuffers == SimulatedGateway.allBuffers, "seed \(seed)")
     }
   }
 }

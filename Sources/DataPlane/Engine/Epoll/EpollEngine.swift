@@ -253,6 +253,10 @@ struct EpollEngine: Engine, ~Copyable {
     failures.append(TransmitFailure(train: train, outlet: outlet, errno: errno))
   }
 
+  // MARK: Waking others
+
+  mutating func wake(_ worker: Int) { resources.switchboard.wake(worker) }
+
   // MARK: Flows' sockets
 
   mutating func openSocket(flow: UInt32, generation: UInt16) throws(KernelError) {

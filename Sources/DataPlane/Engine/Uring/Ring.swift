@@ -43,6 +43,9 @@ package struct Ring: ~Copyable {
     unsafe ring.deallocate()
   }
 
+  /// By which other rings name this one. Never used for calls here.
+  var descriptor: Int32 { unsafe ring.pointee.ring_fd }
+
   /// Throws ENOSYS when the kernel lacks an operation.
   package func require(_ operation: Int32, named name: String) throws(KernelError) {
     let supported = try KernelError.check("io_uring_register(PROBE)", unsafe guise_probe_op(ring, operation))

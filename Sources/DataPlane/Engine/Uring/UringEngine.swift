@@ -53,6 +53,7 @@ struct UringEngine: Engine, ~Copyable {
     try ring.setFile(resources.tunQueue, slot: Int(Slot.tun))
     if let listener = resources.listener { try ring.setFile(listener, slot: Int(Slot.listener)) }
     try ring.setFile(resources.wakeDescriptor, slot: Int(Slot.wake))
+    try ring.require(Int32(IORING_OP_MSG_RING.rawValue), named: "MSG_RING (Linux 5.18)")
     let datagramBuffers = try BufferRing(ring, kind: .datagram, count: Limits.datagramBufferCount)
     let packetBuffers = try BufferRing(ring, kind: .packet, count: Limits.packetBufferCount)
     let shapes = try unsafe Region.array(of: msghdr.self, count: 2)
@@ -85,6 +86,7 @@ struct UringEngine: Engine, ~Copyable {
     if resources.listener != nil {
       self.ended.append(Token(.receive, index: DatagramArrival.listener))
     }
+    resources.switchboard.announceRing(self.ring.descriptor, of: resources.worker)
   }
 
   // MARK: A turn
@@ -179,6 +181,8 @@ struct UringEngine: Engine, ~Copyable {
       case .wake:
         if !completion.hasMore { ended.append(completion.token) }
         return .woken
+      case .message: return .woken
+      case .messageFailed: resources.switchboard.wake(Int(completion.token.index))
       case .cancel, nil: continue
       }
     }
@@ -301,6 +305,19 @@ struct UringEngine: Engine, ~Copyable {
         .send, index: UInt32(train), generation: trains[train].generation
       ).rawValue
     queued.append(train)
+  }
+
+  // MARK: Waking others
+
+  /// Queues a message to the other worker's ring: it goes along with what this turn sends off, and costs no
+  /// call of its own (docs/decisions/0020-handoff-wake-ups.md).
+  mutating func wake(_ worker: Int) {
+    let peer = resources.switchboard.ringDescriptor(of: worker)
+    guard peer >= 0 else { return resources.switchboard.wake(worker) }
+    let entry = unsafe ring.entry()
+    unsafe io_uring_prep_msg_ring(entry, peer, 0, Token(.message).rawValue, 0)
+    unsafe entry.pointee.flags |= guise_sqe_cqe_skip_success
+    unsafe entry.pointee.user_data = Token(.messageFailed, index: UInt32(worker)).rawValue
   }
 
   // MARK: Flows' sockets

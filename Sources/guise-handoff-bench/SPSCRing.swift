@@ -1,0 +1,1 @@
+../DataPlane/Handoff/SPSCRing.swift
