@@ -30,11 +30,13 @@ test: ## Run all tests, in network namespaces of their own (root)
 	  swift test --disable-xctest
 	$(python) -m unittest discover -s bench
 
-# Each sanitizer has a build of its own, since it is compiled into everything.
+# Each sanitizer has a build of its own, since it is compiled into everything. The address sanitizer stops at
+# Foundation's own way to start a program (it copies whole directory entries), so tests that do that are skipped.
 sanitize: ## Run the tests of data plane and load generator under the thread and the address sanitizer
 	@scripts/require.sh sanitize
 	swift test --disable-xctest --sanitize=thread --scratch-path .build/thread --filter '$(sanitized)'
-	swift test --disable-xctest --sanitize=address --scratch-path .build/address --filter '$(sanitized)'
+	swift test --disable-xctest --sanitize=address --scratch-path .build/address --filter '$(sanitized)' \
+	  --skip ProgramTests
 
 demo: ## Show throughput and latency through guise, next to plain UDP (root, about a minute)
 	@scripts/require.sh demo
