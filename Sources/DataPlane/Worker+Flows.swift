@@ -52,6 +52,20 @@ extension Worker where E: ~Copyable {
     engine.flush(&buffers, &trains)
   }
 
+  /// Tells the log why a new flow had to be refused: whoever has met the end of one resource meets it with
+  /// every packet, so once in a while must do.
+  mutating func reportFull(
+    _ kind: FlowEvent.Kind, key: FlowKey, peer: Endpoint, detail: Int = 0, limit: Int = 0
+  ) {
+    guard now >= fullReportDue else { return }
+    fullReportDue = now + Limits.fullReportNanoseconds
+    _ = events.push(
+      FlowEvent(
+        kind: kind, worker: UInt16(index), remote: key.remoteEndpoint, localPort: key.localPort, peer: peer,
+        detail: detail, limit: limit))
+    events.publish()
+  }
+
   /// Tells the log. When nobody drains the ring, events are lost, not packets.
   mutating func report(_ kind: FlowEvent.Kind, flow index: UInt32, detail: Int = 0, limit: Int = 0) {
     let flow = flows[index]

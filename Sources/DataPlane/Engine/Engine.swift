@@ -99,10 +99,19 @@ struct EngineResources: Sendable {
   var switchboard: Switchboard
   /// Server: where each flow's socket is connected to, and from which address.
   var service: Endpoint?
+  /// Server: the addresses that these leave from in turn, beginning with one of them; empty: the route's.
+  var sources: [Address] = []
+  var firstSource = 0
   var offload: Bool
   /// Most flows of this worker.
   var flowCountMax: Int
 
   /// Becomes readable when another thread wants attention.
   var wakeDescriptor: Int32 { switchboard.wakeDescriptor(of: worker) }
+
+  /// Server: what opens its flows' sockets.
+  var flowSockets: FlowSockets? {
+    guard let service else { return nil }
+    return FlowSockets(service: service, sources: sources, first: firstSource, offload: offload)
+  }
 }
