@@ -75,6 +75,12 @@ package enum Limits {
   /// How long a client waits after a SYN was answered by a reset.
   static let refusalNanoseconds: UInt64 = 100_000_000
 
+  /// Deadlines that one turn deals with: as many packets of its own as it reads of others.
+  static let expirationsPerTurn = 64
+  /// How many arrivals ahead a flow's memory is fetched. One takes a worker about 50 ns and memory 150 ns
+  /// (`bench/scale/build.sh`, docs/SCALING.md).
+  static let prefetchDistance: UInt32 = 4
+
   // Acknowledgements (docs/decisions/0003-acknowledgements.md).
 
   /// The ack field of outgoing data moves when this many bytes are unacknowledged.

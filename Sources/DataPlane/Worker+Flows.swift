@@ -1,9 +1,14 @@
 /// What the clock does to flows, and how they end.
 extension Worker where E: ~Copyable {
-  /// Lets every flow whose deadline has passed act.
+  /// Lets flows whose deadline has passed act, a batch of them; the others keep the next turn from waiting.
+  /// Thousands of flows may share a slot of the wheel, and packets must not wait for all of them.
   @inline(__always)
   mutating func expireTimers() {
-    while let flow = timers.popExpired(now: now) { expire(flow) }
+    var left = Limits.expirationsPerTurn
+    while left > 0, let flow = timers.popExpired(now: now) {
+      expire(flow)
+      left &-= 1
+    }
   }
 
   private mutating func expire(_ index: UInt32) {

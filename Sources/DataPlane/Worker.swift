@@ -96,6 +96,7 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
     turnNumber &+= 1
     statistics.add(.turns)
     while let arrival = engine.nextArrival(&buffers, &trains) {
+      if let flow = engine.upcomingFlow { flows.prefetch(flow) }
       switch arrival {
       case .datagrams(let datagrams): uplink(datagrams)
       case .packet(let packet): downlink(packet)

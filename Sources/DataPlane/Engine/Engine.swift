@@ -68,6 +68,10 @@ protocol Engine: ~Copyable {
   /// The next arrival of this turn; nil when all have been taken.
   mutating func nextArrival(_ buffers: inout BufferPool, _ trains: inout TrainPool) -> Arrival?
 
+  /// The flow of a datagram that will be among the next few arrivals; nil where there is none or the engine
+  /// would have to look for it. Its memory can be fetched meanwhile.
+  var upcomingFlow: UInt32? { get }
+
   /// Queues a packet for TUN. Order is kept. The train is finished by a later turn.
   mutating func writePacket(
     _ train: TrainID, _ vectors: UnsafeMutablePointer<iovec>, count: Int, _ trains: inout TrainPool)
@@ -87,6 +91,11 @@ protocol Engine: ~Copyable {
 
   /// Closes it. What it still brings carries the old generation.
   mutating func closeSocket(flow: UInt32, generation: UInt16)
+}
+
+extension Engine where Self: ~Copyable {
+  @inline(__always)
+  var upcomingFlow: UInt32? { nil }
 }
 
 /// What an engine is made of.

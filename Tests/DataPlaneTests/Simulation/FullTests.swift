@@ -45,14 +45,24 @@ import Testing
     // Nobody answers: all are given up, and their ports serve others.
     for _ in 0..<8 {
       client.kernel.now += Limits.synIntervalNanoseconds * 5 / 4
-      try client.turn()
-      _ = client.takePackets()
+      try client.turnUntilTimersAreDone()
     }
     #expect(client.flowCount == 0)
     try openFlows(0..<100, client)
     #expect(client.flowCount == 100)
     client.stop()
     expectBalance(client)
+  }
+
+  @Test func `deadlines that come together are dealt with in batches, between which packets pass`() throws {
+    let client = try SimulatedGateway(.client, flowCountMax: 4_096)
+    try openFlows(0..<1_000, client)
+    client.kernel.now += Limits.synIntervalNanoseconds * 5 / 4
+    client.send([1], from: Self.source(1_000))
+    try client.turn()
+    // Two turns: so many SYNs again, and one of the flow that came meanwhile.
+    #expect(client.takePackets().count == 2 * Limits.expirationsPerTurn + 1)
+    #expect(try client.turnUntilTimersAreDone() == 1_000 - 2 * Limits.expirationsPerTurn)
   }
 
   @Test func `a server without room drops new flows, tells once, and keeps those it has`() throws {

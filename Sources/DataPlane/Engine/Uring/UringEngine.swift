@@ -192,6 +192,12 @@ struct UringEngine: Engine, ~Copyable {
   }
 
   @inline(__always)
+  var upcomingFlow: UInt32? {
+    guard let token = ring.token(ahead: Limits.prefetchDistance), token.kind == .receive else { return nil }
+    return token.index
+  }
+
+  @inline(__always)
   private mutating func datagrams(_ completion: Completion, _ buffers: inout BufferPool) -> Arrival? {
     let token = completion.token
     if !completion.hasMore, isOpen(token) {
