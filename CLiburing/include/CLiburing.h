@@ -8,6 +8,7 @@
 
 #include "epoll.h"
 #include "experiments.h"
+#include "memory.h"
 #include "network.h"
 #include "thread.h"
 #include "tun.h"

@@ -12,6 +12,7 @@ enum {
   GUISE_SOL_UDP = 17,     /* IPPROTO_UDP as a socket option level */
   GUISE_UDP_SEGMENT = 103, /* linux/udp.h */
   GUISE_UDP_GRO = 104,
+  GUISE_IP_BIND_ADDRESS_NO_PORT = 24, /* linux/in.h; for IPv6 sockets as well */
 };
 
 /* struct mmsghdr, which glibc hides behind _GNU_SOURCE. Same layout: asserted in shim.c. */

@@ -26,6 +26,15 @@ package struct GatewayConfiguration: Sendable {
     case off
   }
 
+  /// Which CPUs the workers run on.
+  package enum CPUChoice: Hashable, Sendable {
+    /// The scheduler decides, and may change its mind.
+    case any
+    /// One each, near the network card where the host has several NUMA nodes.
+    case auto
+    case list(CPUList)
+  }
+
   package var listen: Listen
   package var remote: HostPort
 
@@ -36,8 +45,11 @@ package struct GatewayConfiguration: Sendable {
   package var ipv4Only = false
   /// In bytes; nil for what the way to the other end takes.
   package var mtu: Int?
-  /// nil for one on each core that is online.
+  /// nil for one on each CPU that `cpus` names, or that this process may use.
   package var workers: Int?
+  package var cpus = CPUChoice.any
+  /// Server: addresses that the flows' UDP sockets leave from in turn; empty for the one that the route has.
+  package var sources: [Address] = []
   package var idleTimeoutSeconds = 180
   /// Longest interval at which busy workers wake; 0 for as often as something comes.
   package var moderationMicroseconds = moderationDefault

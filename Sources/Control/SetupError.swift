@@ -34,6 +34,11 @@ package enum SetupError: Error, Equatable, Sendable {
   case mtuTooSmallForIPv6(Int)
   case fileUnreadable(path: String, errno: Int32)
   case handshakePacketUnusable(path: String, bytes: Int, limit: Int)
+  case sourceFamily(Address, service: Address)
+  case sourceMissing(Address)
+  case sourceUnusable(Address, KernelError)
+  case cpuMissing(Int, online: CPUList)
+  case cpuForbidden(Int, allowed: CPUList)
 
   // The data plane's own refusals.
   case engineUnavailable(UringRefusal)
@@ -142,6 +147,20 @@ extension SetupError: CustomStringConvertible {
           + "'--handshake-packet'"
         : "the handshake packet \(path) has \(bytes) bytes, and at most \(limit) fit into one segment: make it "
           + "shorter"
+    case .sourceFamily(let source, let service):
+      "'--source' \(source) is an \(source.family) address, but the service's is \(service): give addresses of "
+        + "this host that are \(service.family) as well"
+    case .sourceMissing(let source):
+      "this host has no address \(source) ('--source'): use those that 'ip address' shows, or add it with "
+        + "'ip address add \(source) dev lo'"
+    case .sourceUnusable(let source, let error):
+      "the service cannot be reached from '--source' \(source) (\(error)): see 'ip route get' with 'from "
+        + "\(source)'; a loopback address reaches services on this host alone"
+    case .cpuMissing(let cpu, let online):
+      "there is no CPU \(cpu) ('--cpus'), or it is switched off: this host has \(online)"
+    case .cpuForbidden(let cpu, let allowed):
+      "this process may not use CPU \(cpu) ('--cpus'), only \(allowed): choose among these, or permit it in "
+        + "'AllowedCPUs=' or 'CPUAffinity=' in systemd, '--cpuset-cpus' of the container, or taskset(1)"
     case .engineUnavailable(let refusal):
       "io_uring is out of use (\(refusal.reason)): \(refusal.remedy), or use '--engine epoll'"
     case .descriptorsExhausted(let error):

@@ -10,6 +10,12 @@ package struct FlowEvent: Sendable, BitwiseCopyable {
     case datagramTooLarge
     /// The path takes packets of `detail` bytes at most, so that datagrams of `limit` fit from now on.
     case pathLimitLowered
+    /// Client: none of the worker's `limit` source ports was left for a new flow.
+    case portSpaceFull
+    /// The worker's table of `limit` flows had no room for a new one.
+    case flowTableFull
+    /// Server: there was no UDP socket for a new flow; `detail` is the errno.
+    case socketUnavailable
   }
   package var kind: Kind
   package var worker: UInt16

@@ -24,6 +24,7 @@ package final class Gateway: Sendable {
   package init(_ plan: GatewayPlan) throws(KernelError) {
     precondition((1...Limits.workerCountMax).contains(plan.workerCount))
     precondition(GatewayPlan.connectionsRange.contains(plan.connections))
+    precondition(plan.cpus.isEmpty || plan.cpus.count == plan.workerCount)
     precondition(plan.role == .server || plan.udpSockets.count == plan.workerCount)
     self.plan = plan
     switchboard = try Switchboard(workerCount: plan.workerCount)
@@ -97,10 +98,16 @@ package final class Gateway: Sendable {
   // MARK: On a worker's thread
 
   private func run(_ index: Int, _ workerPlan: WorkerPlan, _ ready: (KernelError?) -> Void) {
+    do throws(KernelError) {
+      try pin(index)
+    } catch {
+      return ready(error)
+    }
     let resources = EngineResources(
       tunQueue: plan.tunQueues[index], listener: plan.role == .client ? plan.udpSockets[index] : nil,
       worker: index, switchboard: switchboard,
-      service: plan.role == .server ? plan.remote : nil, offload: plan.offload,
+      service: plan.role == .server ? plan.remote : nil, sources: plan.sources, firstSource: index,
+      offload: plan.offload,
       flowCountMax: workerPlan.flowCountMax)
     switch plan.engine {
     case .uring:
@@ -108,6 +115,14 @@ package final class Gateway: Sendable {
     case .epoll:
       run(index, workerPlan, ready) { () throws(KernelError) in try EpollEngine(resources) }
     }
+  }
+
+  /// Keeps the calling thread on its worker's CPU. Before any of its memory is touched, so that this comes
+  /// from the CPU's own NUMA node (set_mempolicy(2), the default policy).
+  private func pin(_ index: Int) throws(KernelError) {
+    guard !plan.cpus.isEmpty else { return }
+    let cpu = plan.cpus[index]
+    try KernelError.check("sched_setaffinity(CPU \(cpu))", guise_pin_thread(Int32(cpu)))
   }
 
   /// Compiled once for each engine: on the packet's path nothing asks which one it is.

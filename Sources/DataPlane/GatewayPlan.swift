@@ -24,6 +24,8 @@ package struct GatewayPlan: Sendable {
 
   /// One descriptor per worker, a queue of the same device each (see `TunDevice`). Owned from here on.
   package var tunQueues: [Int32]
+  /// The CPU that each worker's thread stays on, by its number; empty when the scheduler decides.
+  package var cpus: [Int] = []
   /// Client: one bound `SO_REUSEPORT` socket per worker (see `UDPSocket.bound`). Owned from here on.
   package var udpSockets: [Int32] = []
 
@@ -33,6 +35,9 @@ package struct GatewayPlan: Sendable {
   /// The addresses that our TCP end has on the far side of the TUN device (stock's `--tun-peer`).
   package var tunAddress4: Address?
   package var tunAddress6: Address?
+
+  /// Server: addresses of this host that its flows' UDP sockets leave from in turn; empty: the route's.
+  package var sources: [Address] = []
 
   /// Largest IP packet in bytes that the TUN device and the egress link take.
   package var mtu = 1500
@@ -48,7 +53,12 @@ package struct GatewayPlan: Sendable {
   /// Whether the TUN device takes and gives super-packets (TUNSETOFFLOAD succeeded).
   package var offload = true
   /// Most flows at once, over all workers.
-  package var flowCountMax = 65_536
+  package var flowCountMax = Limits.flowsPerAddress
+
+  /// What a server's addresses towards the service have ports for, within what a table can hold.
+  package static func flowCountMax(sources: Int) -> Int {
+    min(Limits.flowsPerAddress * max(sources, 1), Limits.flowCountMax)
+  }
 
   package init(role: Role, remote: Endpoint, tunQueues: [Int32]) {
     self.role = role

@@ -14,6 +14,9 @@ package struct KernelError: Error, Equatable, Sendable, CustomStringConvertible 
     self.errno = errno
   }
 
+  /// No local port is left for a UDP socket: inet_autobind's answer in connect(2).
+  var isPortSpaceFull: Bool { errno == EAGAIN }
+
   package var description: String {
     "\(operation): \(unsafe String(cString: strerror(errno))) (errno \(errno))"
   }

@@ -54,6 +54,12 @@ package enum Limits {
 
   /// TCP flows that one UDP source can be spread over.
   static let connectionsMax = 64
+  /// Flows that one address of ours has ports for.
+  static let flowsPerAddress = 65_536
+  /// Most flows of a gateway: a ring's file table has room for 2^20 (`IORING_MAX_FIXED_FILES`), its own
+  /// descriptors included.
+  static let flowCountMax = 1_000_000
+
   /// Datagrams and bytes that wait for one flow's handshake.
   static let pendingDatagramsPerFlow = 512
   static let pendingBytesPerFlow = 512 * 1024
@@ -68,6 +74,12 @@ package enum Limits {
   static let synIntervalNanoseconds: UInt64 = 1_000_000_000
   /// How long a client waits after a SYN was answered by a reset.
   static let refusalNanoseconds: UInt64 = 100_000_000
+
+  /// Deadlines that one turn deals with: as many packets of its own as it reads of others.
+  static let expirationsPerTurn = 64
+  /// How many arrivals ahead a flow's memory is fetched. One takes a worker about 50 ns and memory 150 ns
+  /// (`bench/scale/build.sh`, docs/SCALING.md).
+  static let prefetchDistance: UInt32 = 4
 
   // Acknowledgements (docs/decisions/0003-acknowledgements.md).
 
@@ -104,6 +116,9 @@ package enum Limits {
   /// the others do, so none waits for buffers to come home.
   static let lentPacketsMax = packetBufferCount * 3 / 4
   static let workerCountMax = 256
+
+  /// How often a worker tells the log that there is no room for new flows.
+  static let fullReportNanoseconds: UInt64 = 1_000_000_000
 
   /// The relations between the bounds, checked when a worker starts.
   static func assertRelations() {

@@ -117,11 +117,15 @@ extension Worker where E: ~Copyable {
     guard
       let flow = flows.insert(
         key: segment.key, peer: .none, segmentBytesMax: plan.segmentBytesMax(isIPv4: isIPv4), now: now)
-    else { return statistics.drop(.flowTableFull, count) }
+    else {
+      reportFull(.flowTableFull, key: segment.key, peer: plan.remote, limit: flows.capacity)
+      return statistics.drop(.flowTableFull, count)
+    }
     do throws(KernelError) {
       try engine.openSocket(flow: flow, generation: flows[flow].generation)
     } catch {
       flows.remove(flow)
+      reportFull(.socketUnavailable, key: segment.key, peer: plan.remote, detail: Int(error.errno))
       return statistics.drop(.socketUnavailable, count)
     }
     let acknowledgement = flows[flow].accept(segment, now: now)

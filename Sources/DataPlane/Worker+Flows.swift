@@ -1,9 +1,14 @@
 /// What the clock does to flows, and how they end.
 extension Worker where E: ~Copyable {
-  /// Lets every flow whose deadline has passed act.
+  /// Lets flows whose deadline has passed act, a batch of them; the others keep the next turn from waiting.
+  /// Thousands of flows may share a slot of the wheel, and packets must not wait for all of them.
   @inline(__always)
   mutating func expireTimers() {
-    while let flow = timers.popExpired(now: now) { expire(flow) }
+    var left = Limits.expirationsPerTurn
+    while left > 0, let flow = timers.popExpired(now: now) {
+      expire(flow)
+      left &-= 1
+    }
   }
 
   private mutating func expire(_ index: UInt32) {
@@ -50,6 +55,20 @@ extension Worker where E: ~Copyable {
     }
     closeTrains()
     engine.flush(&buffers, &trains)
+  }
+
+  /// Tells the log why a new flow had to be refused: whoever has met the end of one resource meets it with
+  /// every packet, so once in a while must do.
+  mutating func reportFull(
+    _ kind: FlowEvent.Kind, key: FlowKey, peer: Endpoint, detail: Int = 0, limit: Int = 0
+  ) {
+    guard now >= fullReportDue else { return }
+    fullReportDue = now + Limits.fullReportNanoseconds
+    _ = events.push(
+      FlowEvent(
+        kind: kind, worker: UInt16(index), remote: key.remoteEndpoint, localPort: key.localPort, peer: peer,
+        detail: detail, limit: limit))
+    events.publish()
   }
 
   /// Tells the log. When nobody drains the ring, events are lost, not packets.

@@ -84,20 +84,22 @@ extension Worker where E: ~Copyable {
   @inline(never)
   private mutating func openFlow(for peer: FlowKey, _ count: Int) -> UInt32? {
     let remote = plan.remote
+    let isIPv4 = remote.address.isIPv4
+    var key = FlowKey(
+      remote: remote.address, local: plan.ownAddress(isIPv4: isIPv4), remotePort: remote.port, localPort: 0)
     guard let port = ports.take() else {
       statistics.drop(.portSpaceFull, count)
+      reportFull(.portSpaceFull, key: key, peer: peer.remoteEndpoint, limit: ports.capacity)
       return nil
     }
-    let isIPv4 = remote.address.isIPv4
-    let key = FlowKey(
-      remote: remote.address, local: plan.ownAddress(isIPv4: isIPv4), remotePort: remote.port, localPort: port
-    )
+    key.localPort = port
     guard
       let index = flows.insert(
         key: key, peer: peer, segmentBytesMax: plan.segmentBytesMax(isIPv4: isIPv4), now: now)
     else {
       ports.giveBack(port)
       statistics.drop(.flowTableFull, count)
+      reportFull(.flowTableFull, key: key, peer: peer.remoteEndpoint, limit: flows.capacity)
       return nil
     }
     let syn = flows[index].open(now: now)

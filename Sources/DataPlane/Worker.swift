@@ -30,6 +30,8 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
   var returnedTo: WorkerSet
   /// Packet buffers of ours that other workers have.
   var lentCount: Int
+  /// When the log may be told again that there is no room for a new flow; CLOCK_MONOTONIC, nanoseconds.
+  var fullReportDue: UInt64 = 0
   /// How often to wake.
   var moderation: Moderation
   /// CLOCK_MONOTONIC of this turn, nanoseconds.
@@ -94,6 +96,7 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
     turnNumber &+= 1
     statistics.add(.turns)
     while let arrival = engine.nextArrival(&buffers, &trains) {
+      if let flow = engine.upcomingFlow { flows.prefetch(flow) }
       switch arrival {
       case .datagrams(let datagrams): uplink(datagrams)
       case .packet(let packet): downlink(packet)

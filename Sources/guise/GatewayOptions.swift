@@ -48,8 +48,16 @@ struct GatewayOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "How many threads carry packets, 1 to 256; without it, one for each core.", valueName: "count"))
+      "How many threads carry packets, 1 to 256; without it, one for each CPU that they may use.",
+      valueName: "count"))
   var workers: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "The CPU that each of these threads stays on, in turn, as in 0-3,8. auto: those near the network card.",
+      valueName: "list|auto"),
+    transform: { try cpus($0) })
+  var cpus = GatewayConfiguration.CPUChoice.any
 
   @Option(
     help: ArgumentHelp("Close a flow that was silent both ways for so long.", valueName: "seconds"))
@@ -127,6 +135,10 @@ struct GatewayOptions: ParsableArguments {
     return address
   }
 
+  private static func cpus(_ text: String) throws -> GatewayConfiguration.CPUChoice {
+    text == "auto" ? .auto : .list(try CPUList(text))
+  }
+
   private static func choice<Value: CaseIterable & RawRepresentable<String>>(_ text: String) throws -> Value {
     guard let value = Value(rawValue: text) else {
       throw ValidationError("use one of \(Value.allCases.map(\.rawValue).joined(separator: ", "))")
@@ -149,6 +161,7 @@ struct GatewayOptions: ParsableArguments {
     configuration.ipv4Only = ipv4Only
     configuration.mtu = mtu
     configuration.workers = workers
+    configuration.cpus = cpus
     configuration.idleTimeoutSeconds = idleTimeout
     configuration.moderationMicroseconds = moderation
     configuration.handshakePacketPath = handshakePacket

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Control
+internal import DataPlane
 
 /// `guise server`.
 struct ServerCommand: ParsableCommand {
@@ -27,9 +28,31 @@ struct ServerCommand: ParsableCommand {
     transform: HostPort.init)
   var remote: HostPort
 
+  @Option(
+    help: ArgumentHelp(
+      "Addresses of this host that flows speak to the service from in turn; each has UDP ports of its own.",
+      valueName: "address,…"),
+    transform: { try Self.addresses($0) })
+  var source: [Address] = []
+
   @OptionGroup var options: GatewayOptions
 
   mutating func run() throws {
-    try options.run(GatewayConfiguration(listen: .tcp(local.address, port: local.port), remote: remote))
+    var configuration = GatewayConfiguration(
+      listen: .tcp(local.address, port: local.port), remote: remote)
+    configuration.sources = source
+    try options.run(configuration)
+  }
+
+  private static func addresses(_ text: String) throws -> [Address] {
+    var addresses: [Address] = []
+    for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+      guard let address = Address(String(part)), !address.isUnspecified else {
+        throw ValidationError("'\(part)' is not an address of a host: write as in 192.0.2.1,192.0.2.2")
+      }
+      guard !addresses.contains(address) else { throw ValidationError("\(address) is named twice") }
+      addresses.append(address)
+    }
+    return addresses
   }
 }

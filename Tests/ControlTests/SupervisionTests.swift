@@ -90,6 +90,28 @@ import Testing
     #expect(lines.texts.count == FlowEventLog.linesPerSecond + 1)
   }
 
+  @Test func fullnessIsToldNowAndThenWithWhatHelps() {
+    let lines = Lines()
+    var log = makeLog(lines)
+    var full = opened
+    full.kind = .portSpaceFull
+    full.limit = 64_512
+    for second in 0..<25 { log.record(full, now: start + .seconds(second)) }
+    #expect(lines.texts.count == 3 && lines.levels.allSatisfy { $0 == .warning })
+    for word in ["64512", "[::1]:51820", "port-space-full", "--idle-timeout"] {
+      #expect(lines.texts[0].contains(word))
+    }
+    full.kind = .flowTableFull
+    for word in ["64512", "flow-table-full", "LimitNOFILE"] {
+      #expect(FlowEventLog.text(full, .server).contains(word))
+    }
+    full.kind = .socketUnavailable
+    for (errno, word) in [(EAGAIN, "--source"), (EMFILE, "LimitNOFILE"), (EPERM, "not permitted")] {
+      full.detail = Int(errno)
+      #expect(FlowEventLog.text(full, .server).contains(word))
+    }
+  }
+
   @Test func whatNeedsAttentionIsAWarning() {
     let lines = Lines()
     var log = makeLog(lines)

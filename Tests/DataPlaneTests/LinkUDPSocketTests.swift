@@ -81,6 +81,42 @@ import Testing
     #expect(receive(service)?.from.address == local)
   }
 
+  @Test(arguments: [loopback4, loopback6])
+  func anAddressGivesItsSocketsPortsOfTheKernels(address: Address) throws {
+    let service = try bound(address)
+    defer { close(service) }
+    let remote = try UDPSocket.localEndpoint(of: service)
+    let flows = try (0..<50).map { _ in try UDPSocket.connected(to: remote, from: address, offload: false) }
+    defer { for flow in flows { close(flow) } }
+    let ends = try flows.map { try UDPSocket.localEndpoint(of: $0) }
+    #expect(ends.allSatisfy { $0.address == address && $0.port != 0 })
+    #expect(Set(ends).count == 50)
+  }
+
+  @Test func flowsTakeTheSourceAddressesInTurn() throws {
+    let service = try bound(Self.loopback4)
+    defer { close(service) }
+    let sources = [2, 3, 4].map { Address("127.0.0.\($0)")! }
+    var sockets = FlowSockets(
+      service: try UDPSocket.localEndpoint(of: service), sources: sources, first: 4, offload: false)
+    var seen: [Address] = []
+    for _ in 0..<6 {
+      let flow = try sockets.open()
+      defer { close(flow) }
+      seen.append(try UDPSocket.localEndpoint(of: flow).address)
+    }
+    #expect(seen == [1, 2, 0, 1, 2, 0].map { sources[$0] })
+  }
+
+  @Test func aSourceThatIsNotOnThisHostIsRefusedByName() throws {
+    let service = try bound(Self.loopback4)
+    defer { close(service) }
+    let stranger = Address("192.0.2.77")!
+    #expect(throws: KernelError("bind(192.0.2.77:0)", errno: EADDRNOTAVAIL)) {
+      try UDPSocket.connected(to: try UDPSocket.localEndpoint(of: service), from: stranger, offload: false)
+    }
+  }
+
   // MARK: - System calls
 
   private func bound(_ address: Address) throws(KernelError) -> Int32 {

@@ -54,6 +54,10 @@ extension EndToEnd {
       ["server", "--local", "1", "--remote", "127.0.0.1:5000", "--firewall", "maybe"],
       ["server", "--local", "1", "--remote", "127.0.0.1:5000", "--tun-local", "192.168.1.300"],
       ["server", "--local", "1", "--remote", "127.0.0.1:5000", "--tun", "a-name-longer-than-fifteen"],
+      ["server", "--local", "1", "--remote", "127.0.0.1:5000", "--cpus", "3-1"],
+      ["server", "--local", "1", "--remote", "127.0.0.1:5000", "--source", "0.0.0.0"],
+      ["server", "--local", "1", "--remote", "127.0.0.1:5000", "--source", "127.0.0.1,127.0.0.1"],
+      ["client", "--local", "1", "--remote", "127.0.0.1:5000", "--source", "127.0.0.1"],
       ["server", "--local", "1", "--remote", "127.0.0.1:5000", "--frobnicate"],
       ["frobnicate"],
     ]

@@ -41,10 +41,13 @@ class Guise(Contender):
     binary: Path
     engine: str
     offload: bool = True
+    #: Further options for both ends.
+    options: tuple[str, ...] = ()
 
     @contextmanager
     def passage(self, cable: Cable) -> Iterator[Passage]:
-        options = ["--engine", self.engine, "--offload", "auto" if self.offload else "off", "--ipv4-only"]
+        options = ["--engine", self.engine, "--offload", "auto" if self.offload else "off", "--ipv4-only",
+                   *self.options]
         server = cable.start("guise-server", cable.server, [
             str(self.binary), "server", "--local", str(TCP_PORT), "--remote", f"127.0.0.1:{SERVICE_PORT}",
             *options])

@@ -45,6 +45,26 @@ enum HostNetwork {
     return mtu(ofRoute: text)
   }
 
+  /// The device by which packets to `remote` leave; nil when it is an address of the host's own.
+  static func egressDevice(to remote: Address) -> String? {
+    let command = ["-j", option(remote.family), "route", "get", "\(remote)"]
+    return (try? HostTool.ip.run(command)).flatMap(device(ofRoute:))
+  }
+
+  /// The device of the first default route, where a server's answers leave.
+  static func defaultRouteDevice(_ families: Set<AddressFamily>) -> String? {
+    for family in AddressFamily.allCases where families.contains(family) {
+      let command = ["-j", option(family), "route", "show", "default"]
+      if let text = try? HostTool.ip.run(command), let device = device(ofRoute: text) { return device }
+    }
+    return nil
+  }
+
+  private static func device(ofRoute text: String) -> String? {
+    guard let route = try? decode([Route].self, text, []).first, route.type != "local" else { return nil }
+    return route.device
+  }
+
   /// The MTU of the first default route's link, where a server's answers leave.
   static func defaultRouteMTU(_ families: Set<AddressFamily>) -> Int? {
     for family in AddressFamily.allCases where families.contains(family) {

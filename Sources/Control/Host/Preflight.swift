@@ -8,10 +8,11 @@ struct Preflight: Sendable {
   let remote: Endpoint
   /// A client's UDP endpoint.
   let local: Endpoint?
+  var workers: Int { placement.workers }
   /// The families that the TUN device carries.
   let families: Set<AddressFamily>
   let mtu: Int
-  let workers: Int
+  let placement: Placement
   let engine: EngineKind
   let handshakePacket: [UInt8]
 
@@ -28,6 +29,7 @@ struct Preflight: Sendable {
     let remote = try HostResolution.endpoint(
       of: configuration.remote, families: available, purpose: "--remote")
     try checkRemote(remote.address, configuration.role)
+    for source in configuration.sources { try check(source: source, to: remote) }
 
     var families = try carriedFamilies(configuration, remote, available)
     let mtu = EgressMTU.choose(configuration, remote, families, log)
@@ -38,7 +40,7 @@ struct Preflight: Sendable {
     }
     return Preflight(
       configuration: configuration, remote: remote, local: local, families: families, mtu: mtu,
-      workers: configuration.workers ?? onlineCores(),
+      placement: try placement(configuration, remote, families, log),
       engine: try EngineChoice.engine(asked: configuration.engine, log),
       handshakePacket: try handshakePacket(configuration, mtu: mtu, families: families))
   }
@@ -143,11 +145,35 @@ struct Preflight: Sendable {
     if role == .client, address.isLoopback { throw .remoteLoopback(address) }
   }
 
+  /// Opens a socket as a flow will, which says best whether it can.
+  private static func check(source: Address, to service: Endpoint) throws(SetupError) {
+    guard source.family == service.address.family else {
+      throw .sourceFamily(source, service: service.address)
+    }
+    do throws(KernelError) {
+      close(try UDPSocket.connected(to: service, from: source, offload: false))
+    } catch {
+      switch error.errno {
+      case EADDRNOTAVAIL: throw .sourceMissing(source)
+      default: throw .sourceUnusable(source, error)
+      }
+    }
+  }
+
   // MARK: - The rest
 
-  private static func onlineCores() -> Int {
-    let range = GatewayConfiguration.workersRange
-    return min(max(sysconf(Int32(_SC_NPROCESSORS_ONLN)), range.lowerBound), range.upperBound)
+  private static func placement(
+    _ configuration: GatewayConfiguration, _ remote: Endpoint, _ families: Set<AddressFamily>, _ log: Logger
+  ) throws(SetupError) -> Placement {
+    let near = { () -> (node: Int, cpus: [Int])? in
+      let device =
+        switch configuration.role {
+        case .client: HostNetwork.egressDevice(to: remote.address)
+        case .server: HostNetwork.defaultRouteDevice(families)
+        }
+      return device.flatMap { HostCPUs.near(device: $0) }
+    }
+    return try Placement.choose(configuration, .current(), near: near, log)
   }
 
   private static func handshakePacket(

@@ -1,24 +1,35 @@
 internal import DataPlane
+internal import Glibc
 internal import Logging
 
 /// Writes flow events to the log, at most `linesPerSecond`, and then how many there were besides.
 struct FlowEventLog {
   static let linesPerSecond = 20
+  /// How long nothing is said of a lack of room after it was said.
+  static let fullnessInterval = Duration.seconds(10)
 
   private let write: (Logger.Level, String) -> Void
   private let role: Role
   private var bucket: TokenBucket
   private var suppressed = 0
   private var summaryDue: ContinuousClock.Instant
+  private var fullnessDue: ContinuousClock.Instant
 
   init(_ role: Role, now: ContinuousClock.Instant, write: @escaping (Logger.Level, String) -> Void) {
     self.role = role
     self.write = write
     bucket = TokenBucket(perSecond: Self.linesPerSecond, now: now)
     summaryDue = now
+    fullnessDue = now
   }
 
   mutating func record(_ event: FlowEvent, now: ContinuousClock.Instant) {
+    if Self.tellsOfFullness(event.kind) {
+      guard now >= fullnessDue else { return }
+      fullnessDue = now + Self.fullnessInterval
+      // Whatever else there is to tell: flows that just opened must not hide this.
+      return write(Self.level(event.kind), Self.text(event, role))
+    }
     guard bucket.take(now) else {
       if suppressed == 0 { summaryDue = now + .seconds(1) }
       suppressed += 1
@@ -34,11 +45,19 @@ struct FlowEventLog {
     suppressed = 0
   }
 
+  private static func tellsOfFullness(_ kind: FlowEvent.Kind) -> Bool {
+    switch kind {
+    case .portSpaceFull, .flowTableFull, .socketUnavailable: true
+    default: false
+    }
+  }
+
   private static func level(_ kind: FlowEvent.Kind) -> Logger.Level {
     switch kind {
     case .opened, .closedIdle, .closedByPeer: .info
     case .pathLimitLowered: .notice
     case .closedUnanswered, .closedRefused, .datagramTooLarge: .warning
+    case .portSpaceFull, .flowTableFull, .socketUnavailable: .warning
     }
   }
 
@@ -61,6 +80,29 @@ struct FlowEventLog {
     case .pathLimitLowered:
       "the path to \(event.remote.address) takes packets of \(event.detail) bytes: the largest datagram that fits "
         + "is now \(event.limit) (\(path)); for WireGuard, set an MTU of \(WireGuard.mtu(for: event.limit))"
+    case .portSpaceFull:
+      "all \(event.limit) TCP source ports of worker \(event.worker) are in use, and \(event.peer) got none: flows "
+        + "are refused (port-space-full) until others end. A shorter '--idle-timeout' ends silent ones sooner; "
+        + "programs that keep their port need fewer; another client for another port of the server has ports "
+        + "of its own"
+    case .flowTableFull:
+      "all \(event.limit) flows that worker \(event.worker) has room for are in use, and \(path) is refused "
+        + "(flow-table-full) until others end: raise 'LimitNOFILE=' in systemd or 'ulimit -Hn', shorten "
+        + "'--idle-timeout', or see who opens so many"
+    case .socketUnavailable:
+      "no UDP socket for \(path): such flows are refused (socket-unavailable) until "
+        + socketRemedy(errno: Int32(event.detail))
+    }
+  }
+
+  private static func socketRemedy(errno: Int32) -> String {
+    switch errno {
+    case EAGAIN:
+      "others end, since no UDP port is left: widen net.ipv4.ip_local_port_range, give more addresses with "
+        + "'--source', or shorten '--idle-timeout'"
+    case EMFILE, ENFILE:
+      "others end, since no descriptor is left: raise 'LimitNOFILE=' in systemd, 'ulimit -Hn', or fs.file-max"
+    default: "the kernel takes one again (\(unsafe String(cString: strerror(errno))))"
     }
   }
 }

@@ -66,6 +66,7 @@ package struct Supervisor {
     var plan = GatewayPlan(
       role: configuration.role, remote: preflight.remote, tunQueues: host.device.queues)
     plan.engine = preflight.engine
+    plan.cpus = preflight.placement.cpus
     if case .tcp(_, let port) = configuration.listen { plan.listenPort = port }
     if let rules = host.rules, rules.isStateless {
       plan.sourcePortMax = Translation.statelessPorts.upperBound
@@ -79,6 +80,8 @@ package struct Supervisor {
     plan.handshakePacket = preflight.handshakePacket
     plan.offload = host.device.offload
     if configuration.role == .server {
+      plan.sources = configuration.sources
+      plan.flowCountMax = GatewayPlan.flowCountMax(sources: plan.sources.count)
       let descriptors = DescriptorLimit.raise()
       plan.flowCountMax = DescriptorLimit.flowCountMax(
         wished: plan.flowCountMax, descriptors: descriptors, workers: preflight.workers, engine: plan.engine)
@@ -112,6 +115,9 @@ package struct Supervisor {
     log.info(
       "\(device.name): MTU \(preflight.mtu), workers \(preflight.workers), engine \(engine), offload \(offload)"
     )
+    if !preflight.placement.cpus.isEmpty {
+      log.info("workers run on CPUs \(preflight.placement.cpus.map(String.init).joined(separator: ","))")
+    }
     let firewall = host.rules.map { "table inet \(FirewallRules.table(of: $0.device)), \($0.summary)" }
     log.info("firewall: \(firewall ?? "left alone")")
     let limits = AddressFamily.allCases.filter { preflight.families.contains($0) }.map { family in

@@ -68,6 +68,10 @@ protocol Engine: ~Copyable {
   /// The next arrival of this turn; nil when all have been taken.
   mutating func nextArrival(_ buffers: inout BufferPool, _ trains: inout TrainPool) -> Arrival?
 
+  /// The flow of a datagram that will be among the next few arrivals; nil where there is none or the engine
+  /// would have to look for it. Its memory can be fetched meanwhile.
+  var upcomingFlow: UInt32? { get }
+
   /// Queues a packet for TUN. Order is kept. The train is finished by a later turn.
   mutating func writePacket(
     _ train: TrainID, _ vectors: UnsafeMutablePointer<iovec>, count: Int, _ trains: inout TrainPool)
@@ -89,6 +93,11 @@ protocol Engine: ~Copyable {
   mutating func closeSocket(flow: UInt32, generation: UInt16)
 }
 
+extension Engine where Self: ~Copyable {
+  @inline(__always)
+  var upcomingFlow: UInt32? { nil }
+}
+
 /// What an engine is made of.
 struct EngineResources: Sendable {
   /// A queue of the TUN device and, on the client, a bound UDP socket: owned by the gateway.
@@ -99,10 +108,19 @@ struct EngineResources: Sendable {
   var switchboard: Switchboard
   /// Server: where each flow's socket is connected to, and from which address.
   var service: Endpoint?
+  /// Server: the addresses that these leave from in turn, beginning with one of them; empty: the route's.
+  var sources: [Address] = []
+  var firstSource = 0
   var offload: Bool
   /// Most flows of this worker.
   var flowCountMax: Int
 
   /// Becomes readable when another thread wants attention.
   var wakeDescriptor: Int32 { switchboard.wakeDescriptor(of: worker) }
+
+  /// Server: what opens its flows' sockets.
+  var flowSockets: FlowSockets? {
+    guard let service else { return nil }
+    return FlowSockets(service: service, sources: sources, first: firstSource, offload: offload)
+  }
 }

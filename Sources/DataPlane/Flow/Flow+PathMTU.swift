@@ -8,7 +8,7 @@ extension Flow {
     guard isCredible(error) else { throw .icmpNotCredible }
     let bytes = SegmentHeader.payloadMax(mtu: error.mtu, isIPv4: key.isIPv4)
     guard bytes < Int(segmentBytesMax) else { throw .icmpIgnored }
-    segmentBytesMax = Int32(bytes)
+    segmentBytesMax = UInt16(bytes)
     limitEndsAt = now &+ Limits.pathMTUNanoseconds
     hasReportedSize = false
   }
@@ -31,7 +31,7 @@ extension Flow {
   /// To be called when a datagram does not fit; nobody else misses the larger size.
   mutating func renewLimit(_ original: Int, now: UInt64) -> Bool {
     guard limitEndsAt != 0, now >= limitEndsAt else { return false }
-    segmentBytesMax = Int32(original)
+    segmentBytesMax = UInt16(original)
     limitEndsAt = 0
     hasReportedSize = false
     return true

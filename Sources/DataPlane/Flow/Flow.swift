@@ -26,57 +26,57 @@ struct Flow: BitwiseCopyable {
   static let noTrain = TrainID.max
   static let noBuffer = BufferID.max
 
+  // The first cache line is what a datagram of an established flow touches, the second what a segment or a
+  // search for the UDP side touches besides, the third is for the rest (`FlowTable`, FlowLayoutTests).
+
   /// The TCP side. Local: our address behind TUN.
   var key: FlowKey
-  /// The UDP side. Client: the application's endpoint, the address it spoke to and, in place of a local port,
-  /// the number of the connection. Server: unused.
-  var peer: FlowKey
-
   /// Start of the next segment we send.
   var sendNext: SequenceNumber
   /// What the next segment from the other end is expected to start with.
   var receiveNext: SequenceNumber
   /// The ack field of what we send: moves in steps, so that GRO at the other end can merge.
   var acknowledged: SequenceNumber
-
   var state: State
+  /// Which way the last arrival of this flow went.
+  var lastOutlet: Outlet
+  /// Tells this flow's completions from those of the flow that had the slot before.
+  var generation: UInt16
+  /// The open train of the current batch, to TUN.
+  var uplinkTrain: TrainID
+  /// Largest payload of one segment on this path, in bytes.
+  var segmentBytesMax: UInt16
+  /// CLOCK_MONOTONIC, nanoseconds.
+  var lastActivity: UInt64
+
+  /// The UDP side. Client: the application's endpoint, the address it spoke to and, in place of a local port,
+  /// the number of the connection. Server: unused.
+  var peer: FlowKey
+  /// The open train of the current batch, to UDP.
+  var downlinkTrain: TrainID
+  /// Datagrams that wait for the handshake, a list through the buffer pool.
+  var pendingHead: BufferID
+  /// When outstanding bytes must be acknowledged, CLOCK_MONOTONIC nanoseconds; 0 when nothing is.
+  var ackDueAt: UInt64
+  var pendingBytes: Int32
+  /// Bytes that may still be sent while `unconfirmed`.
+  var firstFlightLeft: Int32
+  var pendingTail: BufferID
+  var pendingCount: UInt16
   /// Counts SYNs sent.
   var tries: UInt8
   /// Whether the last SYN was answered by a reset.
   var isRefused: Bool
-  /// Tells this flow's completions from those of the flow that had the slot before.
-  var generation: UInt16
-  /// Which way the last arrival of this flow went.
-  var lastOutlet: Outlet
   /// Whether a datagram that was too large for the present limit has been reported.
   var hasReportedSize: Bool
 
-  /// The open trains of the current batch.
-  var uplinkTrain: TrainID
-  var downlinkTrain: TrainID
-
-  /// Datagrams that wait for the handshake, a list through the buffer pool.
-  var pendingHead: BufferID
-  var pendingTail: BufferID
-  var pendingCount: UInt16
-  var pendingBytes: Int32
-  /// Bytes that may still be sent while `unconfirmed`.
-  var firstFlightLeft: Int32
-
-  /// Largest payload of one segment on this path, in bytes.
-  var segmentBytesMax: Int32
+  /// When the next SYN or the give-up is due (`synSent`), or when waiting for a first segment is over
+  /// (`unconfirmed`), CLOCK_MONOTONIC nanoseconds.
+  var retryAt: UInt64
   /// When a limit that the path has lowered may be forgotten, CLOCK_MONOTONIC nanoseconds; 0 when it is the
   /// original one.
   var limitEndsAt: UInt64
-
-  /// CLOCK_MONOTONIC, nanoseconds.
-  var lastActivity: UInt64
-  /// When the next SYN or the give-up is due (`synSent`), or when waiting for a first segment is over
-  /// (`unconfirmed`).
-  var retryAt: UInt64
-  /// When outstanding bytes must be acknowledged; 0 when nothing is.
-  var ackDueAt: UInt64
-  /// When a segment that may be forged is next worth an answer.
+  /// When a segment that may be forged is next worth an answer, CLOCK_MONOTONIC nanoseconds.
   var challengeAt: UInt64
 
   /// A flow of no state yet.
@@ -84,7 +84,7 @@ struct Flow: BitwiseCopyable {
     self.key = key
     self.peer = peer
     self.generation = generation
-    self.segmentBytesMax = Int32(segmentBytesMax)
+    self.segmentBytesMax = UInt16(segmentBytesMax)
     limitEndsAt = 0
     sendNext = SequenceNumber(0)
     receiveNext = SequenceNumber(0)

@@ -15,11 +15,18 @@ struct KeyIndex: ~Copyable {
   private let mask: UInt32
   private(set) var count = 0
 
+  /// Memory that an index of this capacity takes when it is full, in bytes.
+  static func byteCount(capacity: Int) -> Int {
+    var size = 16
+    while size < capacity * 2 { size *= 2 }
+    return size * MemoryLayout<Entry>.stride
+  }
+
   /// Room for `capacity` values.
   init(capacity: Int) throws(KernelError) {
-    var size: UInt32 = 16
-    while Int(size) < capacity * 2 { size *= 2 }
+    let size = UInt32(Self.byteCount(capacity: capacity) / MemoryLayout<Entry>.stride)
     region = try .array(of: Entry.self, count: Int(size))
+    region.preferLargePages()
     unsafe entries = region.bound(to: Entry.self)
     mask = size - 1
   }

@@ -1,13 +1,16 @@
 /// Deadlines of flows, by index: O(1) to set, to move and to cancel; an idle wheel costs nothing.
 ///
-/// One level of 512 slots of 67 ms. A deadline further away than the 34 s of the wheel waits in the last
-/// slot and is looked at again there: the caller computes the true deadline and sets it anew. Fires up to
-/// one slot late, never early.
+/// One level of 4096 slots of 4.2 ms: thousands of flows that acknowledge once a second do so in small
+/// portions (docs/decisions/0031-many-flows.md). A deadline further away than the 17 s of the wheel waits in
+/// the last slot and is looked at again there: the caller computes the true deadline and sets it anew. Fires
+/// up to one slot late, never early.
 @safe
 struct TimerWheel: ~Copyable {
   /// log2 of a slot's length in nanoseconds.
-  private static let tickShift: UInt64 = 26
-  private static let slotCount: UInt64 = 512
+  private static let tickShift: UInt64 = 22
+  private static let slotCount: UInt64 = 4_096
+  /// Words of `occupied`.
+  private static let wordCount = Int(slotCount) / 64
   static let none = UInt32.max
 
   private struct Node: BitwiseCopyable {
@@ -18,13 +21,16 @@ struct TimerWheel: ~Copyable {
     var slot: UInt16
   }
 
+  /// Memory that each timer takes, in bytes.
+  static let bytesPerTimer = MemoryLayout<Node>.stride
+
   private let nodeRegion: Region
   private let slotRegion: Region
   private let nodes: UnsafeMutablePointer<Node>
   /// Index + 1 of each slot's first node.
   private let heads: UnsafeMutablePointer<UInt32>
   /// A bit for each slot that has one: every turn asks for the next.
-  private var occupied = InlineArray<8, UInt64>(repeating: 0)
+  private var occupied = InlineArray<64, UInt64>(repeating: 0)
   private let capacity: Int
   /// The last tick whose slot was emptied.
   private var current: UInt64
@@ -100,11 +106,11 @@ struct TimerWheel: ~Copyable {
     guard count > 0 else { return .max }
     let first = Int(current % Self.slotCount)
     // The bits from the current slot on, around the wheel and back to those before it in the first word.
-    for step in 0...8 {
-      let word = ((first >> 6) + step) & 7
+    for step in 0...Self.wordCount {
+      let word = ((first >> 6) + step) & (Self.wordCount - 1)
       var bits = occupied[word]
       if step == 0 { bits &= .max << UInt64(first & 63) }
-      if step == 8 { bits &= ~(.max << UInt64(first & 63)) }
+      if step == Self.wordCount { bits &= ~(.max << UInt64(first & 63)) }
       guard bits != 0 else { continue }
       let slot = word << 6 | bits.trailingZeroBitCount
       return (current &+ UInt64((slot - first) & (Int(Self.slotCount) - 1))) << Self.tickShift

@@ -19,6 +19,15 @@ package struct Region: ~Copyable {
     self.byteCount = pages
   }
 
+  /// Asks for pages of 2 MiB where the memory is large and touched at random: with pages of 4 KiB most
+  /// accesses cost a walk of the page tables besides (transhuge.rst). A wish; small regions stay as they are,
+  /// since a large page is in memory as a whole.
+  func preferLargePages() {
+    guard byteCount >= Self.largePagesFrom else { return }
+    _ = unsafe madvise(base, byteCount, MADV_HUGEPAGE)
+  }
+  private static let largePagesFrom = 16 << 20
+
   /// `count` zeroed values.
   package static func array<T: BitwiseCopyable>(of type: T.Type, count: Int) throws(KernelError) -> Region {
     try Region(byteCount: count * MemoryLayout<T>.stride)

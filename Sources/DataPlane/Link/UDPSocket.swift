@@ -40,14 +40,21 @@ package enum UDPSocket {
 
   /// The socket of one flow: exchanges datagrams with `remote` alone, from a port that the kernel picks.
   ///
-  /// `local` pins the address it sends from; otherwise the route decides.
+  /// `local` pins the address it sends from; otherwise the route decides. Throws EAGAIN from connect when
+  /// that address has no port left, or the host when none is given.
   package static func connected(
     to remote: Endpoint, from local: Address?, offload: Bool, bufferBytes: Int = flowBufferBytes
   ) throws(KernelError) -> Int32 {
     let descriptor = try open(remote.address)
     do throws(KernelError) {
       try prepare(descriptor, receiveBytes: bufferBytes, sendBytes: bufferBytes, offload: offload)
-      if let local { try bind(descriptor, to: Endpoint(local, port: 0)) }
+      if let local {
+        // The port is connect's to pick, so that there is one answer when none is left.
+        try set(
+          descriptor, Int32(IPPROTO_IP), Int32(GUISE_IP_BIND_ADDRESS_NO_PORT), 1,
+          "setsockopt(IP_BIND_ADDRESS_NO_PORT)")
+        try bind(descriptor, to: Endpoint(local, port: 0))
+      }
       try unsafe withSocketAddress(remote) { (address, length) throws(KernelError) in
         try KernelError.checkErrno("connect(\(remote))", unsafe connect(descriptor, address, length))
       }

@@ -20,12 +20,10 @@ struct EchoCollector: Sendable {
     var batch = ReceiveBatch()
     var book = ArrivalBook(verification: verification, timesLatency: true)
     var refused: UInt64 = 0
-    var polls = sockets.map { pollfd(fd: $0.descriptor, events: Int16(POLLIN), revents: 0) }
+    var readyList = try ReadyList(sockets)
     var sourceEnd: UInt64?
     while true {
-      let ready = unsafe poll(&polls, nfds_t(polls.count), 20)
-      guard ready >= 0 || errno == EINTR else { throw LoadFailure("poll", errno: errno) }
-      for flow in polls.indices where ready > 0 && polls[flow].revents != 0 {
+      try readyList.wait(milliseconds: 20) { (flow) throws(LoadFailure) in
         try collect(flow, &batch, &book, &refused)
       }
       let now = guise_now()

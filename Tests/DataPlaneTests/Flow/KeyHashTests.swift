@@ -10,6 +10,14 @@ import Testing
   private static let key6 = FlowKey(
     remote: Address("2001:db8::2")!, local: Address("fd00::1")!, remotePort: 40_000, localPort: 4_567)
 
+  @Test func `the simulation of how flows spread computes the same`() {
+    // bench/tests/test_scale.py asserts the same value of its twin.
+    let key = FlowKey(
+      remote: Address("192.0.2.1")!, local: Address("192.0.2.2")!, remotePort: 40_000, localPort: 4_567)
+    let hash = KeyHash(seed: (0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210))
+    #expect(hash.hash(key) == 0x48d1_fcb3_5035_1018)
+  }
+
   @Test(arguments: [key4, key6])
   func `every field counts`(key: FlowKey) {
     var others = [FlowKey]()

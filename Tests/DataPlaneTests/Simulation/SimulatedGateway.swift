@@ -66,6 +66,17 @@ final class SimulatedGateway {
     try worker.turn(until: 0)
   }
 
+  /// Takes turns until no deadline that has passed is left; returns how many packets it wrote.
+  @discardableResult
+  func turnUntilTimersAreDone() throws -> Int {
+    var count = 0
+    repeat {
+      try turn()
+      count += takePackets().count
+    } while worker.timers.nextDeadline() <= kernel.now
+    return count
+  }
+
   func stop() { worker.closeAllFlows() }
 
   var statistics: StatisticsSnapshot { counters.snapshot() }

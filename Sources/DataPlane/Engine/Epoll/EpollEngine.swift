@@ -18,6 +18,7 @@ struct EpollEngine: Engine, ~Copyable {
 
   private var poller: Poller
   private var sockets: SocketTable
+  private var flowSockets: FlowSockets?
   private var received: ReceiveBatch
   private var sends: SendBatch
 
@@ -56,6 +57,7 @@ struct EpollEngine: Engine, ~Copyable {
     self.resources = resources
     self.poller = poller
     self.sockets = sockets
+    flowSockets = resources.flowSockets
     self.received = received
     self.sends = sends
     self.ready = ready
@@ -260,8 +262,7 @@ struct EpollEngine: Engine, ~Copyable {
   // MARK: Flows' sockets
 
   mutating func openSocket(flow: UInt32, generation: UInt16) throws(KernelError) {
-    let descriptor = try UDPSocket.connected(
-      to: resources.service!, from: nil, offload: resources.offload)
+    let descriptor = try flowSockets!.open()
     sockets[Int(flow)] = SocketTable.Entry(descriptor: descriptor, generation: generation)
     do throws(KernelError) {
       try poller.add(descriptor, Token(.receive, index: flow, generation: generation))

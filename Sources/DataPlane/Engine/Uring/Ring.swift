@@ -114,6 +114,15 @@ package struct Ring: ~Copyable {
   /// Completions that the kernel has posted and `nextCompletion` has not returned yet.
   package var readyCount: UInt32 { unsafe io_uring_cq_ready(ring) &- head }
 
+  /// What the completion that so many others precede is about; nil when it is not there yet.
+  @inline(__always)
+  func token(ahead: UInt32) -> Token? {
+    guard head &+ ahead < ready else { return nil }
+    // Safety: as below.
+    let index = unsafe (ring.pointee.cq.khead.pointee &+ head &+ ahead) & ring.pointee.cq.ring_mask
+    return unsafe Token(rawValue: ring.pointee.cq.cqes[Int(index)].user_data)
+  }
+
   /// The next completion; nil when this batch is used up. The queue is advanced once a batch.
   @inline(__always)
   package mutating func nextCompletion() -> Completion? {

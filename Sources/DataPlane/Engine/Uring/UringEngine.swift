@@ -44,6 +44,7 @@ struct UringEngine: Engine, ~Copyable {
   /// Server: generation + 1 of the flow whose socket is open in each slot, 0 where none is.
   private let socketRegion: Region
   private let sockets: UnsafeMutablePointer<UInt32>
+  private var flowSockets: FlowSockets?
 
   init(_ resources: EngineResources) throws(KernelError) {
     let ring = try Ring(submissions: 1_024, completions: 4_096)
@@ -80,6 +81,7 @@ struct UringEngine: Engine, ~Copyable {
     self.ended = ended
     unsafe sockets = socketRegion.bound(to: UInt32.self)
     self.socketRegion = socketRegion
+    flowSockets = resources.flowSockets
 
     self.ended.append(Token(.read))
     self.ended.append(Token(.wake))
@@ -187,6 +189,12 @@ struct UringEngine: Engine, ~Copyable {
       }
     }
     return nil
+  }
+
+  @inline(__always)
+  var upcomingFlow: UInt32? {
+    guard let token = ring.token(ahead: Limits.prefetchDistance), token.kind == .receive else { return nil }
+    return token.index
   }
 
   @inline(__always)
@@ -329,8 +337,7 @@ struct UringEngine: Engine, ~Copyable {
   }
 
   mutating func openSocket(flow: UInt32, generation: UInt16) throws(KernelError) {
-    let descriptor = try UDPSocket.connected(
-      to: resources.service!, from: nil, offload: resources.offload)
+    let descriptor = try flowSockets!.open()
     // The ring's table keeps the socket; the descriptor is not needed, and descriptors are few.
     defer { close(descriptor) }
     try ring.setFile(descriptor, slot: Int(Slot.firstFlow) + Int(flow))

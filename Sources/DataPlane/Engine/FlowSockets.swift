@@ -1,0 +1,37 @@
+/// Opens the UDP sockets of a server's flows, from its own addresses in turn.
+///
+/// Each address has a port space of its own, so that flows are not bound by the ports of one
+/// (`net.ipv4.ip_local_port_range`). Belongs to one worker; the addresses outlive it.
+struct FlowSockets: ~Copyable {
+  private let service: Endpoint
+  private let offload: Bool
+  private let sources: [Address]
+  private var next: Int
+
+  /// No `sources` leave the choice to the route. `first` is where the turn begins: other workers begin
+  /// elsewhere.
+  init(service: Endpoint, sources: [Address], first: Int, offload: Bool) {
+    self.service = service
+    self.offload = offload
+    self.sources = sources
+    next = sources.isEmpty ? 0 : first % sources.count
+  }
+
+  /// A socket of the next address, or of the first after it that has a port left. Throws EAGAIN when none
+  /// has, and what socket(2), bind(2) or connect(2) refuse for another reason.
+  mutating func open() throws(KernelError) -> Int32 {
+    var refusal: KernelError?
+    for _ in sources {
+      let source = sources[next]
+      next = next + 1 == sources.count ? 0 : next + 1
+      do throws(KernelError) {
+        return try UDPSocket.connected(to: service, from: source, offload: offload)
+      } catch {
+        guard error.isPortSpaceFull else { throw error }
+        refusal = error
+      }
+    }
+    if let refusal { throw refusal }
+    return try UDPSocket.connected(to: service, from: nil, offload: offload)
+  }
+}

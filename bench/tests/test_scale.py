@@ -1,0 +1,91 @@
+"""The model of larger machines, how flows spread over workers, and what thousands of flows may cost."""
+
+import json
+import random
+import tempfile
+import unittest
+from pathlib import Path
+
+from scale import model, spread
+from scale.many_flows import Outcome, complaints, memory_bound
+
+COSTS = model.Costs(train=2_000, datagram=400, receive=600, flow=10_000, misses={1_000: 0.0, 100_000: 50.0})
+
+
+class SpreadTests(unittest.TestCase):
+    def test_an_ipv4_address_is_mapped_as_the_program_does(self) -> None:
+        # ::ffff:192.0.2.1: the bytes 00 00 ff ff c0 00 02 01 as a little-endian word.
+        self.assertEqual(spread.mapped(bytes([192, 0, 2, 1])), (0, 0x010200C0_FFFF0000))
+
+    def test_the_hash_is_that_of_the_program(self) -> None:
+        # The value is asserted of KeyHash as well, in KeyHashTests.
+        seed = (0x0123456789ABCDEF, 0xFEDCBA9876543210)
+        value = spread.key_hash(seed, spread.mapped(bytes([192, 0, 2, 1])), spread.mapped(bytes([192, 0, 2, 2])),
+                                40_000, 4_567)
+        self.assertEqual(value, 0x48D1_FCB3_5035_1018)
+
+    def test_every_owner_is_a_worker(self) -> None:
+        for workers in (1, 3, 256):
+            self.assertEqual(spread.server_owner(0, workers), 0)
+            self.assertEqual(spread.server_owner((1 << 64) - 1, workers), workers - 1)
+            self.assertEqual({spread.client_owner(port, workers) for port in range(1_024, 2_048)}, set(range(workers)))
+
+    def test_one_flow_has_one_worker_and_many_share_evenly(self) -> None:
+        generator = random.Random(7)
+        self.assertEqual(spread.busiest_share(1, 16, generator), 16)
+        self.assertLess(spread.busiest_share(20_000, 16, generator), 1.15)
+        self.assertLess(spread.busiest_share_of_client(20_000, 16, generator), 1.15)
+
+
+class ModelTests(unittest.TestCase):
+    def test_a_train_is_shared_by_its_datagrams(self) -> None:
+        self.assertEqual(model.per_datagram(COSTS, 1, 1, by_itself=True), 3_000)
+        self.assertEqual(model.per_datagram(COSTS, 20, 1, by_itself=False), 500)
+        self.assertEqual(model.per_datagram(COSTS, 20, 1, by_itself=False, lifetime=10), 1_500)
+        self.assertEqual(model.cpu_of_both_ends(COSTS, 20, by_itself=True), 1_600)
+
+    def test_cache_misses_are_those_of_the_largest_number_measured(self) -> None:
+        self.assertEqual([COSTS.miss(flows) for flows in (10, 1_000, 99_999, 1_000_000)], [0, 0, 0, 50])
+
+    def test_the_busiest_worker_limits_all(self) -> None:
+        even = model.carried(COSTS, 8, 10_000, 20, by_itself=False, share=1)
+        self.assertEqual(even, 8 * 2e6)
+        self.assertEqual(model.carried(COSTS, 8, 1, 20, by_itself=False, share=8), even / 8)
+        self.assertAlmostEqual(model.gigabits(even), 179.2)
+
+    def test_the_costs_name_their_commands(self) -> None:
+        document = json.loads((Path(model.__file__).parent / "costs.json").read_text())
+        for cost in document["costs"].values():
+            self.assertTrue(cost["from"])
+        self.assertTrue(any("error_percent" in check for check in document["checks"]))
+        costs = model.Costs.load(Path(model.__file__).parent / "costs.json")
+        self.assertGreater(costs.train, costs.datagram)
+
+    def test_a_file_without_a_cost_is_refused(self) -> None:
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+            file.write('{"costs": {"misses_ns": {"value": {}}}}')
+            file.flush()
+            with self.assertRaises(KeyError):
+                model.Costs.load(Path(file.name))
+
+
+class ManyFlowsTests(unittest.TestCase):
+    few = Outcome(10, 1_000, 0, 100, 200, 0, 10 << 20, 10 << 20, {})
+
+    def test_a_run_within_its_bounds_passes(self) -> None:
+        many = Outcome(18_000, 1_000, 0, 150, 399, 0, 40 << 20, 40 << 20, {})
+        self.assertEqual(complaints(self.few, many, 2), [])
+
+    def test_loss_latency_and_memory_are_told(self) -> None:
+        many = Outcome(18_000, 1_000, 3, 150, 401, 0, 900 << 20, 10 << 20, {})
+        found = complaints(self.few, many, 2)
+        self.assertEqual(len(found), 3)
+        self.assertIn("3 of 1000", found[0])
+        self.assertIn("client", found[2])
+
+    def test_memory_grows_by_512_bytes_a_flow(self) -> None:
+        self.assertEqual(memory_bound(18_000, 2) - memory_bound(0, 2), 18_000 * 512)
+
+
+if __name__ == "__main__":
+    unittest.main()
