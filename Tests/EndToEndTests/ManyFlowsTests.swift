@@ -4,7 +4,7 @@ extension EndToEnd {
   /// Thousands of flows at once; the long form is bench/scale/many_flows.py.
   @Suite("Many flows")
   struct ManyFlows {
-    @Test("Two thousand flows at once lose nothing, at both ends", arguments: Variant.engines)
+    @Test("Two thousand flows at once lose nothing, at both ends", arguments: Variant.mixed)
     func twoThousand(_ variant: Variant) async throws {
       try await Topology.pair { net in
         let tunnel = try await Tunnel.up(on: net, variant)

@@ -5,7 +5,7 @@ extension EndToEnd {
   /// anything else that a flow needs, are used up.
   @Suite("Sources and full port spaces")
   struct Sources {
-    @Test("Flows leave from the source addresses in turn, and answers come back", arguments: Variant.engines)
+    @Test("Flows leave from the source addresses in turn, and answers come back", arguments: Variant.mixed)
     func inTurn(_ variant: Variant) async throws {
       try await Topology.pair { net in
         try net.server.add("fd77::1/128", to: "lo")
@@ -68,7 +68,7 @@ extension EndToEnd {
 
     @Test(
       "When no UDP port is left, flows are refused and counted, the log says what helps, and the rest goes on",
-      arguments: Variant.engines)
+      arguments: Variant.mixed)
     func portsUsedUp(_ variant: Variant) async throws {
       try await Topology.pair { net in
         let tunnel = try await Tunnel.up(
@@ -97,7 +97,7 @@ extension EndToEnd {
 
     @Test(
       "When descriptors limit a server's flows, further ones are refused and counted, and the log says so",
-      arguments: Variant.engines)
+      arguments: Variant.mixed)
     func descriptorsUsedUp(_ variant: Variant) async throws {
       try await Topology.pair { net in
         let server = try await Gateway.start(
