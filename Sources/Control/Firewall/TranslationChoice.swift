@@ -6,7 +6,7 @@ struct TranslationChoice {
   let mode: GatewayConfiguration.FirewallMode
   let listen: GatewayConfiguration.Listen
   let remote: Endpoint
-  /// Other instances in this network namespace.
+  /// Other instances in this network namespace, as this one starts.
   let neighbours: [InstanceRecord]
 
   /// `device` is our own TUN device. Throws where `--firewall stateless` asks for what cannot be.
@@ -26,7 +26,8 @@ struct TranslationChoice {
       }
       return .stateless(Outlet(device: nil, address: address))
     case .tcp(let address, _):
-      let outlets = outlets(family, device: device).filter { address == nil || $0.address == address }
+      let outlets = Self.outlets(family, besides: neighbours.map(\.device) + [device])
+        .filter { address == nil || $0.address == address }
       guard outlets.count <= 1 else {
         let list = outlets.map { "\($0.address)" }.joined(separator: ", ")
         throw .statelessImpossible(
@@ -38,19 +39,28 @@ struct TranslationChoice {
     }
   }
 
-  /// What the translation becomes when the host's addresses have changed; nil to leave it, as while a link is
-  /// down or where there are too many addresses now.
-  func successor(of outlet: Outlet, _ family: AddressFamily, device: String) -> Translation? {
-    guard case .stateless(let next)? = try? translation(family, device: device), next != outlet else {
-      return nil
+  /// Where packets leave once the host no longer has `outlet`'s address; nil to change nothing, as while a link
+  /// is down, or where several addresses took its place. `neighbours` are those of now.
+  func successor(
+    of outlet: Outlet, device: String, neighbours: () -> [InstanceRecord]
+  ) -> Outlet? {
+    switch listen {
+    case .udp:
+      guard let address = LocalAddresses.source(to: remote.address), address != outlet.address else {
+        return nil
+      }
+      return Outlet(device: nil, address: address)
+    case .tcp:
+      guard !LocalAddresses.has(outlet.address) else { return nil }
+      let found = Self.outlets(outlet.address.family, besides: neighbours().map(\.device) + [device])
+      return found.count == 1 ? found[0] : nil
     }
-    return .stateless(next)
   }
 
   /// Other clients of the same server.
   private var rivals: [InstanceRecord] { neighbours.filter { $0.remote == "\(remote)" } }
 
-  private func outlets(_ family: AddressFamily, device: String) -> [Outlet] {
-    LocalAddresses.reachable(family, except: Set(neighbours.map(\.device) + [device]))
+  private static func outlets(_ family: AddressFamily, besides tunDevices: [String]) -> [Outlet] {
+    LocalAddresses.reachable(family, except: Set(tunDevices))
   }
 }

@@ -188,9 +188,11 @@ struct HostSetup: ~Copyable {
     guard var next = rules else { return }
     for index in next.paths.indices {
       guard let outlet = next.paths[index].outlet,
-        let translation = choice.successor(of: outlet, next.paths[index].family, device: device.name)
+        let successor = choice.successor(
+          of: outlet, device: device.name,
+          neighbours: { [state, device] in state?.liveInstances(besides: device.name) ?? [] })
       else { continue }
-      next.paths[index].translation = translation
+      next.paths[index].translation = .stateless(successor)
     }
     guard next != rules else { return }
     do throws(SetupError) {
