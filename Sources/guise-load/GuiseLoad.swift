@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Glibc
+internal import LoadModel
 
 /// The traffic maker: sends, receives, echoes and verifies UDP datagrams, and says what became of them.
 @main

@@ -68,7 +68,7 @@ struct GuiseUring: ParsableCommand {
     guise_make_timers_precise()
     let host = try TestHost()
     let chosen = names.isEmpty ? Experiments.all : names.compactMap { Experiments.named($0) }
-    let text: TextStream = json ? .error : .output
+    let text: StandardStream = json ? .error : .output
     var report = Report(rounds: rounds, operations: operations)
     text.write(
       "Linux \(report.kernel), \(Figures.quantity(UInt64(report.processors), "processor")), "
@@ -82,7 +82,7 @@ struct GuiseUring: ParsableCommand {
         Report.Result(
           experiment: experiment.name, question: experiment.question, comparisons: bench.comparisons))
     }
-    if json { TextStream.output.write(try JSONText.encode(report) + "\n") }
+    if json { StandardStream.output.write(try JSONText.encode(report) + "\n") }
   }
 
   static func main() {
@@ -97,12 +97,12 @@ struct GuiseUring: ParsableCommand {
   /// Ends the program with one clear message and the exit code that goes with it.
   private static func exit(reporting error: any Error) -> Never {
     if error is KernelError || error is SetupError || error is Failure {
-      TextStream.error.write("guise-uring: \(error)\n")
+      StandardStream.error.write("guise-uring: \(error)\n")
       Glibc.exit(1)
     }
     let code = exitCode(for: error)
     let text = fullMessage(for: error)
-    if !text.isEmpty { (code.isSuccess ? TextStream.output : .error).write(text + "\n") }
+    if !text.isEmpty { (code.isSuccess ? StandardStream.output : .error).write(text + "\n") }
     Glibc.exit(code == .validationFailure ? 2 : code.rawValue)
   }
 }

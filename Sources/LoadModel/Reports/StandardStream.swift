@@ -1,12 +1,12 @@
 internal import Glibc
 
 /// Standard output and standard error, unbuffered.
-enum TextStream: Int32 {
+package enum StandardStream: Int32 {
   case output = 1
   case error = 2
 
   /// Writes all of `text`; gives up quietly when nobody reads any more.
-  func write(_ text: String) {
+  package func write(_ text: String) {
     var rest = Array(text.utf8)[...]
     while !rest.isEmpty {
       let written = unsafe rest.withUnsafeBytes { unsafe Glibc.write(rawValue, $0.baseAddress, $0.count) }
@@ -15,4 +15,6 @@ enum TextStream: Int32 {
       rest = rest.dropFirst(written)
     }
   }
+
+  package var isTerminal: Bool { isatty(rawValue) == 1 }
 }
