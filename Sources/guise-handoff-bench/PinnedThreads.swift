@@ -1,6 +1,5 @@
 internal import CLiburing
 internal import DataPlane
-internal import Glibc
 internal import Synchronization
 
 /// Two threads, each on a core of its own.
@@ -10,66 +9,46 @@ enum PinnedThreads {
     on cpus: CorePair, _ first: @escaping @Sendable () throws(KernelError) -> Void,
     _ second: @escaping @Sendable () throws(KernelError) -> Void
   ) throws(KernelError) {
-    let start = StartLine()
-    let threads = [
-      PinnedThread(cpu: cpus.first, start, first), PinnedThread(cpu: cpus.second, start, second),
-    ]
-    for thread in threads { try thread.start() }
-    for thread in threads { pthread_join(thread.identifier, nil) }
-    for thread in threads { if let failure = thread.failure.withLock({ $0 }) { throw failure } }
+    let line = StartLine()
+    var threads: [WorkerThread] = []
+    do throws(KernelError) {
+      for (cpu, body) in [(cpus.first, first), (cpus.second, second)] {
+        let thread = try WorkerThread(named: "pinned-\(cpu)") { ready in
+          let pinned = guise_pin_thread(cpu)
+          ready(pinned == 0 ? nil : KernelError("sched_setaffinity to core \(cpu)", errno: -pinned))
+          line.run(body)
+        }
+        threads.append(thread)
+        try thread.waitUntilReady()
+      }
+      line.open()
+    } catch {
+      line.callOff()
+      for thread in threads { thread.join() }
+      throw error
+    }
+    for thread in threads { thread.join() }
+    if let failure = line.failure.withLock({ $0 }) { throw failure }
   }
 }
 
-/// Where both threads wait until both are there.
+/// Where both threads wait until both are pinned: neither can work without the other.
 private final class StartLine: Sendable {
-  private let missing = Atomic(2)
-  private let allPinned = Atomic(true)
-
-  /// Whether both are pinned: neither can work without the other.
-  func cross(isPinned: Bool) -> Bool {
-    if !isPinned { allPinned.store(false, ordering: .releasing) }
-    missing.subtract(1, ordering: .acquiringAndReleasing)
-    while missing.load(ordering: .acquiring) > 0 {}
-    return allPinned.load(ordering: .acquiring)
+  private enum State {
+    static let closed = 0
+    static let opened = 1
+    static let calledOff = 2
   }
-}
-
-@safe
-private final class PinnedThread: @unchecked Sendable {
-  private let cpu: Int32
-  private let line: StartLine
-  private let body: @Sendable () throws(KernelError) -> Void
+  private let state = Atomic(State.closed)
   let failure = Mutex<KernelError?>(nil)
-  private(set) var identifier = pthread_t()
 
-  init(cpu: Int32, _ line: StartLine, _ body: @escaping @Sendable () throws(KernelError) -> Void) {
-    self.cpu = cpu
-    self.line = line
-    self.body = body
-  }
+  func open() { state.store(State.opened, ordering: .releasing) }
+  func callOff() { state.store(State.calledOff, ordering: .releasing) }
 
-  func start() throws(KernelError) {
-    let argument = unsafe Unmanaged.passRetained(self)
-    let result = unsafe pthread_create(
-      &identifier, nil,
-      { argument in
-        unsafe Unmanaged<PinnedThread>.fromOpaque(argument!).takeRetainedValue().run()
-        return nil
-      }, argument.toOpaque())
-    guard result == 0 else {
-      unsafe argument.release()
-      throw KernelError("pthread_create", errno: result)
-    }
-  }
-
-  private func run() {
-    let pinned = guise_pin_thread(cpu)
-    let bothArePinned = line.cross(isPinned: pinned == 0)
-    guard pinned == 0 else {
-      let error = KernelError("sched_setaffinity to core \(cpu)", errno: -pinned)
-      return failure.withLock { $0 = error }
-    }
-    guard bothArePinned else { return }
+  /// Waits, so that both start at once, and runs the body unless it was called off.
+  func run(_ body: () throws(KernelError) -> Void) {
+    while state.load(ordering: .acquiring) == State.closed {}
+    guard state.load(ordering: .relaxed) == State.opened else { return }
     do throws(KernelError) {
       try body()
     } catch {
