@@ -5,7 +5,9 @@ extension EndToEnd {
   /// anything else that a flow needs, are used up.
   @Suite("Sources and full port spaces")
   struct Sources {
-    @Test("Flows leave from the source addresses in turn, and answers come back", arguments: Variant.mixed)
+    @Test(
+      "Flows leave from the source addresses in turn, and answers come back",
+      arguments: Variant.all.filter { $0.workers == 2 })
     func inTurn(_ variant: Variant) async throws {
       try await Topology.pair { net in
         try net.server.add("fd77::1/128", to: "lo")
@@ -21,7 +23,8 @@ extension EndToEnd {
           try service.send([number, 1], to: arrival.source)
           #expect(try await application.next().bytes == [number, 1])
         }
-        // Each of two workers takes its own turns.
+        // Each of two workers takes its own turns, one address apart: however the flows are shared out, no
+        // address has more than one over or under. With more workers that would be luck.
         #expect(Set(hosts.keys) == ["127.0.0.2", "127.0.0.3", "10.66.1.2"])
         #expect(hosts.values.allSatisfy { 3...5 ~= $0 })
       }
