@@ -60,6 +60,10 @@ package struct GatewayConfiguration: Sendable {
   package var offload = OffloadMode.auto
   /// nil for the best that the kernel grants.
   package var engine: EngineKind?
+  /// Whom to go on as, by name or number; nil for what suits (`Confinement`).
+  package var user: String?
+  /// Whether system calls that guise does not need are refused.
+  package var filtersCalls = true
 
   package init(listen: Listen, remote: HostPort) {
     self.listen = listen

@@ -136,6 +136,7 @@ package final class Gateway: Sendable {
         index: index, plan: workerPlan, engine: makeEngine(), handshakePacket: plan.handshakePacket,
         statistics: counters[index], events: eventRings[index], switchboard: switchboard,
         random: UInt64.random(in: 0 ... .max))
+      try plan.confineWorker()
       runningCount.add(1, ordering: .relaxed)
       ready(nil)
       do throws(KernelError) {

@@ -52,6 +52,8 @@ package struct GatewayPlan: Sendable {
   package var handshakePacket: [UInt8] = []
   /// Whether the TUN device takes and gives super-packets (TUNSETOFFLOAD succeeded).
   package var offload = true
+  /// Gives up privileges; called on each worker's thread once it has opened what it needs.
+  package var confineWorker: @Sendable () throws(KernelError) -> Void = {}
   /// Most flows at once, over all workers.
   package var flowCountMax = Limits.flowsPerAddress
 

@@ -98,6 +98,22 @@ struct GatewayOptions: ParsableArguments {
       valueName: "microseconds"))
   var moderation = GatewayConfiguration.moderationDefault
 
+  @Option(
+    help: ArgumentHelp(
+      """
+      Whom to go on as once set up, by name or number, when started by root: guise where there is such a user, \
+      else nobody. root: stays root.
+      """,
+      valueName: "user"))
+  var user: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Refuse system calls that guise does not need. auto: where the kernel can. off: never.",
+      valueName: "auto|off"),
+    transform: { try choice($0) })
+  var sandbox = Sandbox.auto
+
   @OptionGroup var logging: LoggingOptions
 
   mutating func validate() throws {
@@ -146,6 +162,11 @@ struct GatewayOptions: ParsableArguments {
     return value
   }
 
+  enum Sandbox: String, CaseIterable {
+    case auto
+    case off
+  }
+
   enum EngineChoice: String, CaseIterable {
     case auto
     case uring = "io_uring"
@@ -168,6 +189,8 @@ struct GatewayOptions: ParsableArguments {
     configuration.firewall = firewall
     configuration.offload = offload
     configuration.engine = EngineKind(rawValue: engine.rawValue)
+    configuration.user = user
+    configuration.filtersCalls = sandbox == .auto
     try Supervisor(configuration, log: logging.logger()).run()
   }
 }

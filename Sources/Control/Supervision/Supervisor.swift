@@ -29,6 +29,7 @@ package struct Supervisor {
     var host = try HostSetup.apply(preflight, log)
     do throws(SetupError) {
       let gateway = try start(preflight, host)
+      try confine(preflight.confinement, gateway)
       announce(preflight, host)
       let failure = watch(gateway, signals, &host)
       try stop(gateway, signals)
@@ -61,11 +62,25 @@ package struct Supervisor {
     }
   }
 
+  /// Everything is open, and every worker has confined itself: the main thread follows.
+  private func confine(_ confinement: Confinement, _ gateway: Gateway) throws(SetupError) {
+    do throws(KernelError) {
+      try confinement.apply(to: .supervisor)
+    } catch {
+      gateway.stop()
+      throw .refusal(error)
+    }
+  }
+
   /// The plan, with a client's UDP sockets opened.
   private func plan(_ preflight: Preflight, _ host: borrowing HostSetup) throws(SetupError) -> GatewayPlan {
     var plan = GatewayPlan(
       role: configuration.role, remote: preflight.remote, tunQueues: host.device.queues)
     plan.engine = preflight.engine
+    let part = Confinement.Part.worker(preflight.engine, configuration.role)
+    plan.confineWorker = { [confinement = preflight.confinement] () throws(KernelError) in
+      try confinement.apply(to: part)
+    }
     plan.cpus = preflight.placement.cpus
     if case .tcp(_, let port) = configuration.listen { plan.listenPort = port }
     if let rules = host.rules, rules.isStateless {
@@ -120,6 +135,7 @@ package struct Supervisor {
     }
     let firewall = host.rules.map { "table inet \(FirewallRules.table(of: $0.device)), \($0.summary)" }
     log.info("firewall: \(firewall ?? "left alone")")
+    log.info("\(preflight.confinement.summary)")
     let limits = AddressFamily.allCases.filter { preflight.families.contains($0) }.map { family in
       let limit = preflight.mtu - family.headerBytes
       return "\(limit) bytes over \(family) (WireGuard: MTU \(WireGuard.mtu(for: limit)))"
