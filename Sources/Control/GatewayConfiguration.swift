@@ -51,6 +51,12 @@ package struct GatewayConfiguration: Sendable {
   /// Server: addresses that the flows' UDP sockets leave from in turn; empty for the one that the route has.
   package var sources: [Address] = []
   package var idleTimeoutSeconds = 180
+  /// Most flows at once; nil for what there is room for.
+  package var flowCountMax: Int?
+  /// Server: most flows of one source address; nil for three quarters of all.
+  package var flowsPerSource: Int?
+  /// Server: most new flows in a second.
+  package var newFlowsPerSecond = newFlowsDefault
   /// Longest interval at which busy workers wake; 0 for as often as something comes.
   package var moderationMicroseconds = moderationDefault
   /// Client: TCP flows for each UDP source.
@@ -79,7 +85,12 @@ package struct GatewayConfiguration: Sendable {
 
   package static let moderationDefault = GatewayPlan.moderationDefault
 
+  /// What opening sockets for them takes of a core is a third or so.
+  package static let newFlowsDefault = 20_000
+
   // Bounds that the command line checks.
+  package static let flowCountRange = GatewayPlan.flowCountRange
+  package static let newFlowsRange = 1...1_000_000
   package static let mtuRange = 576...65_535
   package static let workersRange = 1...TunDevice.queueCountMax
   package static let idleTimeoutRange = 1...604_800

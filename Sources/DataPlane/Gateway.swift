@@ -8,6 +8,7 @@ package final class Gateway: Sendable {
   private let switchboard: Switchboard
   private let counters: [Statistics]
   private let eventRings: [SPSCRing<FlowEvent>]
+  private let workerPlan: WorkerPlan
   private let isStopping = Atomic(false)
   /// Workers that have begun their run and not ended it.
   private let runningCount = Atomic(0)
@@ -27,7 +28,18 @@ package final class Gateway: Sendable {
     precondition(plan.cpus.isEmpty || plan.cpus.count == plan.workerCount)
     precondition(plan.role == .server || plan.udpSockets.count == plan.workerCount)
     self.plan = plan
-    switchboard = try Switchboard(workerCount: plan.workerCount)
+    var workerPlan = WorkerPlan(plan)
+    if plan.role == .server, let limit = plan.flowsPerSource {
+      workerPlan.sourceCounts = try SourceCounts(
+        limit: limit, flowCountMax: plan.flowCountMax, hash: workerPlan.keyHash)
+    }
+    self.workerPlan = workerPlan
+    do throws(KernelError) {
+      switchboard = try Switchboard(workerCount: plan.workerCount)
+    } catch {
+      workerPlan.sourceCounts?.deallocate()
+      throw error
+    }
     counters = (0..<plan.workerCount).map { _ in Statistics() }
     eventRings = (0..<plan.workerCount).map { _ in SPSCRing(capacity: 4_096) }
   }
@@ -37,11 +49,11 @@ package final class Gateway: Sendable {
     switchboard.deallocate()
     for counter in counters { counter.deallocate() }
     for ring in eventRings { ring.deallocate() }
+    workerPlan.sourceCounts?.deallocate()
   }
 
   /// Starts every worker's thread; returns when all run, or throws the first refusal with all stopped.
   package func start() throws(KernelError) {
-    let workerPlan = WorkerPlan(plan)
     var refusal: KernelError?
     for index in 0..<plan.workerCount {
       do throws(KernelError) {
@@ -175,6 +187,7 @@ extension WorkerPlan {
       segmentsPerTrainMax: plan.offload ? Limits.trainSegmentsMax : 1,
       datagramsPerTrainMax: plan.offload ? Limits.trainSegmentsMax : 1,
       connectionCount: plan.connections, flowCountMax: min(perWorker, plan.flowCountMax),
+      newFlowsPerSecond: plan.newFlowsPerSecond.map { max(1, $0 / plan.workerCount) },
       keyHash: KeyHash(seed: (random(), random())),
       cookie: HandshakeCookie(key: (random(), random())))
   }

@@ -16,6 +16,7 @@ extension Worker where E: ~Copyable {
     if let reply = reaction.reply { sendControl(reply) }
     if case .close(let reason) = reaction.effect { return closeFlow(index, reason) }
     if reaction.releasesHeld { releaseHeld(flow: index) }
+    idleOrder.note(index, activity: flows[index].lastActivity)
     setTimer(index)
   }
 
@@ -32,19 +33,42 @@ extension Worker where E: ~Copyable {
     }
     switch plan.role {
     case .client: ports.giveBack(flows[index].key.localPort)
-    case .server: engine.closeSocket(flow: index, generation: flows[index].generation)
+    case .server:
+      engine.closeSocket(flow: index, generation: flows[index].generation)
+      if flows[index].isCounted { plan.sourceCounts?.remove(flows[index].key.remote) }
     }
     timers.cancel(index)
+    idleOrder.remove(index)
     let wasOpen = flows[index].state != .synSent
     if wasOpen { statistics.add(.flowsClosed) }
     switch reason {
     case .idle: report(.closedIdle, flow: index)
     case .resetByPeer: report(.closedByPeer, flow: index)
     case .refused: report(.closedRefused, flow: index)
+    case .displaced:
+      statistics.add(.flowsDisplaced)
+      let silence = (now - flows[index].lastActivity) / 1_000_000_000
+      report(.closedForRoom, flow: index, detail: Int(silence))
     case .unanswered: report(.closedUnanswered, flow: index)
     case .shutdown: break
     }
     flows.remove(index)
+  }
+
+  /// Ends the flow that has been silent longest, to make room for another. False where all have spoken lately:
+  /// then whoever comes is refused, so that nobody can drive out those who use theirs.
+  @inline(never)
+  mutating func makeRoom() -> Bool {
+    for _ in 0..<Limits.displacementTries {
+      guard let index = idleOrder.first else { return false }
+      let activity = flows[index].lastActivity
+      if idleOrder.note(index, activity: activity) { continue }
+      guard now >= activity + Limits.displacementNanoseconds else { return false }
+      if flows[index].state != .synSent { sendControl(flows[index].reset) }
+      closeFlow(index, .displaced)
+      return true
+    }
+    return false
   }
 
   /// Resets every flow, as the gateway ends.

@@ -87,6 +87,7 @@ extension Worker where E: ~Copyable {
     let isIPv4 = remote.address.isIPv4
     var key = FlowKey(
       remote: remote.address, local: plan.ownAddress(isIPv4: isIPv4), remotePort: remote.port, localPort: 0)
+    if ports.takenCount == ports.capacity || flows.count == flows.capacity { _ = makeRoom() }
     guard let port = ports.take() else {
       statistics.drop(.portSpaceFull, count)
       reportFull(.portSpaceFull, key: key, peer: peer.remoteEndpoint, limit: ports.capacity)
@@ -104,6 +105,7 @@ extension Worker where E: ~Copyable {
     }
     let syn = flows[index].open(now: now)
     setTimer(index)
+    idleOrder.note(index, activity: now)
     sendControl(syn)
     return index
   }

@@ -65,6 +65,12 @@ struct GatewayOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
+      "The most flows at once; without it, what ports and descriptors allow. The longest silent makes room.",
+      valueName: "count"))
+  var maxFlows: Int?
+
+  @Option(
+    help: ArgumentHelp(
       """
       Rules of nftables while guise runs. auto: masquerade and DNAT. stateless: past connection tracking, for one \
       address. off: none, you translate addresses yourself.
@@ -124,6 +130,7 @@ struct GatewayOptions: ParsableArguments {
     try check(workers, in: GatewayConfiguration.workersRange, "--workers")
     try check(mtu, in: GatewayConfiguration.mtuRange, "--mtu")
     try check(moderation, in: GatewayConfiguration.moderationRange, "--moderation")
+    try check(maxFlows, in: GatewayConfiguration.flowCountRange, "--max-flows")
     try check(idleTimeout, in: GatewayConfiguration.idleTimeoutRange, "--idle-timeout")
     if let tunLocal, tunLocal == tunPeer {
       throw ValidationError("--tun-local and --tun-peer must differ: they are the two ends of a link")
@@ -137,7 +144,7 @@ struct GatewayOptions: ParsableArguments {
     }
   }
 
-  private func check(_ value: Int?, in range: ClosedRange<Int>, _ option: String) throws {
+  func check(_ value: Int?, in range: ClosedRange<Int>, _ option: String) throws {
     guard let value, !range.contains(value) else { return }
     throw ValidationError(
       "\(option) \(value) is out of bounds: use \(range.lowerBound) to \(range.upperBound)")
@@ -184,6 +191,7 @@ struct GatewayOptions: ParsableArguments {
     configuration.workers = workers
     configuration.cpus = cpus
     configuration.idleTimeoutSeconds = idleTimeout
+    configuration.flowCountMax = maxFlows
     configuration.moderationMicroseconds = moderation
     configuration.handshakePacketPath = handshakePacket
     configuration.firewall = firewall

@@ -94,13 +94,19 @@ package struct Supervisor {
     plan.connections = configuration.connections
     plan.handshakePacket = preflight.handshakePacket
     plan.offload = host.device.offload
-    if configuration.role == .server {
+    switch configuration.role {
+    case .client: plan.flowCountMax = min(plan.flowCountMax, configuration.flowCountMax ?? .max)
+    case .server:
       plan.sources = configuration.sources
-      plan.flowCountMax = GatewayPlan.flowCountMax(sources: plan.sources.count)
       let descriptors = DescriptorLimit.raise()
-      plan.flowCountMax = DescriptorLimit.flowCountMax(
-        wished: plan.flowCountMax, descriptors: descriptors, workers: preflight.workers, engine: plan.engine)
-      log.info("at most \(plan.flowCountMax) flows at once, with \(descriptors) descriptors ('ulimit -n')")
+      let limits = FlowLimits.server(
+        configuration, descriptors: descriptors, workers: preflight.workers, engine: plan.engine)
+      plan.flowCountMax = limits.flows
+      plan.flowsPerSource = limits.perSource
+      plan.newFlowsPerSecond = configuration.newFlowsPerSecond
+      log.info(
+        "at most \(limits.flows) flows at once, \(limits.perSource) of one source, with \(descriptors) descriptors ('ulimit -n')"
+      )
     }
     if let local = preflight.local { plan.udpSockets = try openSockets(local, count: preflight.workers) }
     return plan

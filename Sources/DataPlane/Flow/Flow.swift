@@ -18,6 +18,8 @@ struct Flow: BitwiseCopyable {
     case resetByPeer
     case unanswered
     case refused
+    /// There was no room, and it had been silent longest.
+    case displaced
     /// The gateway itself ends.
     case shutdown
   }
@@ -69,6 +71,10 @@ struct Flow: BitwiseCopyable {
   var isRefused: Bool
   /// Whether a datagram that was too large for the present limit has been reported.
   var hasReportedSize: Bool
+  /// Whether `strayEnd` is that of a segment.
+  var hasStray: Bool
+  /// Whether it counts among its source's (`SourceCounts`).
+  var isCounted: Bool
 
   /// When the next SYN or the give-up is due (`synSent`), or when waiting for a first segment is over
   /// (`unconfirmed`), CLOCK_MONOTONIC nanoseconds.
@@ -78,6 +84,8 @@ struct Flow: BitwiseCopyable {
   var limitEndsAt: UInt64
   /// When a segment that may be forged is next worth an answer, CLOCK_MONOTONIC nanoseconds.
   var challengeAt: UInt64
+  /// Where a segment ended that was not plausible (Flow+Window.swift).
+  var strayEnd: SequenceNumber
 
   /// A flow of no state yet.
   init(key: FlowKey, peer: FlowKey, generation: UInt16, segmentBytesMax: Int, now: UInt64) {
@@ -94,6 +102,9 @@ struct Flow: BitwiseCopyable {
     isRefused = false
     lastOutlet = .udp
     hasReportedSize = false
+    hasStray = false
+    isCounted = false
+    strayEnd = SequenceNumber(0)
     uplinkTrain = Self.noTrain
     downlinkTrain = Self.noTrain
     pendingHead = Self.noBuffer
