@@ -33,7 +33,8 @@ import Testing
 
   @Test func whatIsAskedForIsGranted() throws {
     #expect(try limits { $0.flowsPerSource = 60_000 }.perSource == 60_000)
-    #expect(try limits { ($0.flowCountMax, $0.flowsPerSource) = (100, 5) } == FlowLimits(flows: 100, perSource: 5))
+    #expect(
+      try limits { ($0.flowCountMax, $0.flowsPerSource) = (100, 5) } == FlowLimits(flows: 100, perSource: 5))
     #expect(try limits { $0.flowCountMax = 1_000_000 }.flows == 65_536)
   }
 }

@@ -102,7 +102,8 @@ import Testing
     let state = try directory()
     for record in [
       InstanceRecord(namespace: "boot/7", processID: 1, device: "guise0", firewallTable: "filter"),
-      InstanceRecord(namespace: "boot/7", processID: 1, device: "guise1", firewallTable: "guise_guise1; flush"),
+      InstanceRecord(
+        namespace: "boot/7", processID: 1, device: "guise1", firewallTable: "guise_guise1; flush"),
       InstanceRecord(namespace: "boot/7", processID: 1, device: "a b", firewallTable: "guise_a b"),
     ] {
       do { _ = try state.claim(record) }
@@ -145,7 +146,9 @@ import Testing
     let account = Account(name: "somebody", user: 12_345, group: 54_321)
     let owner = FileOwner(user: 12_345, group: 54_321)
     let state = try StateDirectory(root: root, namespace: namespace, account: account)
-    #expect(FileOwner(ofDirectory: root)?.user == 0 && FileOwner(ofDirectory: path) == owner && state.belongs(to: account))
+    #expect(
+      FileOwner(ofDirectory: root)?.user == 0 && FileOwner(ofDirectory: path) == owner
+        && state.belongs(to: account))
     let file = try state.claim(record("guise0"))
     try state.withLock {
       for name in names() {

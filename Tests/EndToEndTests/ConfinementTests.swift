@@ -26,7 +26,8 @@ extension EndToEnd {
           for thread in threads {
             let isClientsWorker = gateway.process.pid == tunnel.client.process.pid && thread.name != "guise"
             expect(
-              thread, isClientsWorker ? [] : [Self.networkAdministration], isMain: thread.name == "guise", nobody)
+              thread, isClientsWorker ? [] : [Self.networkAdministration], isMain: thread.name == "guise",
+              nobody)
           }
         }
         try await load.ended(within: .seconds(10))
@@ -88,7 +89,8 @@ extension EndToEnd {
       try await Topology.pair { net in
         let device = "mount -t tmpfs none /dev/net && mknod -m 666 /dev/net/tun c 10 200 && exec \"$@\""
         let user = [
-          "unshare", "--mount", "sh", "-c", device, "sh", "setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups", "--inh-caps=-all,+net_admin",
+          "unshare", "--mount", "sh", "-c", device, "sh", "setpriv", "--reuid", "nobody", "--regid",
+          "nogroup", "--clear-groups", "--inh-caps=-all,+net_admin",
           "--ambient-caps=-all,+net_admin",
         ]
         let before = [try HostState(of: net.client), try HostState(of: net.server)]
@@ -123,7 +125,9 @@ extension EndToEnd {
     @Test("Root without the right to change users stays root, with few capabilities")
     func rootInABox() async throws {
       try await Topology.lone { host in
-        let box = ["setpriv", "--bounding-set=-setuid,-setgid,-setpcap", "--inh-caps=-setuid,-setgid,-setpcap"]
+        let box = [
+          "setpriv", "--bounding-set=-setuid,-setgid,-setpcap", "--inh-caps=-setuid,-setgid,-setpcap",
+        ]
         let before = try HostState(of: host)
         let gateway = try await Gateway.start(Tunnel.serverArguments, in: host, wrapper: box)
         #expect(gateway.logLines(with: "stays root").count == 1)

@@ -30,7 +30,8 @@ extension EndToEnd {
         let report = try await Load.report(Load.Sent.self, of: load, within: .seconds(15))
         let after = (taken: try server.memoryTaken(), touched: try server.memoryTouched())
         #expect(after.taken - before.taken < Self.memoryMax, "\(after.taken - before.taken) bytes taken")
-        #expect(after.touched - before.touched < Self.memoryMax, "\(after.touched - before.touched) bytes touched")
+        #expect(
+          after.touched - before.touched < Self.memoryMax, "\(after.touched - before.touched) bytes touched")
         let echo = try #require(report.echo)
         #expect(Double(echo.lost) <= 0.01 * Double(report.sent), "lost \(echo.lost) of \(report.sent)")
         let table = try await server.counters()

@@ -76,7 +76,8 @@ struct SystemCallFilter {
   var program: [sock_filter] {
     var program = [
       Self.load(Self.architectureOffset), Self.jump(BPF_JEQ, guise_audit_arch, then: 1, otherwise: 0),
-      Self.end(Self.foreign), Self.load(Self.numberOffset), Self.jump(BPF_JGE, Self.x32, then: 0, otherwise: 1),
+      Self.end(Self.foreign), Self.load(Self.numberOffset),
+      Self.jump(BPF_JGE, Self.x32, then: 0, otherwise: 1),
       Self.end(Self.foreign),
     ]
     for rule in rules { program += Self.block(rule) }
@@ -116,5 +117,7 @@ struct SystemCallFilter {
 
 extension sock_filter {
   /// An instruction that does not jump.
-  fileprivate init(_ code: Int32, _ operand: UInt32) { self.init(code: UInt16(code), jt: 0, jf: 0, k: operand) }
+  fileprivate init(_ code: Int32, _ operand: UInt32) {
+    self.init(code: UInt16(code), jt: 0, jf: 0, k: operand)
+  }
 }

@@ -56,14 +56,15 @@ enum WorkerCalls {
     let others = [SYS_bind, SYS_connect, SYS_getsockname].map {
       SystemCallFilter.Rule(call: $0, verdict: .allow)
     }
-    return [socket] + others + socketOptions.map { level, options in
-      SystemCallFilter.Rule(
-        call: SYS_setsockopt, verdict: .allow,
-        conditions: [
-          .argument(1, is: level),
-          SystemCallFilter.Condition(argument: 2, values: options.map { UInt32(bitPattern: $0) }),
-        ])
-    }
+    return [socket] + others
+      + socketOptions.map { level, options in
+        SystemCallFilter.Rule(
+          call: SYS_setsockopt, verdict: .allow,
+          conditions: [
+            .argument(1, is: level),
+            SystemCallFilter.Condition(argument: 2, values: options.map { UInt32(bitPattern: $0) }),
+          ])
+      }
   }()
 
   /// With CAP_NET_ADMIN, others could do more than ask for large buffers.

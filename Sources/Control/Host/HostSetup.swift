@@ -26,7 +26,9 @@ struct HostSetup: ~Copyable {
 
   /// Sets the host up, after cleaning up what dead instances left.
   static func apply(_ preflight: Preflight, _ log: Logger) throws(SetupError) -> HostSetup {
-    guard let state = openState(preflight.confinement.account, log) else { return try applyLocked(preflight, nil, log) }
+    guard let state = openState(preflight.confinement.account, log) else {
+      return try applyLocked(preflight, nil, log)
+    }
     return try state.withLock { () throws(SetupError) in
       Leftovers.undo(state, Sysctl(), log)
       return try applyLocked(preflight, state, log)

@@ -47,7 +47,8 @@ struct LockedFile: ~Copyable {
   /// Whether it is a regular file that has no other name.
   private static func isPlain(_ descriptor: Int32) -> Bool {
     var status = stat()
-    return unsafe fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFREG && status.st_nlink <= 1
+    return unsafe fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+      && status.st_nlink <= 1
   }
 
   deinit { close(descriptor) }

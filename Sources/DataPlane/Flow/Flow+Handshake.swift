@@ -67,7 +67,9 @@ extension Flow {
   private mutating func receiveEstablished(_ segment: Segment, now: UInt64) -> Reaction {
     if !segment.flags.isDisjoint(with: [.rst, .syn]) { return receiveControl(segment, now: now) }
     guard segment.flags.contains(.ack) else { return Reaction(effect: .drop(.badFlags)) }
-    guard isPlausible(segment) || followsStray(segment) else { return Reaction(effect: .drop(.outsideWindow)) }
+    guard isPlausible(segment) || followsStray(segment) else {
+      return Reaction(effect: .drop(.outsideWindow))
+    }
     lastActivity = now
     let isFirst = state == .unconfirmed
     state = .established

@@ -48,7 +48,11 @@ struct IdleOrder: ~Copyable {
     let node = unsafe nodes[Int(index)]
     guard node.activity != 0 else { return }
     if node.previous == 0 { head = node.next } else { unsafe nodes[Int(node.previous - 1)].next = node.next }
-    if node.next == 0 { tail = node.previous } else { unsafe nodes[Int(node.next - 1)].previous = node.previous }
+    if node.next == 0 {
+      tail = node.previous
+    } else {
+      unsafe nodes[Int(node.next - 1)].previous = node.previous
+    }
     unsafe nodes[Int(index)] = Node(next: 0, previous: 0, activity: 0)
   }
 

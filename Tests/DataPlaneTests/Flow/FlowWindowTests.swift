@@ -36,7 +36,9 @@ import Testing
     }
   }
 
-  @Test(arguments: [(0, true), (1, true), (Limits.plausibleBytes, true), (Limits.plausibleBytes + 1, false), (-1, false)])
+  @Test(arguments: [
+    (0, true), (1, true), (Limits.plausibleBytes, true), (Limits.plausibleBytes + 1, false), (-1, false),
+  ])
   func `one that is far away must acknowledge what we sent lately`(unanswered: Int, isRecent: Bool) {
     for ahead in [Self.far, -Self.far, 1 << 31] {
       var flow = FlowFixture.established
@@ -51,7 +53,8 @@ import Testing
     for _ in 0..<16_000 {
       var flow = FlowFixture.established
       let ahead = Int(Int32(truncatingIfNeeded: random.next()))
-      if isTaken(segment(ahead: ahead, unanswered: Int(Int32(truncatingIfNeeded: random.next()))), by: &flow) {
+      if isTaken(segment(ahead: ahead, unanswered: Int(Int32(truncatingIfNeeded: random.next()))), by: &flow)
+      {
         taken += 1
       }
     }
@@ -79,7 +82,8 @@ import Testing
         let ahead = Int(Int32(truncatingIfNeeded: random.next()))
         _ = isTaken(segment(ahead: ahead, unanswered: Self.far), by: &flow)
       }
-      #expect(isTaken(segment(ahead: sent, unanswered: Int.random(in: 0...10_000, using: &random)), by: &flow))
+      #expect(
+        isTaken(segment(ahead: sent, unanswered: Int.random(in: 0...10_000, using: &random)), by: &flow))
       sent += 100
     }
   }

@@ -18,7 +18,8 @@ import Testing
       var workerPlan = WorkerPlan(plan)
       var sourceCounts: SourceCounts?
       if let perSource {
-        sourceCounts = try SourceCounts(limit: perSource, flowCountMax: flowCountMax, hash: workerPlan.keyHash)
+        sourceCounts = try SourceCounts(
+          limit: perSource, flowCountMax: flowCountMax, hash: workerPlan.keyHash)
       }
       workerPlan.sourceCounts = sourceCounts
       self.sourceCounts = sourceCounts
@@ -111,7 +112,8 @@ import Testing
     expectBalance(flooded.server)
   }
 
-  @Test func `a client whose flows are used up gives the longest silent one's place to a new program`() throws {
+  @Test func `a client whose flows are used up gives the longest silent one's place to a new program`() throws
+  {
     let client = try SimulatedGateway(.client, flowCountMax: 2)
     let programs = (1...3).map { Endpoint(Address("127.0.0.1")!, port: UInt16($0)) }
     client.send([1], from: programs[0])
@@ -167,7 +169,8 @@ import Testing
     let flooded = try Flooded()
     var answers = 0
     for number in 0..<3_000 {
-      answers += try flooded.send(.ack, from: Self.source(number & 255, port: 1_000 + number), payload: [1]).count
+      answers += try flooded.send(.ack, from: Self.source(number & 255, port: 1_000 + number), payload: [1])
+        .count
     }
     #expect(answers == Limits.resetsPerSecond)
     var statistics = flooded.server.statistics

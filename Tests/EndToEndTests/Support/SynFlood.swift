@@ -15,7 +15,8 @@ struct SynFlood {
     socket = try RawSocket(in: namespace)
     self.host = try SocketName("\(host):0")
     let destination = host.split(separator: ".").map { UInt8($0)! }
-    var segment = Segment(packet: [0x45] + [UInt8](repeating: 0, count: 8) + [6] + [UInt8](repeating: 0, count: 30))!
+    var segment = Segment(
+      packet: [0x45] + [UInt8](repeating: 0, count: 8) + [6] + [UInt8](repeating: 0, count: 30))!
     (segment.destination, segment.destinationPort, segment.flags) = (destination, port, .syn)
     segment.dataOffset = 5
     segment.payload = []
