@@ -80,6 +80,11 @@ package enum Limits {
   /// How many arrivals ahead a flow's memory is fetched. One takes a worker about 50 ns and memory 150 ns
   /// (`bench/scale/build.sh`, docs/SCALING.md).
   static let prefetchDistance: UInt32 = 4
+  /// Segments whose index entries, and then flows, are fetched together: as many misses as a core has under way at
+  /// once, and few enough that what came first is still in the nearest cache when its turn comes.
+  static let segmentBatchCount = 16
+  /// Flows that a core's second-level cache of 512 KiB has room for, at 192 bytes: fewer are not fetched ahead.
+  static let cachedFlowCount = 2_048
 
   // Acknowledgements (docs/decisions/0003-acknowledgements.md).
 

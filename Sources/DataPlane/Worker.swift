@@ -22,6 +22,8 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
   /// The buffer that holds the first data of each flow (`--handshake-packet`), if there is one.
   var handshakeBuffer: BufferID?
 
+  /// Segments that were read and not yet dealt with; none between turns.
+  var segments: SegmentBatch
   /// Trains that this batch has opened, in order.
   var openUplinks: TrainList
   var openDownlinks: TrainList
@@ -54,6 +56,7 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
     let timers = try TimerWheel(capacity: plan.flowCountMax, now: now)
     let ports = try PortSpace(
       worker: index, workerCount: plan.workerCount, last: Int(plan.sourcePortMax), random: random)
+    let segments = try SegmentBatch()
     let openUplinks = try TrainList(capacity: Limits.trainCount)
     let openDownlinks = try TrainList(capacity: Limits.trainCount)
     handshakeBuffer = nil
@@ -74,6 +77,7 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
     self.flows = flows
     self.timers = timers
     self.ports = ports
+    self.segments = segments
     self.openUplinks = openUplinks
     self.openDownlinks = openDownlinks
     passedTo = WorkerSet()
@@ -105,6 +109,7 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
       }
     }
     if lentCount > 0 { takeHandoffs() }
+    if segments.count > 0 { receiveSegments() }
     expireTimers()
     closeTrains()
     publishHandoffs()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from scale import model, spread
 from scale.many_flows import Outcome, complaints, memory_bound
+from scale.workers import Comparison, Run
 
 COSTS = model.Costs(train=2_000, datagram=400, receive=600, flow=10_000, misses={1_000: 0.0, 100_000: 50.0})
 
@@ -67,6 +68,29 @@ class ModelTests(unittest.TestCase):
             file.flush()
             with self.assertRaises(KeyError):
                 model.Costs.load(Path(file.name))
+
+
+class WorkersTests(unittest.TestCase):
+    one = Run(goodput=2e9, cpu=3.0, arrived=1.0, client_share=1.0, server_share=1.0, handoffs=0.0)
+
+    def compare(self, **changes: float) -> Comparison:
+        two = Run(**({"goodput": 2.2e9, "cpu": 3.2, "arrived": 1.0, "client_share": 0.55, "server_share": 0.59,
+                      "handoffs": 0.0} | changes))
+        return Comparison("flood", "epoll", [self.one] * 3, [two] * 3)
+
+    def test_two_workers_that_are_worth_it_pass(self) -> None:
+        self.assertEqual(self.compare().complaints(), [])
+        self.assertIn("x1.10", self.compare().row())
+
+    def test_an_uneven_split_less_goodput_and_more_cpu_are_told(self) -> None:
+        self.assertIn("server has 61%", self.compare(server_share=0.61).complaints()[0])
+        self.assertIn("goodput of two workers is 0.95", self.compare(goodput=1.9e9).complaints()[0])
+        self.assertIn("1.13 times the CPU", self.compare(cpu=3.4).complaints()[0])
+
+    def test_one_odd_run_does_not_decide(self) -> None:
+        comparison = self.compare()
+        comparison.two[1] = Run(1e9, 9.0, 1.0, 1.0, 1.0, 0.0)
+        self.assertEqual(comparison.complaints(), [])
 
 
 class ManyFlowsTests(unittest.TestCase):
