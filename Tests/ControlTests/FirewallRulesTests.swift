@@ -14,7 +14,7 @@ import Testing
   @Test func aTrackedClientMasqueradesWhatLeavesTheHost() {
     let rules = FirewallRules(
       device: "guise0", paths: [path("192.168.200.1", "192.168.200.2", .tracked(ports: nil))],
-      end: .client(remote: Self.remote))
+      end: .client(remotes: [Self.remote]))
     #expect(
       rules.text == """
         add table inet guise_guise0
@@ -45,7 +45,7 @@ import Testing
   @Test func aFurtherClientOfTheSameServerIsMappedToPortsThatNobodyTakesUntracked() {
     let rules = FirewallRules(
       device: "guise1", paths: [path("192.168.200.1", "192.168.200.2", .tracked(ports: 57_344...65_535))],
-      end: .client(remote: Self.remote))
+      end: .client(remotes: [Self.remote]))
     #expect(rules.text.contains("saddr 192.168.200.2 meta l4proto tcp masquerade to :57344-65535\n"))
   }
 
@@ -53,7 +53,7 @@ import Testing
     let outlet = Outlet(device: nil, address: Address("203.0.113.1")!)
     let rules = FirewallRules(
       device: "guise0", paths: [path("192.168.200.1", "192.168.200.2", .stateless(outlet))],
-      end: .client(remote: Self.remote))
+      end: .client(remotes: [Self.remote]))
     #expect(
       rules.text == """
         add table inet guise_guise0
