@@ -8,7 +8,9 @@ extension EndToEnd {
     static let engines = [Variant(engine: "io_uring", workers: 2), Variant(engine: "epoll", workers: 2)]
 
     /// How long the path is cut; `GUISE_CUT_SECONDS` for longer ones.
-    static var cutSeconds: Int { unsafe getenv("GUISE_CUT_SECONDS").flatMap { Int(String(cString: $0)) } ?? 5 }
+    static var cutSeconds: Int {
+      unsafe getenv("GUISE_CUT_SECONDS").flatMap { unsafe Int(String(cString: $0)) } ?? 5
+    }
 
     /// What the issue allows between the path's return and the first answer.
     static let patience = Duration.seconds(2)
@@ -21,8 +23,12 @@ extension EndToEnd {
           try await tunnel.echoService()
           let application = try tunnel.application()
           try await application.echo([1], within: .seconds(2))
+          let port = try await Self.portOfFirstFlow(tunnel.client)
           let background = try Load.startSending(
             in: net.client, to: Tunnel.entrance, rate: "1000p", seconds: Self.cutSeconds + 30)
+          try await until("the other flow to open", within: .seconds(2)) {
+            tunnel.client.logLines(with: "flow opened").count == 2
+          }
 
           try Self.cut("", on: net)
           try await Self.keepSending(application, for: .seconds(Self.cutSeconds))
@@ -30,14 +36,17 @@ extension EndToEnd {
           let silence = try await application.echo([2], within: Self.patience)
           print("\(variant): cut for \(Self.cutSeconds) s, answered \(silence) after the path's return")
           #expect(tunnel.client.logLines(with: "trying another port").count == 2)
-          #expect(tunnel.client.logLines(with: "flow answered again").count >= 1)
+          try await until("the log to tell", within: .seconds(2)) {
+            tunnel.client.logLines(with: "flow answered again").count == 2
+          }
           #expect(try await tunnel.client.counters()["flows reopened"] == 0)
 
           // Now the router forgets the application's flow, and not the other one.
-          let port = try Self.portOfFirstFlow(tunnel.client)
           try Self.cut("tcp sport \(port) drop; tcp dport \(port)", on: net)
           try await application.echo([3], within: .seconds(8))
-          #expect(tunnel.client.logLines(with: "flow reopened, before from port \(port)").count == 1)
+          try await until("the log to tell", within: .seconds(2)) {
+            tunnel.client.logLines(with: "flow reopened, before from port \(port)").count == 1
+          }
           #expect(try await tunnel.client.counters()["flows reopened"] == 1)
           #expect(background.poll() == nil, "the sender gave up")
         }
@@ -85,8 +94,9 @@ extension EndToEnd {
 
         try await first.stop()
         try await application.echo([2], within: .seconds(5))
-        #expect(client.logLines(with: "number 2 of 2 servers").count == 1)
-        #expect(second.logLines(with: "flow opened").count == 1)
+        try await until("the logs to tell", within: .seconds(2)) {
+          second.log.contains("flow opened") && client.log.contains("number 2 of 2 servers")
+        }
 
         let again = try await Gateway.start(Tunnel.serverArguments, in: net.server)
         try await until("the flow to come back", within: .seconds(15)) {
@@ -94,7 +104,9 @@ extension EndToEnd {
           return again.log.contains("flow opened") && client.log.contains("number 1 of 2 servers")
         }
         try await application.echo([4], within: .seconds(2))
-        #expect(second.logLines(with: "closed by the other end").count == 1)
+        try await until("the second server's flow to end", within: .seconds(2)) {
+          second.log.contains("closed by the other end")
+        }
       }
     }
 
@@ -127,11 +139,11 @@ extension EndToEnd {
       while application.poll() != nil {}
     }
 
-    /// The TCP port of the application's flow, which was the first to open.
-    private static func portOfFirstFlow(_ client: Gateway) throws -> Int {
-      guard let match = client.log.firstMatch(of: /flow opened: UDP \S+ -> port (\d+)/), let port = Int(match.1)
-      else { throw CommandFailure(description: "no flow in the log:\n\(client.log)") }
-      return port
+    /// The TCP port of the only flow.
+    private static func portOfFirstFlow(_ client: Gateway) async throws -> Substring {
+      try await eventually("a flow in the log", within: .seconds(2)) {
+        client.log.firstMatch(of: /flow opened: UDP \S+ -> port (\d+)/)?.1
+      }
     }
   }
 }

@@ -30,7 +30,8 @@ struct FlowEventLog {
       // Whatever else there is to tell: flows that just opened must not hide this.
       return write(Self.level(event.kind), Self.text(event, role))
     }
-    guard bucket.take(now) else {
+    // A change of server is told whatever else there is, too: it is one event of a worker.
+    guard event.kind == .serverChanged || bucket.take(now) else {
       if suppressed == 0 { summaryDue = now + .seconds(1) }
       suppressed += 1
       return
