@@ -38,6 +38,10 @@ extension SimulationTests {
     pair.client.kernel.inputs = answer.map { .packet($0) }
     try pair.client.turn()
     #expect(pair.client.takeEvents().map(\.kind) == [.opened, .closedByPeer])
+    let syn = pair.client.takePackets()
+    #expect(syn.map { TestPacket($0).flags } == [.syn])
+    other.kernel.inputs += syn.map { .packet($0) }
+    // What comes meanwhile waits for it.
     pair.client.send([3], from: Self.app(0))
     for _ in 0..<4 {
       try pair.client.turn()
