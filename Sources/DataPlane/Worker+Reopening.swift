@@ -15,6 +15,7 @@ extension Worker where E: ~Copyable {
   var synTries: UInt8 { remoteCount > 1 ? Limits.synTriesOfSuccessor : Limits.synTries }
 
   /// A handshake of ours is complete. A successor is spoken of when it takes over.
+  @inline(never)
   mutating func noteOpened(_ index: UInt32) {
     statistics.add(.flowsOpened)
     noteAnswer(of: flows[index].target)
@@ -32,6 +33,7 @@ extension Worker where E: ~Copyable {
   }
 
   /// Takes notice of addresses that have changed: handshakes with the old ones begin anew.
+  @inline(never)
   mutating func followRemotes() {
     guard let remotes = plan.remotes, remotes.edition != remoteEdition else { return }
     remoteEdition = remotes.edition
@@ -48,6 +50,7 @@ extension Worker where E: ~Copyable {
   // MARK: - What happens to flows
 
   /// A path does not answer: sees to it that the flow has a successor.
+  @inline(never)
   mutating func suspend(_ index: UInt32) {
     plan.remotes?.wantLookUp()
     guard flows[index].partner == Flow.noFlow else { return }
@@ -59,6 +62,7 @@ extension Worker where E: ~Copyable {
   }
 
   /// A handshake has failed, or the other end has said that it does not know the flow.
+  @inline(never)
   mutating func lose(_ index: UInt32, _ reason: Flow.CloseReason) {
     let target = flows[index].target
     switch reason {
@@ -86,6 +90,7 @@ extension Worker where E: ~Copyable {
   }
 
   /// What waited may go, since a flow is established, confirmed, or answered again.
+  @inline(never)
   mutating func settle(_ index: UInt32) {
     let partner = flows[index].partner
     guard partner != Flow.noFlow else { return releaseHeld(flow: index) }
@@ -105,6 +110,7 @@ extension Worker where E: ~Copyable {
 
   /// A successor's handshake is about to be completed: the flow before it is asked once more, first, since
   /// it is the one that the service knows.
+  @inline(never)
   mutating func askPredecessor(of index: UInt32) {
     guard isSuccessor(index), flows[flows[index].partner].state == .suspended else { return }
     sendControl(flows[flows[index].partner].probeHeader)

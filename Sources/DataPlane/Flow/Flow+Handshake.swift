@@ -72,12 +72,13 @@ extension Flow {
     noteHeard(segment, now: now)
     let releasesHeld = state != .established
     state = .established
-    guard segment.payloadLength > 0 else {
-      return Reaction(
-        reply: answer(toProbe: segment, now: now), releasesHeld: releasesHeld, deadlineMoved: releasesHeld)
+    var reaction: Reaction
+    if segment.payloadLength > 0 {
+      lastActivity = now
+      reaction = acknowledge(upTo: segment.sequence + segment.payloadLength, now: now)
+    } else {
+      reaction = receiveEmpty(segment, now: now)
     }
-    lastActivity = now
-    var reaction = acknowledge(upTo: segment.sequence + segment.payloadLength, now: now)
     if releasesHeld { (reaction.releasesHeld, reaction.deadlineMoved) = (true, true) }
     return reaction
   }

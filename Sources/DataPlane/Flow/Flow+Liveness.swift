@@ -10,14 +10,20 @@ extension Flow {
     liveness.heardAt = now
     liveness.unanswered = 0
     // Nobody off the path shall lead our probes astray.
-    if (0...Limits.resetWindowBytes).contains(sendNext - segment.acknowledgement) {
+    if sendNext.value &- segment.acknowledgement.value <= UInt32(Limits.resetWindowBytes) {
       liveness.heard = segment.acknowledgement
     }
-    if segment.payloadLength == 0 { liveness.witness = .proven }
+  }
+
+  /// Takes a pure ACK: proof that the other end answers probes, and perhaps one itself.
+  @inline(never)
+  mutating func receiveEmpty(_ segment: Segment, now: UInt64) -> Reaction {
+    liveness.witness = .proven
+    return Reaction(reply: answer(toProbe: segment, now: now))
   }
 
   /// The ACK that a segment without payload asks for by being old (RFC 9293 §3.10.7.4, first step).
-  mutating func answer(toProbe segment: Segment, now: UInt64) -> SegmentHeader? {
+  private mutating func answer(toProbe segment: Segment, now: UInt64) -> SegmentHeader? {
     let age = receiveNext - segment.sequence
     guard age > 0, age <= Limits.resetWindowBytes, var answer = challenge(now: now) else { return nil }
     acknowledged = receiveNext
