@@ -6,6 +6,14 @@ package struct FlowEvent: Sendable, BitwiseCopyable {
     case closedByPeer
     case closedUnanswered
     case closedRefused
+    /// Client: nothing was heard for `detail` milliseconds, although asked for: another flow is tried.
+    case suspended
+    /// Client: a suspended flow was answered again.
+    case resumed
+    /// Client: another flow took the place of the one from port `detail`.
+    case reopened
+    /// Client: new flows go to another server, the `detail`th of `limit`.
+    case serverChanged
     /// A datagram was larger than the path takes: `detail` bytes, where `limit` would fit.
     case datagramTooLarge
     /// The path takes packets of `detail` bytes at most, so that datagrams of `limit` fit from now on.

@@ -8,6 +8,8 @@ package final class Gateway: Sendable {
   private let switchboard: Switchboard
   private let counters: [Statistics]
   private let eventRings: [SPSCRing<FlowEvent>]
+  /// Client: its servers' addresses.
+  private let remotes: RemoteBoard?
   private let isStopping = Atomic(false)
   /// Workers that have begun their run and not ended it.
   private let runningCount = Atomic(0)
@@ -29,6 +31,7 @@ package final class Gateway: Sendable {
     self.plan = plan
     switchboard = try Switchboard(workerCount: plan.workerCount)
     counters = (0..<plan.workerCount).map { _ in Statistics() }
+    remotes = plan.role == .client ? RemoteBoard([plan.remote] + plan.fallbacks) : nil
     eventRings = (0..<plan.workerCount).map { _ in SPSCRing(capacity: 4_096) }
   }
 
@@ -37,11 +40,12 @@ package final class Gateway: Sendable {
     switchboard.deallocate()
     for counter in counters { counter.deallocate() }
     for ring in eventRings { ring.deallocate() }
+    remotes?.deallocate()
   }
 
   /// Starts every worker's thread; returns when all run, or throws the first refusal with all stopped.
   package func start() throws(KernelError) {
-    let workerPlan = WorkerPlan(plan)
+    let workerPlan = WorkerPlan(plan, remotes: remotes)
     var refusal: KernelError?
     for index in 0..<plan.workerCount {
       do throws(KernelError) {
@@ -91,6 +95,16 @@ package final class Gateway: Sendable {
       return nil
     }
   }
+
+  /// Client: makes the servers' addresses known to the workers, as many as there were. One caller at a time.
+  package func setRemotes(_ endpoints: [Endpoint]) {
+    remotes?.write(endpoints)
+    for index in 0..<plan.workerCount { switchboard.wake(index) }
+  }
+
+  /// Client: whether flows have lacked an answer since the last call, so that their servers' names should be
+  /// looked up again.
+  package func takeLookUpWish() -> Bool { remotes?.takeLookUpWish() ?? false }
 
   /// The first error that ended a worker by itself, if any.
   package var failure: KernelError? { state.withLock { $0.failure } }
@@ -161,15 +175,17 @@ package final class Gateway: Sendable {
 
 extension WorkerPlan {
   /// What the workers of a gateway need of its plan, with fresh keys.
-  init(_ plan: GatewayPlan) {
+  init(_ plan: GatewayPlan, remotes: RemoteBoard? = nil) {
     func random() -> UInt64 { UInt64.random(in: 0 ... .max) }
     let perWorker =
       plan.workerCount == 1 ? plan.flowCountMax : plan.flowCountMax * 5 / 4 / plan.workerCount + 256
     self.init(
-      role: plan.role, workerCount: plan.workerCount, remote: plan.remote, listenPort: plan.listenPort,
+      role: plan.role, workerCount: plan.workerCount, remote: plan.remote, remotes: remotes,
+      listenPort: plan.listenPort,
       sourcePortMax: plan.sourcePortMax,
       address4: plan.tunAddress4 ?? .unspecified, address6: plan.tunAddress6 ?? .unspecified, mtu: plan.mtu,
       idleNanoseconds: UInt64(plan.idleTimeoutSeconds) * 1_000_000_000,
+      keepaliveNanoseconds: plan.role == .client ? UInt64(plan.keepaliveSeconds) * 1_000_000_000 : nil,
       moderationNanoseconds: UInt64(plan.moderationMicroseconds) * 1_000,
       segmentsPerTrainMax: plan.offload ? Limits.trainSegmentsMax : 1,
       datagramsPerTrainMax: plan.offload ? Limits.trainSegmentsMax : 1,

@@ -18,6 +18,10 @@ package enum Counter: Int, CaseIterable, Sendable {
   case udpSends
   case flowsOpened
   case flowsClosed
+  /// Flows that another took the place of, with the same UDP side.
+  case flowsReopened
+  /// Segments that asked the other end for a sign of life.
+  case probes
   case handoffs
   /// ICMP errors that lowered a flow's limit.
   case pathMTUUpdates
@@ -41,6 +45,8 @@ package enum Counter: Int, CaseIterable, Sendable {
     case .udpSends: "UDP sends"
     case .flowsOpened: "flows opened"
     case .flowsClosed: "flows closed"
+    case .flowsReopened: "flows reopened"
+    case .probes: "keepalives out"
     case .handoffs: "hand-offs"
     case .pathMTUUpdates: "path MTU updates"
     case .turns: "turns"

@@ -77,22 +77,25 @@ extension Worker where E: ~Copyable {
   private mutating func apply(
     _ reaction: Reaction, _ segment: Segment, _ arrival: PacketArrival, flow index: UInt32, _ count: Int
   ) {
-    if let reply = reaction.reply { sendControl(reply) }
+    if let reply = reaction.reply {
+      if reaction.effect == .established { askPredecessor(of: index) }
+      sendControl(reply)
+    }
     if reaction.deadlineMoved { setTimer(index) }
     switch reaction.effect {
     case .deliver: deliver(segment, arrival, flow: index)
     case .none: statistics.add(.controlSegmentsIn, count)
     case .established:
       statistics.add(.controlSegmentsIn, count)
-      report(.opened, flow: index)
-      statistics.add(.flowsOpened)
+      noteOpened(index)
       sendHandshakePacket(flow: index)
     case .close(let reason):
       statistics.add(.controlSegmentsIn, count)
-      return closeFlow(index, reason)
+      return lose(index, reason)
     case .drop(let reason): statistics.drop(reason, count)
+    case .probe, .suspended: break  // What the clock does.
     }
-    if reaction.releasesHeld { releaseHeld(flow: index) }
+    if reaction.releasesHeld { settle(index) }
   }
 
   @inline(__always)

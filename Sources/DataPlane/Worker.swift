@@ -34,6 +34,10 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
   var lentCount: Int
   /// When the log may be told again that there is no room for a new flow; CLOCK_MONOTONIC, nanoseconds.
   var fullReportDue: UInt64 = 0
+  /// Client: which of the servers new flows go to.
+  var preference: Preference
+  /// The servers' addresses that were last looked at.
+  var remoteEdition: UInt64
   /// How often to wake.
   var moderation: Moderation
   /// CLOCK_MONOTONIC of this turn, nanoseconds.
@@ -83,6 +87,8 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
     passedTo = WorkerSet()
     returnedTo = WorkerSet()
     lentCount = 0
+    preference = Preference(count: UInt8(plan.remotes?.count ?? 1), now: now)
+    remoteEdition = plan.remotes?.edition ?? 0
     moderation = Moderation(intervalMax: plan.moderationNanoseconds, now: now)
   }
 
@@ -105,7 +111,9 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
       case .datagrams(let datagrams): uplink(datagrams)
       case .packet(let packet): downlink(packet)
       case .transmitFailed(let train, let outlet, let errno): resend(train, outlet, errno: errno)
-      case .woken: takeHandoffs()
+      case .woken:
+        takeHandoffs()
+        followRemotes()
       }
     }
     if lentCount > 0 { takeHandoffs() }

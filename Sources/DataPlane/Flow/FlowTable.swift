@@ -121,6 +121,13 @@ struct FlowTable: ~Copyable {
     return index
   }
 
+  /// Gives a flow without UDP peer the one of a flow that is no longer there.
+  mutating func assign(_ peer: FlowKey, to index: UInt32) {
+    precondition(self[index].peer == .none)
+    self[index].peer = peer
+    if peer != .none { byPeer.insert(UInt32(truncatingIfNeeded: hash.hash(peer)), index) }
+  }
+
   /// Removes a flow; its index may be given to another.
   mutating func remove(_ index: UInt32) {
     let flow = self[index]
