@@ -55,6 +55,12 @@ package struct GatewayConfiguration: Sendable {
   package var idleTimeoutSeconds = 180
   /// Client: how long a flow may be silent before the server is asked for a sign of life; 0: for ever.
   package var keepaliveSeconds = keepaliveDefault
+  /// Most flows at once; nil for what there is room for.
+  package var flowCountMax: Int?
+  /// Server: most flows of one source address; nil for three quarters of all.
+  package var flowsPerSource: Int?
+  /// Server: most new flows in a second.
+  package var newFlowsPerSecond = newFlowsDefault
   /// Longest interval at which busy workers wake; 0 for as often as something comes.
   package var moderationMicroseconds = moderationDefault
   /// Client: TCP flows for each UDP source.
@@ -64,6 +70,10 @@ package struct GatewayConfiguration: Sendable {
   package var offload = OffloadMode.auto
   /// nil for the best that the kernel grants.
   package var engine: EngineKind?
+  /// Whom to go on as, by name or number; nil for what suits (`Confinement`).
+  package var user: String?
+  /// Whether system calls that guise does not need are refused.
+  package var filtersCalls = true
 
   package init(listen: Listen, remote: HostPort) {
     self.listen = listen
@@ -83,7 +93,12 @@ package struct GatewayConfiguration: Sendable {
   package static let keepaliveDefault = GatewayPlan.keepaliveDefault
   package static let moderationDefault = GatewayPlan.moderationDefault
 
+  /// What opening sockets for them takes of a core is a third or so.
+  package static let newFlowsDefault = 20_000
+
   // Bounds that the command line checks.
+  package static let flowCountRange = GatewayPlan.flowCountRange
+  package static let newFlowsRange = 1...1_000_000
   package static let mtuRange = 576...65_535
   package static let workersRange = 1...TunDevice.queueCountMax
   package static let keepaliveRange = 0...86_400

@@ -8,6 +8,7 @@ package final class Gateway: Sendable {
   private let switchboard: Switchboard
   private let counters: [Statistics]
   private let eventRings: [SPSCRing<FlowEvent>]
+  private let workerPlan: WorkerPlan
   /// Client: its servers' addresses.
   private let remotes: RemoteBoard?
   private let isStopping = Atomic(false)
@@ -29,9 +30,21 @@ package final class Gateway: Sendable {
     precondition(plan.cpus.isEmpty || plan.cpus.count == plan.workerCount)
     precondition(plan.role == .server || plan.udpSockets.count == plan.workerCount)
     self.plan = plan
-    switchboard = try Switchboard(workerCount: plan.workerCount)
+    let remotes = plan.role == .client ? RemoteBoard([plan.remote] + plan.fallbacks) : nil
+    self.remotes = remotes
+    var workerPlan = WorkerPlan(plan, remotes: remotes)
+    if plan.role == .server, let limit = plan.flowsPerSource {
+      workerPlan.sourceCounts = try SourceCounts(
+        limit: limit, flowCountMax: plan.flowCountMax, hash: workerPlan.keyHash)
+    }
+    self.workerPlan = workerPlan
+    do throws(KernelError) {
+      switchboard = try Switchboard(workerCount: plan.workerCount)
+    } catch {
+      workerPlan.sourceCounts?.deallocate()
+      throw error
+    }
     counters = (0..<plan.workerCount).map { _ in Statistics() }
-    remotes = plan.role == .client ? RemoteBoard([plan.remote] + plan.fallbacks) : nil
     eventRings = (0..<plan.workerCount).map { _ in SPSCRing(capacity: 4_096) }
   }
 
@@ -41,11 +54,11 @@ package final class Gateway: Sendable {
     for counter in counters { counter.deallocate() }
     for ring in eventRings { ring.deallocate() }
     remotes?.deallocate()
+    workerPlan.sourceCounts?.deallocate()
   }
 
   /// Starts every worker's thread; returns when all run, or throws the first refusal with all stopped.
   package func start() throws(KernelError) {
-    let workerPlan = WorkerPlan(plan, remotes: remotes)
     var refusal: KernelError?
     for index in 0..<plan.workerCount {
       do throws(KernelError) {
@@ -150,6 +163,7 @@ package final class Gateway: Sendable {
         index: index, plan: workerPlan, engine: makeEngine(), handshakePacket: plan.handshakePacket,
         statistics: counters[index], events: eventRings[index], switchboard: switchboard,
         random: UInt64.random(in: 0 ... .max))
+      try plan.confineWorker()
       runningCount.add(1, ordering: .relaxed)
       ready(nil)
       do throws(KernelError) {
@@ -190,6 +204,7 @@ extension WorkerPlan {
       segmentsPerTrainMax: plan.offload ? Limits.trainSegmentsMax : 1,
       datagramsPerTrainMax: plan.offload ? Limits.trainSegmentsMax : 1,
       connectionCount: plan.connections, flowCountMax: min(perWorker, plan.flowCountMax),
+      newFlowsPerSecond: plan.newFlowsPerSecond.map { max(1, $0 / plan.workerCount) },
       keyHash: KeyHash(seed: (random(), random())),
       cookie: HandshakeCookie(key: (random(), random())))
   }

@@ -58,8 +58,15 @@ package struct GatewayPlan: Sendable {
   package var handshakePacket: [UInt8] = []
   /// Whether the TUN device takes and gives super-packets (TUNSETOFFLOAD succeeded).
   package var offload = true
+  /// Gives up privileges; called on each worker's thread once it has opened what it needs.
+  package var confineWorker: @Sendable () throws(KernelError) -> Void = {}
   /// Most flows at once, over all workers.
   package var flowCountMax = Limits.flowsPerAddress
+  /// Server: most flows of one source address, and most new ones in a second, over all workers; nil for any
+  /// number.
+  package var flowsPerSource: Int?
+  package var newFlowsPerSecond: Int?
+  package static let flowCountRange = 1...Limits.flowCountMax
 
   /// What a server's addresses towards the service have ports for, within what a table can hold.
   package static func flowCountMax(sources: Int) -> Int {

@@ -134,6 +134,20 @@ package enum Limits {
   package static let remotesMax = 8
   /// How often a server that is preferred to the present one is tried.
   static let failbackNanoseconds: UInt64 = 10_000_000_000
+  // Strangers and floods (docs/decisions/0046-floods.md).
+
+  /// How far ahead of its place a segment may lie, and how far back what it acknowledges: what 10 Gbit/s carry
+  /// in 0.2 s.
+  static let plausibleBytes = 256 * 1024 * 1024
+  /// How far two segments that are not plausible may lie apart to confirm each other.
+  static let strayGapBytes = 1024 * 1024
+  /// Resets that a worker sends to strangers in a second.
+  static let resetsPerSecond = 1_000
+  /// How long a flow must have been silent to make room for another: programs that care speak more often, as
+  /// WireGuard does every 25 s at its customary setting.
+  static let displacementNanoseconds: UInt64 = 30_000_000_000
+  /// How many flows are looked at for one that may go.
+  static let displacementTries = 64
 
   // Path MTU (Flow+PathMTU.swift).
 

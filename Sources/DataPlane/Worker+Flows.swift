@@ -27,6 +27,7 @@ extension Worker where E: ~Copyable {
     case .none, .deliver, .established, .drop: break
     }
     guard flows[index].state != .free else { return }
+    idleOrder.note(index, activity: flows[index].lastActivity)
     if reaction.releasesHeld { settle(index) }
     considerMoving(index)
     setTimer(index)
@@ -58,9 +59,12 @@ extension Worker where E: ~Copyable {
     }
     switch plan.role {
     case .client: ports.giveBack(flows[index].key.localPort)
-    case .server: engine.closeSocket(flow: index, generation: flows[index].generation)
+    case .server:
+      engine.closeSocket(flow: index, generation: flows[index].generation)
+      if flows[index].isCounted { plan.sourceCounts?.remove(flows[index].key.remote) }
     }
     timers.cancel(index)
+    idleOrder.remove(index)
     let wasOpen = flows[index].state != .synSent
     if wasOpen { statistics.add(.flowsClosed) }
     switch reason {
@@ -69,10 +73,30 @@ extension Worker where E: ~Copyable {
     case .idle: report(.closedIdle, flow: index)
     case .resetByPeer: report(.closedByPeer, flow: index)
     case .refused: report(.closedRefused, flow: index)
+    case .displaced:
+      statistics.add(.flowsDisplaced)
+      let silence = (now - flows[index].lastActivity) / 1_000_000_000
+      report(.closedForRoom, flow: index, detail: Int(silence))
     case .unanswered: report(.closedUnanswered, flow: index)
     case .replaced, .shutdown: break
     }
     flows.remove(index)
+  }
+
+  /// Ends the flow that has been silent longest, to make room for another. False where all have spoken lately:
+  /// then whoever comes is refused, so that nobody can drive out those who use theirs.
+  @inline(never)
+  mutating func makeRoom() -> Bool {
+    for _ in 0..<Limits.displacementTries {
+      guard let index = idleOrder.first else { return false }
+      let activity = flows[index].lastActivity
+      if idleOrder.note(index, activity: activity) { continue }
+      guard now >= activity + Limits.displacementNanoseconds else { return false }
+      if flows[index].state != .synSent { sendControl(flows[index].reset) }
+      closeFlow(index, .displaced)
+      return true
+    }
+    return false
   }
 
   /// Resets every flow, as the gateway ends.

@@ -85,7 +85,7 @@ extension Worker where E: ~Copyable {
       guard failed < remoteCount, replace(index, target: preference.current, failedTargets: failed) else {
         return closeFlow(index, reason)
       }
-    case .idle, .replaced, .shutdown: closeFlow(index, reason)
+    case .idle, .displaced, .replaced, .shutdown: closeFlow(index, reason)
     }
   }
 

@@ -84,6 +84,7 @@ extension Worker where E: ~Copyable {
   /// Opens a flow for a new sender or one more of its connections; nil when there is no room for it.
   @inline(never)
   private mutating func openFlow(for peer: FlowKey, _ count: Int) -> UInt32? {
+    if ports.takenCount == ports.capacity || flows.count == flows.capacity { _ = makeRoom() }
     let target = preference.current
     do throws(DropReason) {
       return try openFlow(for: peer, target: target, synTries: synTries)
@@ -124,6 +125,7 @@ extension Worker where E: ~Copyable {
     flows[index].partner = partner
     let syn = flows[index].open(now: now)
     setTimer(index)
+    idleOrder.note(index, activity: now)
     sendControl(syn)
     return index
   }

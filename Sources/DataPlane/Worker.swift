@@ -17,6 +17,11 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
   var trains: TrainPool
   var flows: FlowTable
   var timers: TimerWheel
+  /// Who goes when there is no room.
+  var idleOrder: IdleOrder
+  /// What strangers, and clients that come, may make us do.
+  var resets: TokenBucket
+  var newFlows: TokenBucket?
   /// Client: the source ports that are ours.
   var ports: PortSpace
   /// The buffer that holds the first data of each flow (`--handshake-packet`), if there is one.
@@ -58,6 +63,7 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
     let flows = try FlowTable(
       capacity: plan.flowCountMax, hash: plan.keyHash, indexesPeers: plan.role == .client)
     let timers = try TimerWheel(capacity: plan.flowCountMax, now: now)
+    let idleOrder = try IdleOrder(capacity: plan.flowCountMax)
     let ports = try PortSpace(
       worker: index, workerCount: plan.workerCount, last: Int(plan.sourcePortMax), random: random)
     let segments = try SegmentBatch()
@@ -82,6 +88,9 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
     self.timers = timers
     self.ports = ports
     self.segments = segments
+    self.idleOrder = idleOrder
+    resets = TokenBucket(perSecond: Limits.resetsPerSecond, now: now)
+    newFlows = plan.newFlowsPerSecond.map { [now] in TokenBucket(perSecond: $0, now: now) }
     self.openUplinks = openUplinks
     self.openDownlinks = openDownlinks
     passedTo = WorkerSet()

@@ -30,6 +30,11 @@ struct WorkerPlan: Sendable {
   /// Most flows of one worker.
   var flowCountMax: Int
 
+  /// Server: most flows that one worker opens in a second; nil for any number.
+  var newFlowsPerSecond: Int?
+  /// Server: what holds each source address to its share; nil where nothing does. Owned by the gateway.
+  var sourceCounts: SourceCounts?
+
   /// Alike for all workers: who owns a flow, and what a cookie is.
   var keyHash: KeyHash
   var cookie: HandshakeCookie

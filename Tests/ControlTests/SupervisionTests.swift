@@ -5,36 +5,6 @@ import Testing
 @testable import Control
 @testable import DataPlane
 
-@Suite struct TokenBucketTests {
-  private let start = ContinuousClock.now
-
-  @Test func aFullBucketLetsItsRateThroughAtOnceAndThenNothing() {
-    var bucket = TokenBucket(perSecond: 5, now: start)
-    #expect(passed(&bucket, tries: 50, at: .zero) == 5)
-  }
-
-  @Test func itFillsWithTime() {
-    var bucket = TokenBucket(perSecond: 10, now: start)
-    #expect(passed(&bucket, tries: 10, at: .zero) == 10)
-    #expect(passed(&bucket, tries: 1, at: .milliseconds(90)) == 0)
-    #expect(passed(&bucket, tries: 2, at: .milliseconds(110)) == 1)
-    #expect(passed(&bucket, tries: 50, at: .seconds(3600)) == 10)
-  }
-
-  @Test func aClockThatStandsStillOrGoesBackGivesNothing() {
-    var bucket = TokenBucket(perSecond: 1, now: start)
-    #expect(passed(&bucket, tries: 2, at: .zero) == 1)
-    #expect(passed(&bucket, tries: 1, at: .seconds(-10)) == 0)
-    #expect(passed(&bucket, tries: 1, at: .zero) == 0)
-  }
-
-  private func passed(_ bucket: inout TokenBucket, tries: Int, at time: Duration) -> Int {
-    var count = 0
-    for _ in 0..<tries where bucket.take(start + time) { count += 1 }
-    return count
-  }
-}
-
 @Suite struct FlowEventLogTests {
   private let start = ContinuousClock.now
   private let opened = FlowEvent(

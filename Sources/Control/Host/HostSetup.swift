@@ -26,7 +26,9 @@ struct HostSetup: ~Copyable {
 
   /// Sets the host up, after cleaning up what dead instances left.
   static func apply(_ preflight: Preflight, _ log: Logger) throws(SetupError) -> HostSetup {
-    guard let state = openState(log) else { return try applyLocked(preflight, nil, log) }
+    guard let state = openState(preflight.confinement.account, log) else {
+      return try applyLocked(preflight, nil, log)
+    }
     return try state.withLock { () throws(SetupError) in
       Leftovers.undo(state, Sysctl(), log)
       return try applyLocked(preflight, state, log)
@@ -69,9 +71,17 @@ struct HostSetup: ~Copyable {
 
   // MARK: - Choices
 
-  private static func openState(_ log: Logger) -> StateDirectory? {
+  private static func openState(_ account: Account?, _ log: Logger) -> StateDirectory? {
     do throws(LockedFile.Failure) {
-      return try StateDirectory(namespace: .current())
+      let state = try StateDirectory(namespace: .current(), account: account)
+      if !state.belongs(to: account) {
+        log.warning(
+          """
+          \(state.path) is another user's than the one that this gateway goes on as ('--user'): its record there \
+          stays until the next start or 'guise cleanup'
+          """)
+      }
+      return state
     } catch {
       log.warning(
         "cannot write \(StateDirectory.standardPath): if this process is killed, nobody will clean up after it"

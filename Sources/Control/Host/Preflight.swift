@@ -17,10 +17,13 @@ struct Preflight: Sendable {
   let placement: Placement
   let engine: EngineKind
   let handshakePacket: [UInt8]
+  let confinement: Confinement
 
   /// Looks everything up and throws the first thing that would make the gateway fail.
   static func check(_ configuration: GatewayConfiguration, _ log: Logger) throws(SetupError) -> Preflight {
-    try Privileges.current().check()
+    let privileges = Privileges.current()
+    try privileges.check()
+    let confinement = try Confinement.choose(configuration, privileges, log)
     try checkTunDevice()
     guard HostTool.ip.path() != nil else { throw .toolMissing(.ip) }
     if configuration.firewall != .off, HostTool.nft.path() == nil { throw .toolMissing(.nft) }
@@ -48,7 +51,8 @@ struct Preflight: Sendable {
       configuration: configuration, remotes: remotes, local: local, families: families, mtu: mtu,
       placement: try placement(configuration, remote, families, log),
       engine: try EngineChoice.engine(asked: configuration.engine, log),
-      handshakePacket: try handshakePacket(configuration, mtu: mtu, families: families))
+      handshakePacket: try handshakePacket(configuration, mtu: mtu, families: families),
+      confinement: confinement)
   }
 
   /// Whether there is no such device, or none any more within a moment.

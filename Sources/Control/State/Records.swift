@@ -10,6 +10,13 @@ struct InstanceRecord: Codable, Equatable, Sendable {
   var remotes: [String]?
   /// Whether its packets pass connection tracking by.
   var isStateless: Bool?
+
+  /// Whether guise can have written it. The directory is that of an unprivileged user, and root acts on what it
+  /// finds there.
+  var isPlausible: Bool {
+    GatewayConfiguration.isDeviceName(device) && !device.contains("%")
+      && (firewallTable == nil || firewallTable == FirewallRules.table(of: device))
+  }
 }
 
 /// What all instances of one network namespace together changed, and the last of them puts back.

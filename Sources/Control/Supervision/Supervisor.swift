@@ -29,6 +29,7 @@ package struct Supervisor {
     var host = try HostSetup.apply(preflight, log)
     do throws(SetupError) {
       let gateway = try start(preflight, host)
+      try confine(preflight.confinement, gateway)
       announce(preflight, host)
       let names = RemoteNames(
         configuration.remotes, known: preflight.remotes, families: preflight.families)
@@ -63,11 +64,25 @@ package struct Supervisor {
     }
   }
 
+  /// Everything is open, and every worker has confined itself: the main thread follows.
+  private func confine(_ confinement: Confinement, _ gateway: Gateway) throws(SetupError) {
+    do throws(KernelError) {
+      try confinement.apply(to: .supervisor)
+    } catch {
+      gateway.stop()
+      throw .refusal(error)
+    }
+  }
+
   /// The plan, with a client's UDP sockets opened.
   private func plan(_ preflight: Preflight, _ host: borrowing HostSetup) throws(SetupError) -> GatewayPlan {
     var plan = GatewayPlan(
       role: configuration.role, remote: preflight.remote, tunQueues: host.device.queues)
     plan.engine = preflight.engine
+    let part = Confinement.Part.worker(preflight.engine, configuration.role)
+    plan.confineWorker = { [confinement = preflight.confinement] () throws(KernelError) in
+      try confinement.apply(to: part)
+    }
     plan.cpus = preflight.placement.cpus
     if case .tcp(_, let port) = configuration.listen { plan.listenPort = port }
     if let rules = host.rules, rules.isStateless {
@@ -83,13 +98,19 @@ package struct Supervisor {
     plan.connections = configuration.connections
     plan.handshakePacket = preflight.handshakePacket
     plan.offload = host.device.offload
-    if configuration.role == .server {
+    switch configuration.role {
+    case .client: plan.flowCountMax = min(plan.flowCountMax, configuration.flowCountMax ?? .max)
+    case .server:
       plan.sources = configuration.sources
-      plan.flowCountMax = GatewayPlan.flowCountMax(sources: plan.sources.count)
       let descriptors = DescriptorLimit.raise()
-      plan.flowCountMax = DescriptorLimit.flowCountMax(
-        wished: plan.flowCountMax, descriptors: descriptors, workers: preflight.workers, engine: plan.engine)
-      log.info("at most \(plan.flowCountMax) flows at once, with \(descriptors) descriptors ('ulimit -n')")
+      let limits = FlowLimits.server(
+        configuration, descriptors: descriptors, workers: preflight.workers, engine: plan.engine)
+      plan.flowCountMax = limits.flows
+      plan.flowsPerSource = limits.perSource
+      plan.newFlowsPerSecond = configuration.newFlowsPerSecond
+      log.info(
+        "at most \(limits.flows) flows at once, \(limits.perSource) of one source, with \(descriptors) descriptors ('ulimit -n')"
+      )
     }
     if let local = preflight.local { plan.udpSockets = try openSockets(local, count: preflight.workers) }
     return plan
@@ -124,6 +145,7 @@ package struct Supervisor {
     }
     let firewall = host.rules.map { "table inet \(FirewallRules.table(of: $0.device)), \($0.summary)" }
     log.info("firewall: \(firewall ?? "left alone")")
+    log.info("\(preflight.confinement.summary)")
     let limits = AddressFamily.allCases.filter { preflight.families.contains($0) }.map { family in
       let limit = preflight.mtu - family.headerBytes
       return "\(limit) bytes over \(family) (WireGuard: MTU \(WireGuard.mtu(for: limit)))"

@@ -69,6 +69,9 @@ extension Flow {
   private mutating func receiveEstablished(_ segment: Segment, now: UInt64) -> Reaction {
     if !segment.flags.isDisjoint(with: [.rst, .syn]) { return receiveControl(segment, now: now) }
     guard segment.flags.contains(.ack) else { return Reaction(effect: .drop(.badFlags)) }
+    guard isPlausible(segment) || followsStray(segment) else {
+      return Reaction(effect: .drop(.outsideWindow))
+    }
     noteHeard(segment, now: now)
     let releasesHeld = state != .established
     state = .established

@@ -23,6 +23,8 @@ struct Flow: BitwiseCopyable {
     case refused
     /// Another flow of the same UDP side has taken its place.
     case replaced
+    /// There was no room, and it had been silent longest.
+    case displaced
     /// The gateway itself ends.
     case shutdown
   }
@@ -88,6 +90,10 @@ struct Flow: BitwiseCopyable {
   var failedTargets: UInt8
   /// Client: the flow that shall take this one's place, or whose place this one shall take.
   var partner: UInt32
+  /// Whether `strayEnd` is that of a segment.
+  var hasStray: Bool
+  /// Whether it counts among its source's (`SourceCounts`).
+  var isCounted: Bool
 
   /// When the next SYN or the give-up is due (`synSent`), when waiting for a first segment is over
   /// (`unconfirmed`), or when the path is to be looked at again; CLOCK_MONOTONIC nanoseconds.
@@ -100,6 +106,8 @@ struct Flow: BitwiseCopyable {
   var limitEndsAt: UInt64
   /// When a segment that may be forged is next worth an answer, CLOCK_MONOTONIC nanoseconds.
   var challengeAt: UInt64
+  /// Where a segment ended that was not plausible (Flow+Window.swift).
+  var strayEnd: SequenceNumber
 
   /// A flow of no state yet.
   init(key: FlowKey, peer: FlowKey, generation: UInt16, segmentBytesMax: Int, now: UInt64) {
@@ -122,6 +130,9 @@ struct Flow: BitwiseCopyable {
     liveness = Liveness(now: now)
     lastOutlet = .udp
     hasReportedSize = false
+    hasStray = false
+    isCounted = false
+    strayEnd = SequenceNumber(0)
     uplinkTrain = Self.noTrain
     downlinkTrain = Self.noTrain
     pendingHead = Self.noBuffer
