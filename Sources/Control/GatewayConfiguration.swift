@@ -37,6 +37,8 @@ package struct GatewayConfiguration: Sendable {
 
   package var listen: Listen
   package var remote: HostPort
+  /// Client: servers to go to when `remote` does not answer, in order.
+  package var fallbacks: [HostPort] = []
 
   /// The device's name, or nil for the first free of guise0, guise1, …
   package var device: String?
@@ -51,6 +53,8 @@ package struct GatewayConfiguration: Sendable {
   /// Server: addresses that the flows' UDP sockets leave from in turn; empty for the one that the route has.
   package var sources: [Address] = []
   package var idleTimeoutSeconds = 180
+  /// Client: how long a flow may be silent before the server is asked for a sign of life; 0: for ever.
+  package var keepaliveSeconds = keepaliveDefault
   /// Most flows at once; nil for what there is room for.
   package var flowCountMax: Int?
   /// Server: most flows of one source address; nil for three quarters of all.
@@ -83,6 +87,10 @@ package struct GatewayConfiguration: Sendable {
     }
   }
 
+  /// A client's servers, or a server's service.
+  var remotes: [HostPort] { [remote] + fallbacks }
+
+  package static let keepaliveDefault = GatewayPlan.keepaliveDefault
   package static let moderationDefault = GatewayPlan.moderationDefault
 
   /// What opening sockets for them takes of a core is a third or so.
@@ -93,6 +101,8 @@ package struct GatewayConfiguration: Sendable {
   package static let newFlowsRange = 1...1_000_000
   package static let mtuRange = 576...65_535
   package static let workersRange = 1...TunDevice.queueCountMax
+  package static let keepaliveRange = 0...86_400
+  package static let remotesMax = GatewayPlan.remotesMax
   package static let idleTimeoutRange = 1...604_800
   package static let connectionsRange = GatewayPlan.connectionsRange
   package static let moderationRange = 0...10_000

@@ -6,6 +6,14 @@ package struct FlowEvent: Sendable, BitwiseCopyable {
     case closedByPeer
     case closedUnanswered
     case closedRefused
+    /// Client: nothing was heard for `detail` milliseconds, although asked for: another flow is tried.
+    case suspended
+    /// Client: a suspended flow was answered again.
+    case resumed
+    /// Client: another flow took the place of the one from port `detail`.
+    case reopened
+    /// Client: new flows go to another server, the `detail`th of `limit`.
+    case serverChanged
     /// It was the longest silent, `detail` seconds, and there was no room for another.
     case closedForRoom
     /// A datagram was larger than the path takes: `detail` bytes, where `limit` would fit.

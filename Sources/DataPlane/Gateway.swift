@@ -9,6 +9,8 @@ package final class Gateway: Sendable {
   private let counters: [Statistics]
   private let eventRings: [SPSCRing<FlowEvent>]
   private let workerPlan: WorkerPlan
+  /// Client: its servers' addresses.
+  private let remotes: RemoteBoard?
   private let isStopping = Atomic(false)
   /// Workers that have begun their run and not ended it.
   private let runningCount = Atomic(0)
@@ -28,7 +30,9 @@ package final class Gateway: Sendable {
     precondition(plan.cpus.isEmpty || plan.cpus.count == plan.workerCount)
     precondition(plan.role == .server || plan.udpSockets.count == plan.workerCount)
     self.plan = plan
-    var workerPlan = WorkerPlan(plan)
+    let remotes = plan.role == .client ? RemoteBoard([plan.remote] + plan.fallbacks) : nil
+    self.remotes = remotes
+    var workerPlan = WorkerPlan(plan, remotes: remotes)
     if plan.role == .server, let limit = plan.flowsPerSource {
       workerPlan.sourceCounts = try SourceCounts(
         limit: limit, flowCountMax: plan.flowCountMax, hash: workerPlan.keyHash)
@@ -49,6 +53,7 @@ package final class Gateway: Sendable {
     switchboard.deallocate()
     for counter in counters { counter.deallocate() }
     for ring in eventRings { ring.deallocate() }
+    remotes?.deallocate()
     workerPlan.sourceCounts?.deallocate()
   }
 
@@ -103,6 +108,16 @@ package final class Gateway: Sendable {
       return nil
     }
   }
+
+  /// Client: makes the servers' addresses known to the workers, as many as there were. One caller at a time.
+  package func setRemotes(_ endpoints: [Endpoint]) {
+    remotes?.write(endpoints)
+    for index in 0..<plan.workerCount { switchboard.wake(index) }
+  }
+
+  /// Client: whether flows have lacked an answer since the last call, so that their servers' names should be
+  /// looked up again.
+  package func takeLookUpWish() -> Bool { remotes?.takeLookUpWish() ?? false }
 
   /// The first error that ended a worker by itself, if any.
   package var failure: KernelError? { state.withLock { $0.failure } }
@@ -174,15 +189,17 @@ package final class Gateway: Sendable {
 
 extension WorkerPlan {
   /// What the workers of a gateway need of its plan, with fresh keys.
-  init(_ plan: GatewayPlan) {
+  init(_ plan: GatewayPlan, remotes: RemoteBoard? = nil) {
     func random() -> UInt64 { UInt64.random(in: 0 ... .max) }
     let perWorker =
       plan.workerCount == 1 ? plan.flowCountMax : plan.flowCountMax * 5 / 4 / plan.workerCount + 256
     self.init(
-      role: plan.role, workerCount: plan.workerCount, remote: plan.remote, listenPort: plan.listenPort,
+      role: plan.role, workerCount: plan.workerCount, remote: plan.remote, remotes: remotes,
+      listenPort: plan.listenPort,
       sourcePortMax: plan.sourcePortMax,
       address4: plan.tunAddress4 ?? .unspecified, address6: plan.tunAddress6 ?? .unspecified, mtu: plan.mtu,
       idleNanoseconds: UInt64(plan.idleTimeoutSeconds) * 1_000_000_000,
+      keepaliveNanoseconds: plan.role == .client ? UInt64(plan.keepaliveSeconds) * 1_000_000_000 : nil,
       moderationNanoseconds: UInt64(plan.moderationMicroseconds) * 1_000,
       segmentsPerTrainMax: plan.offload ? Limits.trainSegmentsMax : 1,
       datagramsPerTrainMax: plan.offload ? Limits.trainSegmentsMax : 1,

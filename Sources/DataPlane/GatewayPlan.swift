@@ -19,6 +19,9 @@ package struct GatewayPlan: Sendable {
 
   /// Client: the server's TCP endpoint. Server: the UDP service's endpoint.
   package var remote: Endpoint
+  /// Client: servers to go to when `remote` does not answer, in order.
+  package var fallbacks: [Endpoint] = []
+  package static let remotesMax = Limits.remotesMax
   /// Server: the TCP port of the flows as they arrive at the TUN device. Client: unused.
   package var listenPort: UInt16 = 0
 
@@ -42,6 +45,9 @@ package struct GatewayPlan: Sendable {
   /// Largest IP packet in bytes that the TUN device and the egress link take.
   package var mtu = 1500
   package var idleTimeoutSeconds = 180
+  /// Client: how long a flow may be silent before the server is asked for a sign of life; 0: for ever.
+  package var keepaliveSeconds = Self.keepaliveDefault
+  package static let keepaliveDefault = Limits.keepaliveSeconds
   /// Longest interval of a busy worker's wake-ups, in microseconds; 0 for none (see `Moderation`).
   package var moderationMicroseconds = Self.moderationDefault
   package static let moderationDefault = Limits.moderationMicroseconds

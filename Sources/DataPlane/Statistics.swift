@@ -18,6 +18,10 @@ package enum Counter: Int, CaseIterable, Sendable {
   case udpSends
   case flowsOpened
   case flowsClosed
+  /// Flows that another took the place of, with the same UDP side.
+  case flowsReopened
+  /// Segments that asked the other end for a sign of life.
+  case probes
   /// Of those closed: the longest silent, for want of room.
   case flowsDisplaced
   /// Server: SYNs answered with a cookie.
@@ -48,6 +52,8 @@ package enum Counter: Int, CaseIterable, Sendable {
     case .udpSends: "UDP sends"
     case .flowsOpened: "flows opened"
     case .flowsClosed: "flows closed"
+    case .flowsReopened: "flows reopened"
+    case .probes: "keepalives out"
     case .flowsDisplaced: "flows displaced"
     case .cookiesSent: "cookies sent"
     case .resetsSent: "resets sent"

@@ -34,8 +34,26 @@ extension Worker where E: ~Copyable {
     }
     let owner = plan.owner(of: segment.key)
     guard owner == index else { return handOver(arrival, to: owner) }
-    receive(segment, arrival)
-    buffers.release(arrival.buffer)
+    let tag = flows.tag(segment.key)
+    guard flows.exceedCaches || segments.count > 0 else {
+      receive(segment, arrival, tag: tag)
+      return buffers.release(arrival.buffer)
+    }
+    flows.prefetchEntry(tag)
+    segments.append(SegmentBatch.Entry(segment: segment, arrival: arrival, tag: tag))
+    if segments.isFull { receiveSegments() }
+  }
+
+  /// Deals with the segments that were put off. Their flows are on the way, all at once, when the first is looked at.
+  @inline(never)
+  mutating func receiveSegments() {
+    for position in 0..<segments.count { flows.prefetchFlow(segments[position].tag) }
+    for position in 0..<segments.count {
+      let entry = segments[position]
+      receive(entry.segment, entry.arrival, tag: entry.tag)
+      buffers.release(entry.arrival.buffer)
+    }
+    segments.removeAll()
   }
 
   mutating func drop(_ arrival: PacketArrival, _ reason: DropReason) {
@@ -45,11 +63,11 @@ extension Worker where E: ~Copyable {
   }
 
   @inline(__always)
-  private mutating func receive(_ segment: Segment, _ arrival: PacketArrival) {
+  private mutating func receive(_ segment: Segment, _ arrival: PacketArrival, tag: UInt32) {
     let count = segment.partCount
     statistics.add(.segmentsIn, count)
     statistics.add(.segmentBytesIn, segment.payloadLength)
-    guard let flow = flows.find(segment.key) else { return answerStranger(segment, arrival, count) }
+    guard let flow = flows.find(segment.key, tag: tag) else { return answerStranger(segment, arrival, count) }
     let reaction = flows[flow].receive(segment, now: now)
     apply(reaction, segment, arrival, flow: flow, count)
   }
@@ -59,22 +77,25 @@ extension Worker where E: ~Copyable {
   private mutating func apply(
     _ reaction: Reaction, _ segment: Segment, _ arrival: PacketArrival, flow index: UInt32, _ count: Int
   ) {
-    if let reply = reaction.reply { sendControl(reply) }
+    if let reply = reaction.reply {
+      if reaction.effect == .established { askPredecessor(of: index) }
+      sendControl(reply)
+    }
     if reaction.deadlineMoved { setTimer(index) }
     switch reaction.effect {
     case .deliver: deliver(segment, arrival, flow: index)
     case .none: statistics.add(.controlSegmentsIn, count)
     case .established:
       statistics.add(.controlSegmentsIn, count)
-      report(.opened, flow: index)
-      statistics.add(.flowsOpened)
+      noteOpened(index)
       sendHandshakePacket(flow: index)
     case .close(let reason):
       statistics.add(.controlSegmentsIn, count)
-      return closeFlow(index, reason)
+      return lose(index, reason)
     case .drop(let reason): statistics.drop(reason, count)
+    case .probe, .suspended: break  // What the clock does.
     }
-    if reaction.releasesHeld { releaseHeld(flow: index) }
+    if reaction.releasesHeld { settle(index) }
   }
 
   @inline(__always)

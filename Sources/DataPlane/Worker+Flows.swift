@@ -12,20 +12,46 @@ extension Worker where E: ~Copyable {
   }
 
   private mutating func expire(_ index: UInt32) {
-    let reaction = flows[index].expire(now: now, idleNanoseconds: plan.idleNanoseconds)
+    let reaction = flows[index].expire(
+      now: now, idleNanoseconds: plan.idleNanoseconds, keepalive: plan.keepaliveNanoseconds)
     if let reply = reaction.reply { sendControl(reply) }
-    if case .close(let reason) = reaction.effect { return closeFlow(index, reason) }
-    if reaction.releasesHeld { releaseHeld(flow: index) }
+    switch reaction.effect {
+    case .close(let reason): return lose(index, reason)
+    case .probe:
+      statistics.add(.probes)
+      // Names are looked up while the path may still answer, to be known when it is given up.
+      if flows[index].liveness.unanswered > 1 { plan.remotes?.wantLookUp() }
+    case .suspended:
+      statistics.add(.probes)
+      suspend(index)
+    case .none, .deliver, .established, .drop: break
+    }
+    guard flows[index].state != .free else { return }
     idleOrder.note(index, activity: flows[index].lastActivity)
+    if reaction.releasesHeld { settle(index) }
+    considerMoving(index)
     setTimer(index)
   }
 
   mutating func setTimer(_ index: UInt32) {
-    timers.set(index, at: flows[index].deadline(idleNanoseconds: plan.idleNanoseconds))
+    timers.set(
+      index,
+      at: flows[index].deadline(
+        idleNanoseconds: plan.idleNanoseconds, isWatched: plan.keepaliveNanoseconds != nil))
+  }
+
+  /// A datagram goes on a flow that was quiet, which is watched again from now on.
+  @inline(never)
+  mutating func resume(_ index: UInt32) {
+    guard plan.keepaliveNanoseconds != nil, flows[index].state == .established else { return }
+    flows[index].lastActivity = now
+    flows[index].resume(now: now)
+    setTimer(index)
   }
 
   /// Ends a flow: what is gathered still goes out, what waited is dropped, port and socket are given back.
   mutating func closeFlow(_ index: UInt32, _ reason: Flow.CloseReason) {
+    part(index)
     closeTrains(of: index)
     while let buffer = popHeld(flow: index) {
       buffers.release(buffer)
@@ -42,6 +68,8 @@ extension Worker where E: ~Copyable {
     let wasOpen = flows[index].state != .synSent
     if wasOpen { statistics.add(.flowsClosed) }
     switch reason {
+    // Of a successor that failed, only its flow is spoken of.
+    case _ where flows[index].peer == .none && plan.role == .client: break
     case .idle: report(.closedIdle, flow: index)
     case .resetByPeer: report(.closedByPeer, flow: index)
     case .refused: report(.closedRefused, flow: index)
@@ -50,7 +78,7 @@ extension Worker where E: ~Copyable {
       let silence = (now - flows[index].lastActivity) / 1_000_000_000
       report(.closedForRoom, flow: index, detail: Int(silence))
     case .unanswered: report(.closedUnanswered, flow: index)
-    case .shutdown: break
+    case .replaced, .shutdown: break
     }
     flows.remove(index)
   }

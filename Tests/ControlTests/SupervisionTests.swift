@@ -47,6 +47,38 @@ import Testing
     #expect(told.hasSuffix("for WireGuard, set an MTU of 1328"))
   }
 
+  @Test func whatBecomesOfADeadPathIsTold() {
+    var event = opened
+    event.kind = .suspended
+    event.detail = 4_003
+    #expect(
+      FlowEventLog.text(event, .client).hasPrefix(
+        "flow silent for 4003 ms, trying another port: UDP [::1]:51820 -> "))
+    event.kind = .resumed
+    #expect(
+      FlowEventLog.text(event, .client).hasPrefix("flow answered again: UDP [::1]:51820 -> port 40000 -> "))
+    event.kind = .reopened
+    event.detail = 39_999
+    #expect(
+      FlowEventLog.text(event, .client).hasPrefix(
+        "flow reopened, before from port 39999: UDP [::1]:51820 -> port 40000"))
+    event.kind = .serverChanged
+    (event.detail, event.limit) = (2, 3)
+    #expect(
+      FlowEventLog.text(event, .client)
+        == "flows go to 203.0.113.9:4567 from now on, number 2 of 3 servers (worker 1)")
+  }
+
+  @Test func aChangeOfServerIsToldEvenInAFloodOfEvents() {
+    let lines = Lines()
+    var log = makeLog(lines)
+    for _ in 0..<1000 { log.record(opened, now: start) }
+    var change = opened
+    change.kind = .serverChanged
+    log.record(change, now: start)
+    #expect(lines.texts.count == FlowEventLog.linesPerSecond + 1 && lines.levels.last == .notice)
+  }
+
   @Test func aFloodBecomesAFewLinesAndACount() {
     let lines = Lines()
     var log = makeLog(lines)

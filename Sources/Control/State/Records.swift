@@ -6,8 +6,8 @@ struct InstanceRecord: Codable, Equatable, Sendable {
   var device: String
   /// The nftables table in the family `inet`, or nil where guise leaves the firewall alone.
   var firewallTable: String?
-  /// A client's server, as `ADDRESS:PORT`.
-  var remote: String?
+  /// A client's servers, each as `ADDRESS:PORT`.
+  var remotes: [String]?
   /// Whether its packets pass connection tracking by.
   var isStateless: Bool?
 

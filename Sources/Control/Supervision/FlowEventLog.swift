@@ -32,7 +32,9 @@ struct FlowEventLog {
       // Whatever else there is to tell: flows that just opened must not hide this.
       return write(Self.level(event.kind), Self.text(event, role))
     }
-    guard bucket.take(UInt64(max((now - start) / .nanoseconds(1), 0))) else {
+    // A change of server is told whatever else there is, too: it is one event of a worker.
+    let elapsed = UInt64(max((now - start) / .nanoseconds(1), 0))
+    guard event.kind == .serverChanged || bucket.take(elapsed) else {
       if suppressed == 0 { summaryDue = now + .seconds(1) }
       suppressed += 1
       return
@@ -57,9 +59,8 @@ struct FlowEventLog {
   private static func level(_ kind: FlowEvent.Kind) -> Logger.Level {
     switch kind {
     case .opened, .closedIdle, .closedByPeer: .info
-    case .closedForRoom: .notice
-    case .pathLimitLowered: .notice
-    case .closedUnanswered, .closedRefused, .datagramTooLarge: .warning
+    case .pathLimitLowered, .resumed, .reopened, .serverChanged, .closedForRoom: .notice
+    case .suspended, .closedUnanswered, .closedRefused, .datagramTooLarge: .warning
     case .portSpaceFull, .flowTableFull, .sourceFlowsFull, .newFlowRate, .socketUnavailable: .warning
     }
   }
@@ -77,6 +78,13 @@ struct FlowEventLog {
     case .closedByPeer: "flow closed by the other end: \(path)"
     case .closedUnanswered: "flow given up, no answer: \(path)"
     case .closedRefused: "flow given up, refused: \(path)"
+    case .suspended:
+      "flow silent for \(event.detail) ms, trying another port: \(path)"
+    case .resumed: "flow answered again: \(path)"
+    case .reopened: "flow reopened, before from port \(event.detail): \(path) (worker \(event.worker))"
+    case .serverChanged:
+      "flows go to \(event.remote) from now on, number \(event.detail) of \(event.limit) servers "
+        + "(worker \(event.worker))"
     case .closedForRoom: "flow closed to make room, after \(event.detail) s of silence: \(path)"
     case .datagramTooLarge:
       "a datagram of \(event.detail) bytes was dropped, where at most \(event.limit) fit (\(path)): lower the MTU "

@@ -31,7 +31,9 @@ package struct Supervisor {
       let gateway = try start(preflight, host)
       try confine(preflight.confinement, gateway)
       announce(preflight, host)
-      let failure = watch(gateway, signals, &host)
+      let names = RemoteNames(
+        configuration.remotes, known: preflight.remotes, families: preflight.families)
+      let failure = watch(gateway, signals, &host, names)
       try stop(gateway, signals)
       StandardErrorLog.write("\(StatisticsTable(gateway.statistics()))")
       if let failure { throw SetupError.workerFailed(failure) }
@@ -91,6 +93,8 @@ package struct Supervisor {
     plan.mtu = preflight.mtu
     plan.idleTimeoutSeconds = configuration.idleTimeoutSeconds
     plan.moderationMicroseconds = configuration.moderationMicroseconds
+    plan.fallbacks = Array(preflight.remotes.dropFirst())
+    plan.keepaliveSeconds = configuration.keepaliveSeconds
     plan.connections = configuration.connections
     plan.handshakePacket = preflight.handshakePacket
     plan.offload = host.device.offload
@@ -148,7 +152,9 @@ package struct Supervisor {
     }
     log.info("largest datagram that fits: \(limits.joined(separator: ", "))")
     switch configuration.listen {
-    case .udp: log.notice("ready: UDP \(preflight.local!) -> TCP \(preflight.remote)")
+    case .udp:
+      let servers = preflight.remotes.map { "\($0)" }.joined(separator: ", else ")
+      log.notice("ready: UDP \(preflight.local!) -> TCP \(servers)")
     case .tcp(nil, let port): log.notice("ready: TCP port \(port) -> UDP \(preflight.remote)")
     case .tcp(let address?, let port):
       log.notice("ready: TCP \(Endpoint(address, port: port)) -> UDP \(preflight.remote)")
@@ -159,7 +165,7 @@ package struct Supervisor {
 
   /// Logs events and answers signals until one of them, or a worker's failure, ends the gateway.
   private func watch(
-    _ gateway: Gateway, _ signals: SignalWait, _ host: inout HostSetup
+    _ gateway: Gateway, _ signals: SignalWait, _ host: inout HostSetup, _ names: RemoteNames
   ) -> KernelError? {
     var events = FlowEventLog(configuration.role, now: .now) { log.log(level: $0, "\($1)") }
     var tick = 0
@@ -167,6 +173,7 @@ package struct Supervisor {
       let arrival = signals.next(milliseconds: Self.tickMilliseconds)
       tick += 1
       if tick % Self.addressTicks == 0 { host.followAddresses() }
+      followRemotes(gateway, names, &host)
       while let event = gateway.nextFlowEvent() { events.record(event, now: .now) }
       events.summarize(now: .now)
       if let failure = gateway.failure {
@@ -181,6 +188,17 @@ package struct Supervisor {
       case nil: break
       }
     }
+  }
+
+  /// Has a client's names looked up again when its flows get no answer, and takes what came of that to the
+  /// workers: the rules first, since nothing passes without.
+  private func followRemotes(_ gateway: Gateway, _ names: RemoteNames, _ host: inout HostSetup) {
+    if gateway.takeLookUpWish() { names.refresh() }
+    guard let remotes = names.takeChange() else { return }
+    let list = remotes.map { "\($0)" }.joined(separator: ", ")
+    log.notice("the name of '--remote' has another address now: going on with \(list)")
+    host.follow(remotes: remotes)
+    gateway.setRemotes(remotes)
   }
 
   /// Lets the workers reset their flows and end. A second signal, or a worker that hangs, cuts it short.
