@@ -159,7 +159,8 @@ struct UringEngine: Engine, ~Copyable {
   /// (`io_req_local_work_add`), which may have been run by then: it can stay set with nothing behind it.
   private func collect() throws(KernelError) {
     var readyCount = ring.readyCount
-    while ring.hasPendingWork, readyCount < Limits.turnArrivalsMax, ring.readyByteCount < Limits.turnBytesMax {
+    while ring.hasPendingWork, readyCount < Limits.turnArrivalsMax, ring.readyByteCount < Limits.turnBytesMax
+    {
       try ring.submitAndWait(timeout: 0)
       guard ring.readyCount > readyCount else { return }
       readyCount = ring.readyCount
