@@ -37,6 +37,9 @@ static inline void guise_buf_ring_publish(struct io_uring_buf_ring *ring, uint32
   io_uring_buf_ring_advance(ring, (int)count);
 }
 
+/* IORING_SQ_*: what the kernel says about the ring. */
+static inline uint32_t guise_sq_flags(const struct io_uring *ring) { return IO_URING_READ_ONCE(*ring->sq.kflags); }
+
 /* Submits what is queued and waits until a completion is there or `timeout_ns` has passed
  * (UINT64_MAX: no limit; 0: submits, runs pending work and returns). One system call.
  * Returns the number submitted, or -errno (-ETIME, -EINTR and -EBUSY are ordinary). */

@@ -36,13 +36,19 @@ package enum Limits {
   static let moderationMicroseconds = 250
   /// Arrivals that make a rest needless when they are there before it has begun.
   static let restArrivalsMax: UInt32 = 16
+  /// Arrivals, and their bytes, after which io_uring looks for no more in a turn: as many as make a full train,
+  /// and no more of the trains that senders hand over, so that none keeps the other flows waiting.
+  static let turnArrivalsMax: UInt32 = 64
+  static let turnBytesMax = 128 * 1024
   /// How long what comes first after a pause of a stream waits for what follows it.
   static let lingerNanoseconds: UInt64 = 40_000
 
   // Buffers of a worker. Untouched ones take address space, not memory.
 
-  /// How many buffers of a class io_uring has at first; doubled each time they did not suffice.
-  static let lentBufferCountMin = 64
+  /// How many buffers of a class io_uring has at least; doubled each time they did not suffice.
+  static let lentBufferCountMin = 16
+  /// After so many turns in which a quarter would have sufficed, it has half of them.
+  static let lendingWindowTurns = 256
   static let datagramBufferCount = 256
   static let packetBufferCount = 128
   /// Datagrams that wait for a handshake, over all flows of a worker.

@@ -75,14 +75,14 @@ struct EpollEngine: Engine, ~Copyable {
     retireRefused()
     send()
     finishTransmitted(&buffers, &trains)
-    let restEnd = now &+ interval
-    if interval > 0, guise_now() < now &+ interval / 2 { guise_rest_until(restEnd) }
+    if interval > 0 { Rest.take(interval, since: now) }
+    let asked = guise_now()
     // Asked for even when there is enough to do: it is one call for a whole batch, and the only way to learn
     // of the others' edges.
     let count = try poller.wait(timeout: timeout(until: deadline, buffers))
     now = guise_now()
-    if interval > 0, now > restEnd &+ Limits.lingerNanoseconds, count > 0 {
-      guise_rest_until(now &+ Limits.lingerNanoseconds)
+    if interval > 0, count > 0, now > asked &+ Limits.lingerNanoseconds {
+      Rest.linger()
       now = guise_now()
     }
     for index in 0..<count { note(poller[index].token, hasError: poller[index].hasError) }

@@ -4,8 +4,9 @@ internal import CLiburing
 /// (io_uring_setup_buf_ring(3)). A buffer's identifier there is its identifier in the pool.
 ///
 /// The kernel takes buffers in the order in which they were lent, so lending all of them would walk through
-/// all of their memory. It has only as many at once as it has needed so far: the pool hands out the buffer
-/// that came back last, whose memory is still in the cache.
+/// all of their memory. It has only as many at once as it has needed of late: the pool hands out the buffer
+/// that came back last, whose memory is still in the cache. Running dry is cheap, since what did not fit
+/// waits in the socket; so the number is doubled each time, and halved when a quarter would have done for long.
 @safe
 struct BufferRing: ~Copyable {
   static let noGroup = UInt16.max
@@ -17,6 +18,9 @@ struct BufferRing: ~Copyable {
   private var lentCount = 0
   private var target: Int
   private let capacity: Int
+  /// Since so many turns: the most that the kernel filled from one to the next.
+  private var turnCount = 0
+  private var filledMost = 0
 
   init(_ ring: borrowing Ring, kind: BufferPool.Class, count: Int) throws(KernelError) {
     var entries: UInt32 = 1
@@ -37,11 +41,17 @@ struct BufferRing: ~Copyable {
   mutating func noteFilled() { lentCount &-= 1 }
 
   /// The kernel would have needed more.
-  mutating func noteShortage() { target = min(capacity, target * 2) }
+  mutating func noteShortage() {
+    target = min(capacity, target * 2)
+    beginWindow()
+  }
 
-  /// Lends free buffers up to the target; returns how many.
+  /// Lends free buffers up to the target; returns how many. To be called once a turn.
   @inline(__always)
   mutating func lend(from buffers: inout BufferPool) -> Int {
+    filledMost = max(filledMost, target &- lentCount)
+    turnCount &+= 1
+    if turnCount == Limits.lendingWindowTurns { closeWindow() }
     let ring = unsafe memory.base.assumingMemoryBound(to: io_uring_buf_ring.self)
     var count: UInt32 = 0
     while lentCount &+ Int(count) < target, let id = buffers.take(kind) {
@@ -52,5 +62,15 @@ struct BufferRing: ~Copyable {
     if count > 0 { unsafe guise_buf_ring_publish(ring, count) }
     lentCount &+= Int(count)
     return Int(count)
+  }
+
+  private mutating func closeWindow() {
+    if filledMost &* 4 <= target { target = max(target / 2, Limits.lentBufferCountMin) }
+    beginWindow()
+  }
+
+  private mutating func beginWindow() {
+    turnCount = 0
+    filledMost = 0
   }
 }

@@ -18,7 +18,8 @@ package struct Ring: ~Copyable {
   package init(submissions: UInt32, completions: UInt32) throws(KernelError) {
     var parameters = io_uring_params()
     parameters.flags =
-      IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP
+      IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG
+      | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP
     parameters.cq_entries = completions
     try self.init(submissions: submissions, parameters)
   }
@@ -109,10 +110,27 @@ package struct Ring: ~Copyable {
     }
   }
 
+  /// Whether requests could go on at once if the owner asked for completions again: a multishot receive
+  /// that has had its turn, for one. Known only with `IORING_SETUP_TASKRUN_FLAG`.
+  package var hasPendingWork: Bool {
+    unsafe guise_sq_flags(ring) & IORING_SQ_TASKRUN != 0
+  }
+
   // Completion.
 
   /// Completions that the kernel has posted and `nextCompletion` has not returned yet.
   package var readyCount: UInt32 { unsafe io_uring_cq_ready(ring) &- head }
+
+  /// Bytes that these have brought.
+  var readyByteCount: Int {
+    var sum = 0
+    for position in head..<(unsafe io_uring_cq_ready(ring)) {
+      // Safety: as in `nextCompletion`.
+      let index = unsafe (ring.pointee.cq.khead.pointee &+ position) & ring.pointee.cq.ring_mask
+      sum &+= unsafe Int(max(0, ring.pointee.cq.cqes[Int(index)].res))
+    }
+    return sum
+  }
 
   /// What the completion that so many others precede is about; nil when it is not there yet.
   @inline(__always)

@@ -106,26 +106,49 @@ struct UringEngine: Engine, ~Copyable {
     let isStarved = (packetsAreLow || datagramsAreLow) && inFlight.count > 0
     if isStarved {
       try ring.submitAndWait(timeout: 0)
+      now = guise_now()
     } else if interval > 0 {
       try restAndWait(interval, deadline)
     } else {
-      try ring.submitAndWait(timeout: Self.span(to: deadline, from: guise_now()))
+      try wait(until: deadline)
     }
-    now = guise_now()
+    try collect()
   }
 
   /// Sends off what is queued, rests unless there is enough to do, and waits.
+  ///
+  /// The receives run inside the calls, so the clock is read before one that does not wait: turns are counted
+  /// from where they begin to take, as with epoll.
   private mutating func restAndWait(_ interval: UInt64, _ deadline: UInt64) throws(KernelError) {
+    let last = now
+    now = guise_now()
     try ring.submitAndWait(timeout: 0)
     guard ring.readyCount < Limits.restArrivalsMax else { return }
-    let restEnd = now &+ interval
-    if guise_now() < now &+ interval / 2 { guise_rest_until(restEnd) }
-    // Not a wait where something is there already: that would leave unseen what the rest has brought.
-    try ring.submitAndWait(timeout: ring.readyCount > 0 ? 0 : Self.span(to: deadline, from: guise_now()))
-    let woken = guise_now()
-    guard woken > restEnd &+ Limits.lingerNanoseconds, woken < deadline else { return }
-    guise_rest_until(woken &+ Limits.lingerNanoseconds)
+    Rest.take(interval, since: last)
+    now = guise_now()
     try ring.submitAndWait(timeout: 0)
+    guard ring.readyCount == 0 else { return }
+    let asked = now
+    try wait(until: deadline)
+    guard now > asked &+ Limits.lingerNanoseconds, ring.readyCount > 0 else { return }
+    Rest.linger()
+    now = guise_now()
+    try ring.submitAndWait(timeout: 0)
+  }
+
+  private mutating func wait(until deadline: UInt64) throws(KernelError) {
+    try ring.submitAndWait(timeout: Self.span(to: deadline, from: guise_now()))
+    now = guise_now()
+  }
+
+  /// Goes on with receives that have had their turn. A multishot receive hands up 33 datagrams at a time, and
+  /// the flows of a busy listener share what a turn takes: by this their trains are as long as by recvmmsg.
+  private func collect() throws(KernelError) {
+    while ring.hasPendingWork, ring.readyCount < Limits.turnArrivalsMax,
+      ring.readyByteCount < Limits.turnBytesMax
+    {
+      try ring.submitAndWait(timeout: 0)
+    }
   }
 
   /// Nanoseconds from one time to another, 0 when that has passed; for ever stays for ever.

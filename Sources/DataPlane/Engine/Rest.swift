@@ -1,0 +1,16 @@
+internal import CLiburing
+
+/// The sleeps of a busy worker, by which turns begin no more often than `Moderation` asks for
+/// (docs/decisions/0006-moderation.md).
+enum Rest {
+  /// Sleeps until `interval` nanoseconds after the last turn began, at `start`; not at all when half of that has
+  /// been worked through.
+  @inline(__always)
+  static func take(_ interval: UInt64, since start: UInt64) {
+    if guise_now() < start &+ interval / 2 { guise_rest_until(start &+ interval) }
+  }
+
+  /// What comes first after a pause of a stream may be the head of a burst: lets what follows it come.
+  @inline(__always)
+  static func linger() { guise_rest_until(guise_now() &+ Limits.lingerNanoseconds) }
+}
