@@ -1,5 +1,6 @@
 """What goes wrong during a soak: each fault does its harm to one pair of gateways and takes it back."""
 
+import ctypes
 import os
 import random
 import signal
@@ -13,6 +14,8 @@ from pathlib import Path
 
 from harness.cable import CLIENT_ADDRESS, SERVER_ADDRESS, TCP_PORT, Cable
 from harness.programs import run
+
+_CLONE_NEWNET = 0x40000000
 
 
 @dataclass
@@ -95,11 +98,17 @@ def _checksum(data: bytes) -> int:
 def _in_namespace(namespace: str, make: Callable[[], socket.socket]) -> socket.socket:
     """Makes a socket in a network namespace; it stays there (network_namespaces(7))."""
     with open("/proc/self/ns/net", "rb") as home, open(Path("/run/netns") / namespace, "rb") as there:
-        os.setns(there.fileno(), os.CLONE_NEWNET)
+        _enter(there.fileno())
         try:
             return make()
         finally:
-            os.setns(home.fileno(), os.CLONE_NEWNET)
+            _enter(home.fileno())
+
+
+def _enter(descriptor: int) -> None:
+    """setns(2), which Python has from 3.12 on."""
+    if ctypes.CDLL(None, use_errno=True).setns(descriptor, _CLONE_NEWNET) != 0:
+        raise OSError(ctypes.get_errno(), "setns")
 
 
 def lossy_path(site: Site) -> None:

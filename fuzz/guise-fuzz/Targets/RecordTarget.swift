@@ -1,5 +1,6 @@
-@testable internal import Control
 internal import Glibc
+
+@testable internal import Control
 
 /// What a state directory holds when somebody has written into it: it is read, or forgotten, and the next
 /// instance can claim its place.

@@ -1,6 +1,7 @@
 internal import CLiburing
-@testable internal import DataPlane
 internal import Glibc
+
+@testable internal import DataPlane
 
 /// Trains of any payloads, held against a twin that puts one part after another.
 enum TrainTarget {
@@ -18,9 +19,11 @@ enum TrainTarget {
   }
 }
 
+@safe
 private struct TrainRun: ~Copyable {
   private var pool: TrainPool
-  private let payloads: Region
+  /// Made once, and as it was when a run ends.
+  private let payloads: UnsafeMutableRawPointer
   private let partsMax: Int
   private let isUplink: Bool
   private var open: TrainID?
@@ -30,18 +33,21 @@ private struct TrainRun: ~Copyable {
   private var sent = 0
 
   private static let byteCount = 256 * 1_024
-  /// A byte that tells its own place, so that one that is moved or written over is seen.
-  private static func byte(at offset: Int) -> UInt8 { UInt8(truncatingIfNeeded: offset &* 167 &+ offset >> 8) }
+  /// Bytes that tell their own place, so that one that is moved or written over is seen.
+  private static let pattern: [UInt8] = (0..<byteCount).map {
+    UInt8(truncatingIfNeeded: $0 &* 167 &+ $0 >> 8)
+  }
+  // Safety: a fuzzer runs on one thread.
+  nonisolated(unsafe) private static let shared: UnsafeMutableRawPointer = {
+    let memory = UnsafeMutableRawPointer.allocate(byteCount: byteCount, alignment: 64)
+    unsafe memory.copyMemory(from: pattern, byteCount: byteCount)
+    return unsafe memory
+  }()
 
   init(partsMax: Int, isUplink: Bool) {
-    guard let pool = try? TrainPool(capacity: 4), let payloads = try? Region(byteCount: Self.byteCount) else {
-      fail("no memory")
-    }
-    for offset in 0..<Self.byteCount {
-      unsafe payloads.base.storeBytes(of: Self.byte(at: offset), toByteOffset: offset, as: UInt8.self)
-    }
+    guard let pool = try? TrainPool(capacity: 4) else { fail("no memory") }
     self.pool = pool
-    self.payloads = payloads
+    unsafe payloads = Self.shared
     self.partsMax = partsMax
     self.isUplink = isUplink
   }
@@ -72,7 +78,7 @@ private struct TrainRun: ~Copyable {
         continue
       }
       unsafe pool.append(
-        id, buffer: 0, at: payloads.base + start + taken, length: stretch, size: part,
+        id, buffer: 0, at: payloads + start + taken, length: stretch, size: part,
         headroom: headroom && taken == 0)
       taken += stretch
     }
@@ -127,21 +133,22 @@ private struct TrainRun: ~Copyable {
   }
 
   private func checkPayload(_ bytes: ArraySlice<UInt8>) {
-    var index = bytes.startIndex
+    var rest = bytes
     for part in parts {
-      for offset in part.offset..<part.offset + part.length {
-        check(bytes[index] == Self.byte(at: offset), "the byte at \(offset) is another")
-        index += 1
-      }
+      check(
+        rest.prefix(part.length).elementsEqual(Self.pattern[part.offset..<part.offset + part.length]),
+        "the \(part.length) bytes at \(part.offset) are others")
+      rest = rest.dropFirst(part.length)
     }
-    check(index == bytes.endIndex, "there are \(bytes.endIndex - index) bytes too many")
+    check(rest.isEmpty, "there are \(rest.count) bytes too many")
   }
 
   /// Puts back what headers in place have written over; nothing else may have changed.
   private func restore(_ length: Int) {
     guard let front = parts.first?.offset else { return }
-    for offset in front - length..<front {
-      unsafe payloads.base.storeBytes(of: Self.byte(at: offset), toByteOffset: offset, as: UInt8.self)
+    unsafe Self.pattern.withUnsafeBytes { pattern in
+      unsafe (payloads + front - length).copyMemory(
+        from: pattern.baseAddress! + front - length, byteCount: length)
     }
   }
 
@@ -157,9 +164,7 @@ private struct TrainRun: ~Copyable {
   mutating func finish() {
     close()
     check(pool.freeCount == pool.capacity, "\(pool.capacity - pool.freeCount) trains are lost")
-    for offset in 0..<Self.byteCount {
-      let byte = unsafe payloads.base.load(fromByteOffset: offset, as: UInt8.self)
-      check(byte == Self.byte(at: offset), "the byte at \(offset) has been written over")
-    }
+    let isWhole = unsafe memcmp(payloads, Self.pattern, Self.byteCount) == 0
+    check(isWhole, "a payload has been written over")
   }
 }
