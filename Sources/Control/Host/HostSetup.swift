@@ -19,14 +19,16 @@ struct HostSetup: ~Copyable {
   private let sysctl = Sysctl()
   private let state: StateDirectory?
   private var instance: LockedFile?
-  private let choice: TranslationChoice
+  private var choice: TranslationChoice
   /// Changes that could not be recorded in the state directory.
   private var unrecorded: [SysctlChange] = []
   private var isUndone = false
 
   /// Sets the host up, after cleaning up what dead instances left.
   static func apply(_ preflight: Preflight, _ log: Logger) throws(SetupError) -> HostSetup {
-    guard let state = openState(log) else { return try applyLocked(preflight, nil, log) }
+    guard let state = openState(preflight.confinement.account, log) else {
+      return try applyLocked(preflight, nil, log)
+    }
     return try state.withLock { () throws(SetupError) in
       Leftovers.undo(state, Sysctl(), log)
       return try applyLocked(preflight, state, log)
@@ -40,11 +42,11 @@ struct HostSetup: ~Copyable {
     let taken = try HostNetwork.takenPrefixes(preflight.families)
     var pairs: [TunAddressPair] = []
     for family in AddressFamily.allCases where preflight.families.contains(family) {
-      pairs.append(try choosePair(family, configuration, taken + remotePrefix(preflight.remote), log))
+      pairs.append(try choosePair(family, configuration, taken + preflight.remotes.map(remotePrefix), log))
     }
     let device = try makeDevice(preflight)
     let choice = TranslationChoice(
-      mode: configuration.firewall, listen: configuration.listen, remote: preflight.remote,
+      mode: configuration.firewall, listen: configuration.listen, remotes: preflight.remotes,
       neighbours: state?.liveInstances(besides: nil) ?? [])
     var setup = HostSetup(device: device, pairs: pairs, log: log, state: state, choice: choice)
     do throws(SetupError) {
@@ -69,9 +71,17 @@ struct HostSetup: ~Copyable {
 
   // MARK: - Choices
 
-  private static func openState(_ log: Logger) -> StateDirectory? {
+  private static func openState(_ account: Account?, _ log: Logger) -> StateDirectory? {
     do throws(LockedFile.Failure) {
-      return try StateDirectory(namespace: .current())
+      let state = try StateDirectory(namespace: .current(), account: account)
+      if !state.belongs(to: account) {
+        log.warning(
+          """
+          \(state.path) is another user's than the one that this gateway goes on as ('--user'): its record there \
+          stays until the next start or 'guise cleanup'
+          """)
+      }
+      return state
     } catch {
       log.warning(
         "cannot write \(StateDirectory.standardPath): if this process is killed, nobody will clean up after it"
@@ -92,9 +102,9 @@ struct HostSetup: ~Copyable {
   }
 
   /// The other end's own address must not end up on the device.
-  private static func remotePrefix(_ remote: Endpoint) -> [TakenPrefix] {
+  private static func remotePrefix(_ remote: Endpoint) -> TakenPrefix {
     let prefix = AddressPrefix(remote.address, length: remote.address.isIPv4 ? 32 : 128)
-    return [TakenPrefix(prefix: prefix, reason: "it is the address of '--remote'")]
+    return TakenPrefix(prefix: prefix, reason: "it is the address of '--remote'")
   }
 
   private static func makeDevice(_ preflight: Preflight) throws(SetupError) -> TunDevice {
@@ -144,7 +154,7 @@ struct HostSetup: ~Copyable {
     let record = InstanceRecord(
       namespace: state.namespace.identity, processID: getpid(), device: device.name,
       firewallTable: rules.map { FirewallRules.table(of: $0.device) },
-      remote: preflight.configuration.role == .client ? "\(preflight.remote)" : nil,
+      remotes: preflight.configuration.role == .client ? preflight.remotes.map { "\($0)" } : nil,
       isStateless: rules?.isStateless)
     do throws(LockedFile.Failure) {
       instance = try state.claim(record)
@@ -177,15 +187,29 @@ struct HostSetup: ~Copyable {
     }
     let end: FirewallRules.End =
       switch choice.listen {
-      case .udp: .client(remote: choice.remote)
+      case .udp: .client(remotes: choice.remotes)
       case .tcp(let address, let port): .server(address: address, port: port)
       }
     return FirewallRules(device: device.name, paths: paths, end: end)
   }
 
-  /// Replaces the rules when an address that they name is no longer the host's. What is refused is logged.
+  /// Replaces the rules when an address that they name is no longer the host's.
   mutating func followAddresses() {
     guard var next = rules else { return }
+    followOutlets(&next)
+    install(next, because: "the host's addresses have changed")
+  }
+
+  /// Lets a client's rules name the servers by other addresses.
+  mutating func follow(remotes: [Endpoint]) {
+    choice.remotes = remotes
+    guard var next = rules else { return }
+    next.end = .client(remotes: remotes)
+    followOutlets(&next)
+    install(next, because: "a server's address has changed")
+  }
+
+  private func followOutlets(_ next: inout FirewallRules) {
     for index in next.paths.indices {
       guard let outlet = next.paths[index].outlet,
         let successor = choice.successor(
@@ -194,12 +218,16 @@ struct HostSetup: ~Copyable {
       else { continue }
       next.paths[index].translation = .stateless(successor)
     }
+  }
+
+  /// What is refused is logged.
+  private mutating func install(_ next: FirewallRules, because reason: String) {
     guard next != rules else { return }
     do throws(SetupError) {
       try Firewall.install(next)
-      log.notice("the host's addresses have changed: \(next.summary)")
+      log.notice("\(reason): \(next.summary)")
     } catch {
-      log.warning("cannot follow the host's addresses: \(error)")
+      log.warning("\(reason), and the rules cannot follow: \(error)")
     }
     // Not tried again for the same change.
     rules = next

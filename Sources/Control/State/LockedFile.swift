@@ -11,10 +11,17 @@ struct LockedFile: ~Copyable {
     case refused(errno: Int32)
   }
 
-  /// Opens or makes the file (mode 0600) and takes the lock without waiting.
-  init(_ path: String) throws(Failure) {
+  /// Opens or makes the file (mode 0600) and takes the lock without waiting. With an `owner`, as root can, the
+  /// file belongs to that user.
+  init(_ path: String, owner: FileOwner? = nil) throws(Failure) {
     let descriptor = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
     guard descriptor >= 0 else { throw .refused(errno: errno) }
+    // Whoever owns the directory could have put a name of somebody else's file into it.
+    guard Self.isPlain(descriptor) else {
+      close(descriptor)
+      throw .refused(errno: EPERM)
+    }
+    if let owner { fchown(descriptor, owner.user, owner.group) }
     guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
       let error = errno
       close(descriptor)
@@ -35,6 +42,13 @@ struct LockedFile: ~Copyable {
     var named = stat()
     return unsafe fstat(descriptor, &opened) == 0 && stat(path, &named) == 0
       && opened.st_ino == named.st_ino && opened.st_dev == named.st_dev
+  }
+
+  /// Whether it is a regular file that has no other name.
+  private static func isPlain(_ descriptor: Int32) -> Bool {
+    var status = stat()
+    return unsafe fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+      && status.st_nlink <= 1
   }
 
   deinit { close(descriptor) }

@@ -29,8 +29,11 @@ package struct Supervisor {
     var host = try HostSetup.apply(preflight, log)
     do throws(SetupError) {
       let gateway = try start(preflight, host)
+      try confine(preflight.confinement, gateway)
       announce(preflight, host)
-      let failure = watch(gateway, signals, &host)
+      let names = RemoteNames(
+        configuration.remotes, known: preflight.remotes, families: preflight.families)
+      let failure = watch(gateway, signals, &host, names)
       try stop(gateway, signals)
       StandardErrorLog.write("\(StatisticsTable(gateway.statistics()))")
       if let failure { throw SetupError.workerFailed(failure) }
@@ -61,11 +64,25 @@ package struct Supervisor {
     }
   }
 
+  /// Everything is open, and every worker has confined itself: the main thread follows.
+  private func confine(_ confinement: Confinement, _ gateway: Gateway) throws(SetupError) {
+    do throws(KernelError) {
+      try confinement.apply(to: .supervisor)
+    } catch {
+      gateway.stop()
+      throw .refusal(error)
+    }
+  }
+
   /// The plan, with a client's UDP sockets opened.
   private func plan(_ preflight: Preflight, _ host: borrowing HostSetup) throws(SetupError) -> GatewayPlan {
     var plan = GatewayPlan(
       role: configuration.role, remote: preflight.remote, tunQueues: host.device.queues)
     plan.engine = preflight.engine
+    let part = Confinement.Part.worker(preflight.engine, configuration.role)
+    plan.confineWorker = { [confinement = preflight.confinement] () throws(KernelError) in
+      try confinement.apply(to: part)
+    }
     plan.cpus = preflight.placement.cpus
     if case .tcp(_, let port) = configuration.listen { plan.listenPort = port }
     if let rules = host.rules, rules.isStateless {
@@ -76,16 +93,24 @@ package struct Supervisor {
     plan.mtu = preflight.mtu
     plan.idleTimeoutSeconds = configuration.idleTimeoutSeconds
     plan.moderationMicroseconds = configuration.moderationMicroseconds
+    plan.fallbacks = Array(preflight.remotes.dropFirst())
+    plan.keepaliveSeconds = configuration.keepaliveSeconds
     plan.connections = configuration.connections
     plan.handshakePacket = preflight.handshakePacket
     plan.offload = host.device.offload
-    if configuration.role == .server {
+    switch configuration.role {
+    case .client: plan.flowCountMax = min(plan.flowCountMax, configuration.flowCountMax ?? .max)
+    case .server:
       plan.sources = configuration.sources
-      plan.flowCountMax = GatewayPlan.flowCountMax(sources: plan.sources.count)
       let descriptors = DescriptorLimit.raise()
-      plan.flowCountMax = DescriptorLimit.flowCountMax(
-        wished: plan.flowCountMax, descriptors: descriptors, workers: preflight.workers, engine: plan.engine)
-      log.info("at most \(plan.flowCountMax) flows at once, with \(descriptors) descriptors ('ulimit -n')")
+      let limits = FlowLimits.server(
+        configuration, descriptors: descriptors, workers: preflight.workers, engine: plan.engine)
+      plan.flowCountMax = limits.flows
+      plan.flowsPerSource = limits.perSource
+      plan.newFlowsPerSecond = configuration.newFlowsPerSecond
+      log.info(
+        "at most \(limits.flows) flows at once, \(limits.perSource) of one source, with \(descriptors) descriptors ('ulimit -n')"
+      )
     }
     if let local = preflight.local { plan.udpSockets = try openSockets(local, count: preflight.workers) }
     return plan
@@ -120,13 +145,16 @@ package struct Supervisor {
     }
     let firewall = host.rules.map { "table inet \(FirewallRules.table(of: $0.device)), \($0.summary)" }
     log.info("firewall: \(firewall ?? "left alone")")
+    log.info("\(preflight.confinement.summary)")
     let limits = AddressFamily.allCases.filter { preflight.families.contains($0) }.map { family in
       let limit = preflight.mtu - family.headerBytes
       return "\(limit) bytes over \(family) (WireGuard: MTU \(WireGuard.mtu(for: limit)))"
     }
     log.info("largest datagram that fits: \(limits.joined(separator: ", "))")
     switch configuration.listen {
-    case .udp: log.notice("ready: UDP \(preflight.local!) -> TCP \(preflight.remote)")
+    case .udp:
+      let servers = preflight.remotes.map { "\($0)" }.joined(separator: ", else ")
+      log.notice("ready: UDP \(preflight.local!) -> TCP \(servers)")
     case .tcp(nil, let port): log.notice("ready: TCP port \(port) -> UDP \(preflight.remote)")
     case .tcp(let address?, let port):
       log.notice("ready: TCP \(Endpoint(address, port: port)) -> UDP \(preflight.remote)")
@@ -137,7 +165,7 @@ package struct Supervisor {
 
   /// Logs events and answers signals until one of them, or a worker's failure, ends the gateway.
   private func watch(
-    _ gateway: Gateway, _ signals: SignalWait, _ host: inout HostSetup
+    _ gateway: Gateway, _ signals: SignalWait, _ host: inout HostSetup, _ names: RemoteNames
   ) -> KernelError? {
     var events = FlowEventLog(configuration.role, now: .now) { log.log(level: $0, "\($1)") }
     var tick = 0
@@ -145,6 +173,7 @@ package struct Supervisor {
       let arrival = signals.next(milliseconds: Self.tickMilliseconds)
       tick += 1
       if tick % Self.addressTicks == 0 { host.followAddresses() }
+      followRemotes(gateway, names, &host)
       while let event = gateway.nextFlowEvent() { events.record(event, now: .now) }
       events.summarize(now: .now)
       if let failure = gateway.failure {
@@ -159,6 +188,17 @@ package struct Supervisor {
       case nil: break
       }
     }
+  }
+
+  /// Has a client's names looked up again when its flows get no answer, and takes what came of that to the
+  /// workers: the rules first, since nothing passes without.
+  private func followRemotes(_ gateway: Gateway, _ names: RemoteNames, _ host: inout HostSetup) {
+    if gateway.takeLookUpWish() { names.refresh() }
+    guard let remotes = names.takeChange() else { return }
+    let list = remotes.map { "\($0)" }.joined(separator: ", ")
+    log.notice("the name of '--remote' has another address now: going on with \(list)")
+    host.follow(remotes: remotes)
+    gateway.setRemotes(remotes)
   }
 
   /// Lets the workers reset their flows and end. A second signal, or a worker that hangs, cuts it short.

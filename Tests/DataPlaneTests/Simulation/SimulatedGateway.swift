@@ -75,6 +75,9 @@ final class SimulatedGateway {
     return count
   }
 
+  /// Nobody misses answers from now on: for tests whose other end has none to give.
+  func unwatch() { worker.plan.keepaliveNanoseconds = nil }
+
   func stop() { worker.closeAllFlows() }
 
   var statistics: StatisticsSnapshot { counters.snapshot() }
