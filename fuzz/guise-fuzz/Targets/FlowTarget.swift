@@ -81,6 +81,7 @@ private struct FlowRun {
       check(isCredible(segment, before), "a reset that proves nothing ends a flow")
       isClosed = true
     case .drop, .none: break
+    case .probe, .suspended: check(false, "a segment demands \(reaction.effect)")
     }
     check(!isAhead(before.state, of: flow.state), "\(before.state) becomes \(flow.state)")
     if before.state != .synSent, !segment.flags.isDisjoint(with: [.rst, .syn]) {
@@ -128,7 +129,7 @@ private struct FlowRun {
         check(before.state == .synSent || reason == .idle, "the clock closes for \(reason)")
         isClosed = true
         return
-      case .none: break
+      case .none, .probe, .suspended: break
       default: check(false, "the clock demands \(reaction.effect)")
       }
     }

@@ -90,6 +90,7 @@ private final class GatewayRun {
     guard !packets.isEmpty else { return }
     let index = input.number(below: packets.count)
     var packet = packets[index]
+    guard !packet.isEmpty else { return }
     for _ in 0...input.number(below: 4) {
       packet[input.number(below: packet.count)] ^= input.byte()
     }

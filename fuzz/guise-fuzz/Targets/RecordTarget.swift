@@ -7,12 +7,12 @@ internal import Glibc
 enum RecordTarget {
   static func run(_ input: Input) {
     var input = input
-    guard let state = try? StateDirectory(path: folder, namespace: namespace) else {
-      fail("cannot use \(folder)")
+    guard let state = try? StateDirectory(root: root, namespace: namespace) else {
+      fail("cannot use \(root)")
     }
     let isShared = input.chance()
     let name = isShared ? "7.shared.json" : "7-guise0.json"
-    overwrite("\(folder)/\(name)", Array(input.rest()))
+    overwrite("\(state.path)/\(name)", Array(input.rest()))
     check(!state.hasLiveInstance(besides: nil), "an instance that nobody holds is alive")
     check(state.liveInstances(besides: nil).isEmpty, "an instance that nobody holds is on record")
     for change in state.shared() { _ = change.name.count }
@@ -31,15 +31,17 @@ enum RecordTarget {
   private static let namespace = NetworkNamespace(inode: 7, identity: "boot/7")
 
   /// In memory, and its own for each process.
-  private static let folder: String = {
+  private static let root: String = {
     let path = "/dev/shm/guise-fuzz-\(getpid())"
     atexit { RecordTarget.removeFolder() }
     return path
   }()
 
   private static func removeFolder() {
+    let folder = "\(root)/\(namespace.inode)"
     for name in TextFile.names(in: folder) { unsafe unlink("\(folder)/\(name)") }
     unsafe rmdir(folder)
+    unsafe rmdir(root)
   }
 
   private static func overwrite(_ path: String, _ bytes: [UInt8]) {
