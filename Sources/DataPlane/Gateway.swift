@@ -9,8 +9,6 @@ package final class Gateway: Sendable {
   private let counters: [Statistics]
   private let eventRings: [SPSCRing<FlowEvent>]
   private let workerPlan: WorkerPlan
-  /// Client: its servers' addresses.
-  private let remotes: RemoteBoard?
   private let isStopping = Atomic(false)
   /// Workers that have begun their run and not ended it.
   private let runningCount = Atomic(0)
@@ -31,7 +29,6 @@ package final class Gateway: Sendable {
     precondition(plan.role == .server || plan.udpSockets.count == plan.workerCount)
     self.plan = plan
     let remotes = plan.role == .client ? RemoteBoard([plan.remote] + plan.fallbacks) : nil
-    self.remotes = remotes
     var workerPlan = WorkerPlan(plan, remotes: remotes)
     if plan.role == .server, let limit = plan.flowsPerSource {
       workerPlan.sourceCounts = try SourceCounts(
@@ -53,7 +50,7 @@ package final class Gateway: Sendable {
     switchboard.deallocate()
     for counter in counters { counter.deallocate() }
     for ring in eventRings { ring.deallocate() }
-    remotes?.deallocate()
+    workerPlan.remotes?.deallocate()
     workerPlan.sourceCounts?.deallocate()
   }
 
@@ -111,13 +108,13 @@ package final class Gateway: Sendable {
 
   /// Client: makes the servers' addresses known to the workers, as many as there were. One caller at a time.
   package func setRemotes(_ endpoints: [Endpoint]) {
-    remotes?.write(endpoints)
+    workerPlan.remotes?.write(endpoints)
     for index in 0..<plan.workerCount { switchboard.wake(index) }
   }
 
   /// Client: whether flows have lacked an answer since the last call, so that their servers' names should be
   /// looked up again.
-  package func takeLookUpWish() -> Bool { remotes?.takeLookUpWish() ?? false }
+  package func takeLookUpWish() -> Bool { workerPlan.remotes?.takeLookUpWish() ?? false }
 
   /// The first error that ended a worker by itself, if any.
   package var failure: KernelError? { state.withLock { $0.failure } }

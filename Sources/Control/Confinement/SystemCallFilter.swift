@@ -59,8 +59,9 @@ struct SystemCallFilter {
 
   /// Puts the filter in force for the calling thread, and what it starts from now on, for good.
   ///
-  /// Refused calls appear in the audit log when they are worth it (`isLogged`). Nothing foreign runs in this process, so that the filter does not
-  /// have to bring mitigations of speculative execution with it (kernels before 5.16).
+  /// Refused calls appear in the audit log when they are worth it (`isLogged`). Nothing foreign runs in this
+  /// process, so that the filter does not have to bring mitigations of speculative execution with it (kernels
+  /// before 5.16).
   func install() throws(KernelError) {
     let program = program
     let flags = UInt32(SECCOMP_FILTER_FLAG_SPEC_ALLOW) | (isLogged ? UInt32(SECCOMP_FILTER_FLAG_LOG) : 0)

@@ -70,7 +70,7 @@ struct FlowTable: ~Copyable {
   @inline(__always)
   var exceedCaches: Bool { count > Limits.cachedFlowCount }
 
-  /// What a TCP key is indexed by.
+  /// What a key is indexed by.
   @inline(__always)
   func tag(_ key: FlowKey) -> UInt32 { UInt32(truncatingIfNeeded: hash.hash(key)) }
 
@@ -98,7 +98,7 @@ struct FlowTable: ~Copyable {
   /// The flow of this UDP peer and connection.
   @inline(__always)
   func find(peer: FlowKey) -> UInt32? {
-    byPeer.find(UInt32(truncatingIfNeeded: hash.hash(peer))) { unsafe place($0).pointee.peer == peer }
+    byPeer.find(tag(peer)) { unsafe place($0).pointee.peer == peer }
   }
 
   /// Adds a flow whose key is not there yet; nil when the table is full.
@@ -115,8 +115,8 @@ struct FlowTable: ~Copyable {
     let generation = unsafe place(index).pointee.generation &+ 1
     unsafe place(index).pointee = Flow(
       key: key, peer: peer, generation: generation, segmentBytesMax: segmentBytesMax, now: now)
-    byKey.insert(UInt32(truncatingIfNeeded: hash.hash(key)), index)
-    if peer != .none { byPeer.insert(UInt32(truncatingIfNeeded: hash.hash(peer)), index) }
+    byKey.insert(tag(key), index)
+    indexPeer(of: index)
     count += 1
     return index
   }
@@ -125,14 +125,19 @@ struct FlowTable: ~Copyable {
   mutating func assign(_ peer: FlowKey, to index: UInt32) {
     precondition(self[index].peer == .none)
     self[index].peer = peer
-    if peer != .none { byPeer.insert(UInt32(truncatingIfNeeded: hash.hash(peer)), index) }
+    indexPeer(of: index)
+  }
+
+  private mutating func indexPeer(of index: UInt32) {
+    let peer = unsafe place(index).pointee.peer
+    if peer != .none { byPeer.insert(tag(peer), index) }
   }
 
   /// Removes a flow; its index may be given to another.
   mutating func remove(_ index: UInt32) {
     let flow = self[index]
-    byKey.remove(UInt32(truncatingIfNeeded: hash.hash(flow.key)), index)
-    if flow.peer != .none { byPeer.remove(UInt32(truncatingIfNeeded: hash.hash(flow.peer)), index) }
+    byKey.remove(tag(flow.key), index)
+    if flow.peer != .none { byPeer.remove(tag(flow.peer), index) }
     unsafe place(index).pointee.state = .free
     unsafe free[freeCount] = index
     freeCount += 1
