@@ -11,7 +11,6 @@ import argparse
 import json
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from statistics import median
 
@@ -19,12 +18,10 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from harness import command
-from harness.cable import Cable
+from harness.carriage import carry
 from harness.cases import Case
 from harness.contenders import Guise
 from harness.machine import describe
-from harness.meters import cpu_time
-from harness.traffic import Traffic
 from scale.model import Costs, cpu_of_both_ends, shares_of_cost
 from scale.opening import measure
 
@@ -51,17 +48,12 @@ ROUNDS = 3
 def run(case: Case, workers: int, offload: bool, seconds: float) -> dict[str, float]:
     """CPU nanoseconds and turns of both gateways for each datagram delivered, and datagrams in a train."""
     guise = Guise("guise", BINARIES / "guise", "io_uring", offload, ("--workers", str(workers)))
-    with tempfile.TemporaryDirectory(prefix="guise-bench-") as folder, Cable(Path(folder)) as cable:
-        with guise.passage(cable) as passage:
-            before = cpu_time(passage.pids)
-            _, arrived = Traffic(cable, BINARIES / "guise-load").one_way(case, passage.target, case.rate, seconds)
-            spent = cpu_time(passage.pids) - before
-        assert passage.tables is not None
-        client, server = passage.tables
-        return {"ns": (spent.user + spent.system) * 1e9 / arrived["received"],
-                "turns": (client["turns"] + server["turns"]) / arrived["received"],
-                "train": client["segments out"] / (client["TUN writes"] - client["control segments out"]),
-                "gigabits": arrived["bitsPerSecond"] / 1e9}
+    load = carry(case, guise, BINARIES / "guise-load", seconds)
+    client, server, received = load.client, load.server, load.arrived["received"]
+    return {"ns": load.cpu * 1e9 / received,
+            "turns": (client["turns"] + server["turns"]) / received,
+            "train": client["segments out"] / (client["TUN writes"] - client["control segments out"]),
+            "gigabits": load.arrived["bitsPerSecond"] / 1e9}
 
 
 def medians(case: Case, workers: int, offload: bool, seconds: float) -> dict[str, float]:

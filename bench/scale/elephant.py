@@ -26,11 +26,11 @@ if __name__ == "__main__":
 
 from harness import command
 from harness.cable import CLIENT_ADDRESS, SERVER_ADDRESS, TCP_PORT, Cable
+from harness.carriage import carry
 from harness.cases import Case
 from harness.contenders import Guise
 from harness.meters import cpu_time
 from harness.programs import BenchFailure, Program, run
-from harness.traffic import Traffic
 
 BINARIES = Path(__file__).resolve().parents[2] / ".build" / "release"
 VXLAN_PORT = 4789
@@ -168,14 +168,9 @@ def inside(engine: str, both: tuple[str, ...], clients: tuple[str, ...], seconds
 def flood(engine: str, both: tuple[str, ...], clients: tuple[str, ...], seconds: float) -> Flood:
     # The option is the client's alone; a server has none of that name.
     guise = Guise(engine, BINARIES / "guise", engine, True, both, client_options=clients)
-    with tempfile.TemporaryDirectory(prefix="guise-bench-") as folder, Cable(Path(folder)) as cable:
-        with guise.passage(cable) as passage:
-            before = cpu_time(passage.pids)
-            _, arrived = Traffic(cable, BINARIES / "guise-load").one_way(
-                Case("flood", "flood", ""), passage.target, "max", seconds)
-            spent = cpu_time(passage.pids) - before
-    return Flood(arrived["bitsPerSecond"] / 1e9, arrived["reordered"] / arrived["received"],
-                 (spent.user + spent.system) / (arrived["bytes"] / 1e9))
+    load = carry(Case("flood", "flood", ""), guise, BINARIES / "guise-load", seconds)
+    arrived = load.arrived
+    return Flood(arrived["bitsPerSecond"] / 1e9, arrived["reordered"] / arrived["received"], load.cpu_per_gigabyte)
 
 
 def main(options: argparse.Namespace) -> None:

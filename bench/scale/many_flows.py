@@ -19,6 +19,7 @@ if __name__ == "__main__":
 from harness import command
 from harness.cable import SERVICE_PORT, Cable
 from harness.contenders import Guise
+from harness.meters import resident
 from harness.programs import BenchFailure, Program
 
 BINARIES = Path(__file__).resolve().parents[2] / ".build" / "release"
@@ -65,14 +66,6 @@ def complaints(few: Outcome, many: Outcome, workers: int) -> list[str]:
         if size > bound:
             found.append(f"the {name} has {size >> 20} MiB in memory, more than {bound >> 20} MiB")
     return found
-
-
-def resident(pid: int) -> int:
-    """VmRSS of proc(5), in bytes."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) * 1024
-    raise BenchFailure(f"process {pid} has no VmRSS")
 
 
 def report(program: Program) -> dict:

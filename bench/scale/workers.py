@@ -20,13 +20,11 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from harness import command
-from harness.cable import Cable
+from harness.carriage import carry
 from harness.cases import Case
 from harness.contenders import Guise
 from harness.counters import CounterTable
-from harness.meters import cpu_time
 from harness.programs import BenchFailure
-from harness.traffic import Traffic
 
 BINARIES = Path(__file__).resolve().parents[2] / ".build" / "release"
 
@@ -119,18 +117,11 @@ def profiled(file: Path | None) -> Iterator[None]:
 
 def run(case: Case, engine: str, workers: int, seconds: float, profile: Path | None = None) -> Run:
     guise = Guise(engine, BINARIES / "guise", engine, True, ("--workers", str(workers)))
-    with tempfile.TemporaryDirectory(prefix="guise-bench-") as folder, Cable(Path(folder)) as cable:
-        with guise.passage(cable) as passage:
-            before = cpu_time(passage.pids)
-            with profiled(profile):
-                sent, arrived = Traffic(cable, BINARIES / "guise-load").one_way(
-                    case, passage.target, case.rate, seconds)
-            spent = cpu_time(passage.pids) - before
-        assert passage.tables is not None
-        client, server = passage.tables
+    load = carry(case, guise, BINARIES / "guise-load", seconds, profiled(profile))
+    client, server, arrived = load.client, load.server, load.arrived
     came = client["datagrams in"] + server["segments in"]
-    return Run(arrived["bitsPerSecond"], (spent.user + spent.system) / (arrived["bytes"] / 1e9),
-               arrived["received"] / sent["sent"], busier(client, "datagrams in"), busier(server, "segments in"),
+    return Run(arrived["bitsPerSecond"], load.cpu_per_gigabyte, arrived["received"] / load.sent["sent"],
+               busier(client, "datagrams in"), busier(server, "segments in"),
                (client["hand-offs"] + server["hand-offs"]) / max(came, 1))
 
 

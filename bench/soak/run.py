@@ -24,9 +24,10 @@ if __name__ == "__main__":
 from harness import command
 from harness.cable import SERVICE_PORT, Cable
 from harness.contenders import Guise, Passage
+from harness.meters import resident
 from harness.programs import BenchFailure, Program
 from soak import faults, picture
-from soak.samples import Sample, complaints, descriptors, resident
+from soak.samples import Sample, complaints, descriptors
 
 BINARIES = Path(__file__).resolve().parents[2] / ".build" / "release"
 ROUND_SECONDS = 60.0
@@ -128,14 +129,14 @@ def soak(options: argparse.Namespace) -> tuple[dict[str, list[Sample]], dict[str
     names = [fault.__name__ for fault in faults.ALL]
     with ExitStack() as stack:
         pairs = []
-        passages = []
+        # Inside the cables' stack: gateways are looked at while their cables are there.
+        gateways = stack.enter_context(ExitStack())
         for engine in options.engines:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="guise-soak-")))
             cable = stack.enter_context(Cable(folder, f"soak-{engine}"))
             guise = Guise(engine, BINARIES / "guise", engine, options=("--idle-timeout", str(IDLE_SECONDS)))
-            passage = guise.passage(cable)
-            passages.append(passage)
-            pair = Pair(engine, cable, passage.__enter__(), random.Random(options.seed))
+            passage = gateways.enter_context(guise.passage(cable))
+            pair = Pair(engine, cable, passage, random.Random(options.seed))
             echo = pair.start("echo", cable.server, "echo", "--listen", f"0.0.0.0:{SERVICE_PORT}", "--quiet")
             cable.wait_for_port(echo, SERVICE_PORT)
             pairs.append(pair)
@@ -147,9 +148,8 @@ def soak(options: argparse.Namespace) -> tuple[dict[str, list[Sample]], dict[str
             number += 1
             play_round(pairs, fault, began)
             say(pairs)
-        for passage in passages:
-            # Ends the gateways, and raises unless their counters balance.
-            passage.__exit__(None, None, None)
+        # Ends the gateways, and raises unless their counters balance.
+        gateways.close()
         tables = {pair.engine: [table.as_dict() for table in pair.passage.tables or ()] for pair in pairs}
         return {pair.engine: pair.samples for pair in pairs}, tables
 

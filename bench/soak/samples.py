@@ -41,12 +41,6 @@ class Sample:
         return asdict(self)
 
 
-def resident(pid: int) -> int:
-    """VmRSS of proc_pid_status(5), in bytes."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS:"))
-
-
 def descriptors(pid: int) -> int:
     return len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
