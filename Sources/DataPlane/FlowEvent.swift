@@ -14,6 +14,12 @@ package struct FlowEvent: Sendable, BitwiseCopyable {
     case portSpaceFull
     /// The worker's table of `limit` flows had no room for a new one.
     case flowTableFull
+    /// Server: a resumed flow speaks to the service from another port than before; `detail` is the errno that
+    /// the old one was refused with.
+    case resumedElsewhere
+    /// The flow file does not grow any more: flows beyond the worker's first `limit` end with the process.
+    /// `detail` is the errno.
+    case flowFileFull
     /// Server: there was no UDP socket for a new flow; `detail` is the errno.
     case socketUnavailable
   }

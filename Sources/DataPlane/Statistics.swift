@@ -18,6 +18,8 @@ package enum Counter: Int, CaseIterable, Sendable {
   case udpSends
   case flowsOpened
   case flowsClosed
+  /// Flows of an earlier process that went on here.
+  case flowsResumed
   case handoffs
   /// ICMP errors that lowered a flow's limit.
   case pathMTUUpdates
@@ -41,6 +43,7 @@ package enum Counter: Int, CaseIterable, Sendable {
     case .udpSends: "UDP sends"
     case .flowsOpened: "flows opened"
     case .flowsClosed: "flows closed"
+    case .flowsResumed: "flows resumed"
     case .handoffs: "hand-offs"
     case .pathMTUUpdates: "path MTU updates"
     case .turns: "turns"

@@ -121,13 +121,15 @@ extension Worker where E: ~Copyable {
       reportFull(.flowTableFull, key: segment.key, peer: plan.remote, limit: flows.capacity)
       return statistics.drop(.flowTableFull, count)
     }
+    let local: Endpoint
     do throws(KernelError) {
-      try engine.openSocket(flow: flow, generation: flows[flow].generation)
+      local = try engine.openSocket(flow: flow, generation: flows[flow].generation, at: nil)
     } catch {
       flows.remove(flow)
       reportFull(.socketUnavailable, key: segment.key, peer: plan.remote, detail: Int(error.errno))
       return statistics.drop(.socketUnavailable, count)
     }
+    setService(local, flow: flow)
     let acknowledgement = flows[flow].accept(segment, now: now)
     sendControl(acknowledgement)
     report(.opened, flow: flow)

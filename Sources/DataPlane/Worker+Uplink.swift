@@ -102,6 +102,8 @@ extension Worker where E: ~Copyable {
       reportFull(.flowTableFull, key: key, peer: peer.remoteEndpoint, limit: flows.capacity)
       return nil
     }
+    flows[index].sealIdentity()
+    reportFile()
     let syn = flows[index].open(now: now)
     setTimer(index)
     sendControl(syn)

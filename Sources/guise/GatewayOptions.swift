@@ -98,6 +98,21 @@ struct GatewayOptions: ParsableArguments {
       valueName: "microseconds"))
   var moderation = GatewayConfiguration.moderationDefault
 
+  @Option(
+    help: ArgumentHelp(
+      """
+      Where flows are kept, so that the next start goes on with them after a crash. auto: in /run/guise. off: nowhere; \
+      they begin anew.
+      """,
+      valueName: "auto|off|file"))
+  var flowFile = "auto"
+
+  @Flag(
+    name: .customLong("takeover"),
+    help:
+      "Replace the process that has this end now, with another version or options, and go on with its flows.")
+  var takesOver = false
+
   @OptionGroup var logging: LoggingOptions
 
   mutating func validate() throws {
@@ -109,6 +124,9 @@ struct GatewayOptions: ParsableArguments {
     try check(mtu, in: GatewayConfiguration.mtuRange, "--mtu")
     try check(moderation, in: GatewayConfiguration.moderationRange, "--moderation")
     try check(idleTimeout, in: GatewayConfiguration.idleTimeoutRange, "--idle-timeout")
+    if takesOver, flowFile == "off" {
+      throw ValidationError("--takeover goes on with the flows in the flow file: leave out '--flow-file off'")
+    }
     if let tunLocal, tunLocal == tunPeer {
       throw ValidationError("--tun-local and --tun-peer must differ: they are the two ends of a link")
     }
@@ -167,6 +185,13 @@ struct GatewayOptions: ParsableArguments {
     configuration.handshakePacketPath = handshakePacket
     configuration.firewall = firewall
     configuration.offload = offload
+    configuration.flowFile =
+      switch flowFile {
+      case "auto": .standard
+      case "off": .off
+      default: .path(flowFile)
+      }
+    configuration.takesOver = takesOver
     configuration.engine = EngineKind(rawValue: engine.rawValue)
     try Supervisor(configuration, log: logging.logger()).run()
   }

@@ -9,9 +9,13 @@ enum EgressMTU {
 
   /// What was asked for, or what the routes say. A client knows its way: what does not fit its link is cut
   /// down to it.
+  ///
+  /// A process that goes on for its `predecessor` takes what that had found: there is no time to ask.
   static func choose(
-    _ configuration: GatewayConfiguration, _ remote: Endpoint, _ families: Set<AddressFamily>, _ log: Logger
+    _ configuration: GatewayConfiguration, _ remote: Endpoint, _ families: Set<AddressFamily>,
+    _ predecessor: FlowFileHeader?, _ log: Logger
   ) -> Int {
+    if let mtu = predecessor?.mtu, mtu == configuration.mtu ?? mtu { return mtu }
     switch configuration.role {
     case .client:
       let found = clamped(HostNetwork.egressMTU(to: remote.address))

@@ -3,7 +3,7 @@ internal import Glibc
 /// A file that this process alone holds, by flock(2): until the value ends, or the process does, however
 /// it ends.
 struct LockedFile: ~Copyable {
-  let path: String
+  private(set) var path: String
   private let descriptor: Int32
 
   enum Failure: Error, Equatable {
@@ -11,9 +11,11 @@ struct LockedFile: ~Copyable {
     case refused(errno: Int32)
   }
 
-  /// Opens or makes the file (mode 0600) and takes the lock without waiting.
-  init(_ path: String) throws(Failure) {
-    let descriptor = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+  /// Opens or makes the file (mode 0600) and takes the lock without waiting. One that must be there already is
+  /// not made (ENOENT).
+  init(_ path: String, mustExist: Bool = false) throws(Failure) {
+    let flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | (mustExist ? 0 : O_CREAT)
+    let descriptor = unsafe open(path, flags, 0o600)
     guard descriptor >= 0 else { throw .refused(errno: errno) }
     guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
       let error = errno
@@ -57,6 +59,12 @@ struct LockedFile: ~Copyable {
     } catch {
       throw .refused(errno: error.errno)
     }
+  }
+
+  /// Gives the file another name, in place of what had it before.
+  mutating func rename(to path: String) throws(Failure) {
+    guard unsafe Glibc.rename(self.path, path) == 0 else { throw .refused(errno: errno) }
+    self.path = path
   }
 
   /// Removes the file while the lock is still held, so that nobody takes over a name that goes away.

@@ -10,6 +10,8 @@ struct InstanceRecord: Codable, Equatable, Sendable {
   var remote: String?
   /// Whether its packets pass connection tracking by.
   var isStateless: Bool?
+  /// The file in the state directory that its flows are in, if they outlive it.
+  var flowFile: String?
 }
 
 /// What all instances of one network namespace together changed, and the last of them puts back.

@@ -56,7 +56,7 @@ struct FlowEventLog {
     switch kind {
     case .opened, .closedIdle, .closedByPeer: .info
     case .pathLimitLowered: .notice
-    case .closedUnanswered, .closedRefused, .datagramTooLarge: .warning
+    case .closedUnanswered, .closedRefused, .datagramTooLarge, .resumedElsewhere, .flowFileFull: .warning
     case .portSpaceFull, .flowTableFull, .socketUnavailable: .warning
     }
   }
@@ -89,6 +89,13 @@ struct FlowEventLog {
       "all \(event.limit) flows that worker \(event.worker) has room for are in use, and \(path) is refused "
         + "(flow-table-full) until others end: raise 'LimitNOFILE=' in systemd or 'ulimit -Hn', shorten "
         + "'--idle-timeout', or see who opens so many"
+    case .resumedElsewhere:
+      "flow resumed from another UDP port, which the service takes for another sender: \(path) "
+        + "(\(unsafe String(cString: strerror(Int32(event.detail)))))"
+    case .flowFileFull:
+      "the flow file cannot grow (\(unsafe String(cString: strerror(Int32(event.detail))))): worker "
+        + "\(event.worker)'s flows beyond the first \(event.limit) are lost if this process is killed; make room "
+        + "there, or choose another place with '--flow-file'"
     case .socketUnavailable:
       "no UDP socket for \(path): such flows are refused (socket-unavailable) until "
         + socketRemedy(errno: Int32(event.detail))

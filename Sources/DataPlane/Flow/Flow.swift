@@ -50,7 +50,7 @@ struct Flow: BitwiseCopyable {
   var lastActivity: UInt64
 
   /// The UDP side. Client: the application's endpoint, the address it spoke to and, in place of a local port,
-  /// the number of the connection. Server: unused.
+  /// the number of the connection. Server: the service, and the address and port of the flow's own socket.
   var peer: FlowKey
   /// The open train of the current batch, to UDP.
   var downlinkTrain: TrainID
@@ -70,6 +70,8 @@ struct Flow: BitwiseCopyable {
   /// Whether a datagram that was too large for the present limit has been reported.
   var hasReportedSize: Bool
 
+  /// What a flow file knows this flow by (`FlowRecord`); 0 until key and peer are what they will be.
+  var seal: UInt32
   /// When the next SYN or the give-up is due (`synSent`), or when waiting for a first segment is over
   /// (`unconfirmed`), CLOCK_MONOTONIC nanoseconds.
   var retryAt: UInt64
@@ -86,6 +88,7 @@ struct Flow: BitwiseCopyable {
     self.generation = generation
     self.segmentBytesMax = UInt16(segmentBytesMax)
     limitEndsAt = 0
+    seal = 0
     sendNext = SequenceNumber(0)
     receiveNext = SequenceNumber(0)
     acknowledged = SequenceNumber(0)

@@ -140,6 +140,10 @@ struct LoopEngine: Engine, ~Copyable {
     _ train: TrainID, _ message: UnsafeMutablePointer<msghdr>, flow: UInt32, _ trains: inout TrainPool
   ) { queued.append(train) }
 
-  mutating func openSocket(flow: UInt32, generation: UInt16) throws(KernelError) {}
+  mutating func openSocket(
+    flow: UInt32, generation: UInt16, at local: Endpoint?
+  ) throws(KernelError) -> Endpoint { Endpoint(.unspecified, port: 0) }
+
+  mutating func release() {}
   mutating func closeSocket(flow: UInt32, generation: UInt16) {}
 }
