@@ -21,7 +21,8 @@ extension EndToEnd {
           #expect(try table["flows closed"] == 0)
           #expect(table.dropsOfDatagrams == 0 && table.dropsOfSegments == 0 && table.dropsOfEither == 0)
         }
-        #expect(try tunnel.ends.map { try $0.memoryTaken() } == before)
+        // Less, as the part of the flow table in use comes to lie in the flow file.
+        for (gateway, before) in zip(tunnel.ends, before) { #expect(try gateway.memoryTaken() <= before) }
       }
     }
   }
