@@ -29,6 +29,7 @@ test: ## Run all tests, in network namespaces of their own (root)
 	GUISE_BINARY=$(CURDIR)/$(binaries)/guise GUISE_LOAD_BINARY=$(CURDIR)/$(binaries)/guise-load \
 	  swift test --disable-xctest
 	$(python) -m unittest discover -s bench
+	bench/scale/build.sh --check
 
 # Each sanitizer has a build of its own, since it is compiled into everything. The address sanitizer stops at
 # Foundation's own way to start a program (it copies whole directory entries), so tests that do that are skipped.

@@ -47,10 +47,6 @@ int guise_register_wait_region(struct io_uring *ring, void *region, size_t size)
   return result_or_errno((int)syscall(SYS_io_uring_register, ring->ring_fd, register_mem_region, &request, 1));
 }
 
-int guise_enable_ring(struct io_uring *ring) {
-  return result_or_errno((int)syscall(SYS_io_uring_register, ring->ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0));
-}
-
 int guise_register_napi(struct io_uring *ring, uint32_t microseconds) {
   struct { /* struct io_uring_napi */
     uint32_t busy_poll_to;

@@ -42,6 +42,15 @@ int guise_probe_op(struct io_uring *ring, int op) {
   return supported;
 }
 
+int guise_restrict_ring(struct io_uring *ring, const struct io_uring_restriction *restrictions, unsigned count) {
+  return result_or_errno(
+      (int)syscall(SYS_io_uring_register, ring->ring_fd, IORING_REGISTER_RESTRICTIONS, restrictions, count));
+}
+
+int guise_enable_ring(struct io_uring *ring) {
+  return result_or_errno((int)syscall(SYS_io_uring_register, ring->ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0));
+}
+
 /* epoll */
 
 int guise_epoll_create(void) { return result_or_errno(epoll_create1(EPOLL_CLOEXEC)); }
@@ -124,6 +133,51 @@ uint64_t guise_now(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
   return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
+}
+
+/* Confinement */
+
+int guise_thread_become(uint32_t user, uint32_t group) {
+  if (syscall(SYS_setgroups, (size_t)0, NULL) < 0 || syscall(SYS_setresgid, group, group, group) < 0)
+    return -errno;
+  return result_or_errno((int)syscall(SYS_setresuid, user, user, user));
+}
+
+int guise_thread_keep_capabilities(void) { return result_or_errno(prctl(PR_SET_KEEPCAPS, 1ul, 0ul, 0ul, 0ul)); }
+
+int guise_thread_set_capabilities(uint64_t own, uint64_t inheritable) {
+  struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+  struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {
+      {.effective = (uint32_t)own, .permitted = (uint32_t)own, .inheritable = (uint32_t)inheritable},
+      {.effective = (uint32_t)(own >> 32), .permitted = (uint32_t)(own >> 32),
+       .inheritable = (uint32_t)(inheritable >> 32)}};
+  return result_or_errno((int)syscall(SYS_capset, &header, data));
+}
+
+int guise_thread_forbid_capability(int capability) {
+  return result_or_errno(prctl(PR_CAPBSET_DROP, (unsigned long)capability, 0ul, 0ul, 0ul));
+}
+
+int guise_thread_clear_ambient(void) {
+  return result_or_errno(prctl(PR_CAP_AMBIENT, (unsigned long)PR_CAP_AMBIENT_CLEAR_ALL, 0ul, 0ul, 0ul));
+}
+
+int guise_thread_raise_ambient(int capability) {
+  return result_or_errno(
+      prctl(PR_CAP_AMBIENT, (unsigned long)PR_CAP_AMBIENT_RAISE, (unsigned long)capability, 0ul, 0ul));
+}
+
+int guise_thread_refuse_new_privileges(void) {
+  return result_or_errno(prctl(PR_SET_NO_NEW_PRIVS, 1ul, 0ul, 0ul, 0ul));
+}
+
+int guise_thread_filter_calls(const struct sock_filter *program, uint16_t count, uint32_t flags) {
+  struct sock_fprog header = {.len = count, .filter = (struct sock_filter *)program};
+  return result_or_errno((int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &header));
+}
+
+int guise_has_filter_action(uint32_t action) {
+  return result_or_errno((int)syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action));
 }
 
 /* TUN */

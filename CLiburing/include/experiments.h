@@ -49,9 +49,6 @@ void guise_prep_writev_fixed(struct io_uring_sqe *sqe, int fd, const struct iove
  * arguments from now on. The ring must not be enabled yet (IORING_SETUP_R_DISABLED). */
 int guise_register_wait_region(struct io_uring *ring, void *region, size_t size);
 
-/* IORING_REGISTER_ENABLE_RINGS; liburing 2.3 declares io_uring_enable_rings and does not export it. */
-int guise_enable_ring(struct io_uring *ring);
-
 /* IORING_REGISTER_NAPI: waits poll the queues of the ring's sockets for up to `microseconds` first. */
 int guise_register_napi(struct io_uring *ring, uint32_t microseconds);
 

@@ -45,6 +45,11 @@ static inline uint32_t guise_sq_flags(const struct io_uring *ring) { return IO_U
  * Returns the number submitted, or -errno (-ETIME, -EINTR and -EBUSY are ordinary). */
 int guise_submit_and_wait(struct io_uring *ring, uint64_t timeout_ns);
 
+/* IORING_REGISTER_RESTRICTIONS and IORING_REGISTER_ENABLE_RINGS; liburing 2.3 declares its own and does not
+ * export them. */
+int guise_restrict_ring(struct io_uring *ring, const struct io_uring_restriction *restrictions, unsigned count);
+int guise_enable_ring(struct io_uring *ring);
+
 /* 1 when the running kernel supports the operation, 0 when not, or -errno. */
 int guise_probe_op(struct io_uring *ring, int op);
 

@@ -45,6 +45,8 @@ package struct GatewayConfiguration: Sendable {
 
   package var listen: Listen
   package var remote: HostPort
+  /// Client: servers to go to when `remote` does not answer, in order.
+  package var fallbacks: [HostPort] = []
 
   /// The device's name, or nil for the first free of guise0, guise1, …
   package var device: String?
@@ -59,6 +61,14 @@ package struct GatewayConfiguration: Sendable {
   /// Server: addresses that the flows' UDP sockets leave from in turn; empty for the one that the route has.
   package var sources: [Address] = []
   package var idleTimeoutSeconds = 180
+  /// Client: how long a flow may be silent before the server is asked for a sign of life; 0: for ever.
+  package var keepaliveSeconds = keepaliveDefault
+  /// Most flows at once; nil for what there is room for.
+  package var flowCountMax: Int?
+  /// Server: most flows of one source address; nil for three quarters of all.
+  package var flowsPerSource: Int?
+  /// Server: most new flows in a second.
+  package var newFlowsPerSecond = newFlowsDefault
   /// Longest interval at which busy workers wake; 0 for as often as something comes.
   package var moderationMicroseconds = moderationDefault
   /// Client: TCP flows for each UDP source.
@@ -71,6 +81,10 @@ package struct GatewayConfiguration: Sendable {
   package var takesOver = false
   /// nil for the best that the kernel grants.
   package var engine: EngineKind?
+  /// Whom to go on as, by name or number; nil for what suits (`Confinement`).
+  package var user: String?
+  /// Whether system calls that guise does not need are refused.
+  package var filtersCalls = true
 
   package init(listen: Listen, remote: HostPort) {
     self.listen = listen
@@ -84,11 +98,22 @@ package struct GatewayConfiguration: Sendable {
     }
   }
 
+  /// A client's servers, or a server's service.
+  var remotes: [HostPort] { [remote] + fallbacks }
+
+  package static let keepaliveDefault = GatewayPlan.keepaliveDefault
   package static let moderationDefault = GatewayPlan.moderationDefault
 
+  /// What opening sockets for them takes of a core is a third or so.
+  package static let newFlowsDefault = 20_000
+
   // Bounds that the command line checks.
+  package static let flowCountRange = GatewayPlan.flowCountRange
+  package static let newFlowsRange = 1...1_000_000
   package static let mtuRange = 576...65_535
   package static let workersRange = 1...TunDevice.queueCountMax
+  package static let keepaliveRange = 0...86_400
+  package static let remotesMax = GatewayPlan.remotesMax
   package static let idleTimeoutRange = 1...604_800
   package static let connectionsRange = GatewayPlan.connectionsRange
   package static let moderationRange = 0...10_000

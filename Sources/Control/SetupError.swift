@@ -15,6 +15,8 @@ package enum SetupError: Error, Equatable, Sendable {
   case sysctlRefused(name: String, value: String, errno: Int32)
   case ipv6Unavailable(target: String)
   case setupBusy(path: String)
+  case userUnknown(String)
+  case userNotPermitted(String)
   case stateUnavailable(path: String)
   case takeOverImpossible(process: Int32, reason: String)
   case takeOverTimedOut(process: Int32, seconds: Int)
@@ -47,6 +49,7 @@ package enum SetupError: Error, Equatable, Sendable {
   case descriptorsExhausted(KernelError)
   case lockedMemoryExhausted(KernelError)
   case kernelRefused(KernelError)
+  case confinementRefused(KernelError)
   case workerFailed(KernelError)
   case stopForced
 }
@@ -55,6 +58,7 @@ extension SetupError {
   /// What a refusal by the data plane means to the operator.
   static func refusal(_ error: KernelError) -> SetupError {
     if let refusal = UringRefusal(error) { return .engineUnavailable(refusal) }
+    if Confinement.operations.contains(where: error.operation.hasPrefix) { return .confinementRefused(error) }
     switch (error.operation.hasPrefix("io_uring"), error.errno) {
     case (_, EMFILE), (_, ENFILE): return .descriptorsExhausted(error)
     case (true, ENOMEM): return .lockedMemoryExhausted(error)
@@ -176,6 +180,15 @@ extension SetupError: CustomStringConvertible {
     case .lockedMemoryExhausted(let error):
       "too little memory may be locked (\(error)): raise the limit with 'LimitMEMLOCK=infinity' in systemd, or "
         + "'ulimit -l unlimited'"
+    case .userUnknown(let name):
+      "there is no user '\(name)' ('--user'): make one with 'useradd --system \(name)', or give another name or "
+        + "number"
+    case .userNotPermitted(let name):
+      "only root can go on as '\(name)' ('--user'): start guise as root with CAP_SETUID and CAP_SETGID, or leave "
+        + "the option out"
+    case .confinementRefused(let error):
+      "cannot give up privileges (\(error)): '--sandbox off' goes on without filters of system calls, and "
+        + "'--user root' as root"
     case .kernelRefused(let error): "the kernel refused \(error)"
     case .workerFailed(let error): "a worker ended by itself: \(error)"
     case .stopForced: "stopped without waiting for the workers; peers notice only when they send"

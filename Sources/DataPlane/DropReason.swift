@@ -10,6 +10,8 @@ package enum DropReason: Int, Error, CaseIterable, Sendable {
   case foreignPort
   case unknownFlow
   case resetNotCredible
+  /// Neither near where the other end is nor an acknowledgement of what we sent lately.
+  case outsideWindow
   /// An ICMP message that says nothing of a path's MTU, or nothing new.
   case icmpIgnored
   /// An ICMP error that quotes no segment of ours, or claims an MTU that no path has.
@@ -17,6 +19,10 @@ package enum DropReason: Int, Error, CaseIterable, Sendable {
   case badFlags
   case emptySegment
   case flowTableFull
+  /// The source address has as many flows as one may.
+  case sourceFlowsFull
+  /// More new flows in a second than may be.
+  case newFlowRate
   case socketUnavailable
   // Datagrams from UDP.
   case emptyDatagram
@@ -45,11 +51,14 @@ package enum DropReason: Int, Error, CaseIterable, Sendable {
     case .foreignPort: "foreign-port"
     case .unknownFlow: "unknown-flow"
     case .resetNotCredible: "reset-not-credible"
+    case .outsideWindow: "outside-window"
     case .icmpIgnored: "icmp-ignored"
     case .icmpNotCredible: "icmp-not-credible"
     case .badFlags: "bad-flags"
     case .emptySegment: "empty-segment"
     case .flowTableFull: "flow-table-full"
+    case .sourceFlowsFull: "source-flows-full"
+    case .newFlowRate: "new-flow-rate"
     case .socketUnavailable: "socket-unavailable"
     case .emptyDatagram: "empty-datagram"
     case .truncatedDatagram: "truncated-datagram"

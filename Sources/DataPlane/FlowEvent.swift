@@ -6,6 +6,16 @@ package struct FlowEvent: Sendable, BitwiseCopyable {
     case closedByPeer
     case closedUnanswered
     case closedRefused
+    /// Client: nothing was heard for `detail` milliseconds, although asked for: another flow is tried.
+    case suspended
+    /// Client: a suspended flow was answered again.
+    case resumed
+    /// Client: another flow took the place of the one from port `detail`.
+    case reopened
+    /// Client: new flows go to another server, the `detail`th of `limit`.
+    case serverChanged
+    /// It was the longest silent, `detail` seconds, and there was no room for another.
+    case closedForRoom
     /// A datagram was larger than the path takes: `detail` bytes, where `limit` would fit.
     case datagramTooLarge
     /// The path takes packets of `detail` bytes at most, so that datagrams of `limit` fit from now on.
@@ -14,6 +24,10 @@ package struct FlowEvent: Sendable, BitwiseCopyable {
     case portSpaceFull
     /// The worker's table of `limit` flows had no room for a new one.
     case flowTableFull
+    /// Server: the source address has `limit` flows, as many as one may.
+    case sourceFlowsFull
+    /// Server: more than `limit` new flows a second came to the worker.
+    case newFlowRate
     /// Server: a resumed flow speaks to the service from another port than before; `detail` is the errno that
     /// the old one was refused with.
     case resumedElsewhere

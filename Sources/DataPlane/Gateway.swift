@@ -8,6 +8,9 @@ package final class Gateway: Sendable {
   private let switchboard: Switchboard
   private let counters: [Statistics]
   private let eventRings: [SPSCRing<FlowEvent>]
+  private let workerPlan: WorkerPlan
+  /// Client: its servers' addresses.
+  private let remotes: RemoteBoard?
   private let isStopping = Atomic(false)
   private let leavesFlows = Atomic(false)
   /// Workers that have begun their run and not ended it.
@@ -29,7 +32,20 @@ package final class Gateway: Sendable {
     precondition(plan.cpus.isEmpty || plan.cpus.count == plan.workerCount)
     precondition(plan.role == .server || plan.udpSockets.count == plan.workerCount)
     self.plan = plan
-    switchboard = try Switchboard(workerCount: plan.workerCount)
+    let remotes = plan.role == .client ? RemoteBoard([plan.remote] + plan.fallbacks) : nil
+    self.remotes = remotes
+    var workerPlan = WorkerPlan(plan, remotes: remotes)
+    if plan.role == .server, let limit = plan.flowsPerSource {
+      workerPlan.sourceCounts = try SourceCounts(
+        limit: limit, flowCountMax: plan.flowCountMax, hash: workerPlan.keyHash)
+    }
+    self.workerPlan = workerPlan
+    do throws(KernelError) {
+      switchboard = try Switchboard(workerCount: plan.workerCount)
+    } catch {
+      workerPlan.sourceCounts?.deallocate()
+      throw error
+    }
     counters = (0..<plan.workerCount).map { _ in Statistics() }
     eventRings = (0..<plan.workerCount).map { _ in SPSCRing(capacity: 4_096) }
   }
@@ -39,11 +55,12 @@ package final class Gateway: Sendable {
     switchboard.deallocate()
     for counter in counters { counter.deallocate() }
     for ring in eventRings { ring.deallocate() }
+    remotes?.deallocate()
+    workerPlan.sourceCounts?.deallocate()
   }
 
   /// Starts every worker's thread; returns when all run, or throws the first refusal with all stopped.
   package func start() throws(KernelError) {
-    let workerPlan = WorkerPlan(plan)
     var refusal: KernelError?
     for index in 0..<plan.workerCount {
       do throws(KernelError) {
@@ -106,6 +123,16 @@ package final class Gateway: Sendable {
     }
   }
 
+  /// Client: makes the servers' addresses known to the workers, as many as there were. One caller at a time.
+  package func setRemotes(_ endpoints: [Endpoint]) {
+    remotes?.write(endpoints)
+    for index in 0..<plan.workerCount { switchboard.wake(index) }
+  }
+
+  /// Client: whether flows have lacked an answer since the last call, so that their servers' names should be
+  /// looked up again.
+  package func takeLookUpWish() -> Bool { remotes?.takeLookUpWish() ?? false }
+
   /// The first error that ended a worker by itself, if any.
   package var failure: KernelError? { state.withLock { $0.failure } }
 
@@ -150,6 +177,8 @@ package final class Gateway: Sendable {
         index: index, plan: workerPlan, engine: makeEngine(), handshakePacket: plan.handshakePacket,
         statistics: counters[index], events: eventRings[index], switchboard: switchboard,
         random: UInt64.random(in: 0 ... .max), section: plan.flowFile?.section(worker: index))
+      try plan.confineWorker()
+      // As the user that the predecessor's sockets are of, or their ports could not be shared.
       worker.resume(plan.resumed)
       runningCount.add(1, ordering: .relaxed)
       ready(nil)
@@ -178,17 +207,20 @@ package final class Gateway: Sendable {
 
 extension WorkerPlan {
   /// What the workers of a gateway need of its plan, with fresh keys.
-  init(_ plan: GatewayPlan) {
+  init(_ plan: GatewayPlan, remotes: RemoteBoard? = nil) {
     func random() -> UInt64 { UInt64.random(in: 0 ... .max) }
     self.init(
-      role: plan.role, workerCount: plan.workerCount, remote: plan.remote, listenPort: plan.listenPort,
+      role: plan.role, workerCount: plan.workerCount, remote: plan.remote, remotes: remotes,
+      listenPort: plan.listenPort,
       sourcePortMax: plan.sourcePortMax,
       address4: plan.tunAddress4 ?? .unspecified, address6: plan.tunAddress6 ?? .unspecified, mtu: plan.mtu,
       idleNanoseconds: UInt64(plan.idleTimeoutSeconds) * 1_000_000_000,
+      keepaliveNanoseconds: plan.role == .client ? UInt64(plan.keepaliveSeconds) * 1_000_000_000 : nil,
       moderationNanoseconds: UInt64(plan.moderationMicroseconds) * 1_000,
       segmentsPerTrainMax: plan.offload ? Limits.trainSegmentsMax : 1,
       datagramsPerTrainMax: plan.offload ? Limits.trainSegmentsMax : 1,
       connectionCount: plan.connections, flowCountMax: plan.flowsPerWorker,
+      newFlowsPerSecond: plan.newFlowsPerSecond.map { max(1, $0 / plan.workerCount) },
       keyHash: KeyHash(seed: (random(), random())),
       cookie: HandshakeCookie(key: (plan.cookieKey.first, plan.cookieKey.second)))
   }

@@ -19,6 +19,9 @@ package struct GatewayPlan: Sendable {
 
   /// Client: the server's TCP endpoint. Server: the UDP service's endpoint.
   package var remote: Endpoint
+  /// Client: servers to go to when `remote` does not answer, in order.
+  package var fallbacks: [Endpoint] = []
+  package static let remotesMax = Limits.remotesMax
   /// Server: the TCP port of the flows as they arrive at the TUN device. Client: unused.
   package var listenPort: UInt16 = 0
 
@@ -42,6 +45,9 @@ package struct GatewayPlan: Sendable {
   /// Largest IP packet in bytes that the TUN device and the egress link take.
   package var mtu = 1500
   package var idleTimeoutSeconds = 180
+  /// Client: how long a flow may be silent before the server is asked for a sign of life; 0: for ever.
+  package var keepaliveSeconds = Self.keepaliveDefault
+  package static let keepaliveDefault = Limits.keepaliveSeconds
   /// Longest interval of a busy worker's wake-ups, in microseconds; 0 for none (see `Moderation`).
   package var moderationMicroseconds = Self.moderationDefault
   package static let moderationDefault = Limits.moderationMicroseconds
@@ -52,8 +58,15 @@ package struct GatewayPlan: Sendable {
   package var handshakePacket: [UInt8] = []
   /// Whether the TUN device takes and gives super-packets (TUNSETOFFLOAD succeeded).
   package var offload = true
+  /// Gives up privileges; called on each worker's thread once it has opened what it needs.
+  package var confineWorker: @Sendable () throws(KernelError) -> Void = {}
   /// Most flows at once, over all workers.
   package var flowCountMax = Limits.flowsPerAddress
+  /// Server: most flows of one source address, and most new ones in a second, over all workers; nil for any
+  /// number.
+  package var flowsPerSource: Int?
+  package var newFlowsPerSecond: Int?
+  package static let flowCountRange = 1...Limits.flowCountMax
 
   /// What a server's addresses towards the service have ports for, within what a table can hold.
   package static func flowCountMax(sources: Int) -> Int {

@@ -17,6 +17,9 @@ package struct KernelError: Error, Equatable, Sendable, CustomStringConvertible 
   /// No local port is left for a UDP socket: inet_autobind's answer in connect(2).
   var isPortSpaceFull: Bool { errno == EAGAIN }
 
+  /// Nothing is wrong but that others have it all: ports (connect(2)), descriptors, or buffers.
+  var isForWantOfRoom: Bool { errno == EAGAIN || errno == EMFILE || errno == ENFILE || errno == ENOBUFS }
+
   package var description: String {
     "\(operation): \(unsafe String(cString: strerror(errno))) (errno \(errno))"
   }

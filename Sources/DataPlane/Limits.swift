@@ -78,6 +78,10 @@ package enum Limits {
   /// Handshake: one SYN each second, then give up (stock waits 6 s in all).
   static let synTries: UInt8 = 6
   static let synIntervalNanoseconds: UInt64 = 1_000_000_000
+  /// SYNs to one server where there is something else to try: another server, another port.
+  static let synTriesOfSuccessor: UInt8 = 3
+  /// Times that the interval of tries doubles while nothing waits: up to 64 s.
+  static let backoffMax: UInt8 = 6
   /// How long a client waits after a SYN was answered by a reset.
   static let refusalNanoseconds: UInt64 = 100_000_000
 
@@ -91,6 +95,11 @@ package enum Limits {
   /// How many arrivals ahead a flow's memory is fetched. One takes a worker about 50 ns and memory 150 ns
   /// (`bench/scale/build.sh`, docs/SCALING.md).
   static let prefetchDistance: UInt32 = 4
+  /// Segments whose index entries, and then flows, are fetched together: as many misses as a core has under way at
+  /// once, and few enough that what came first is still in the nearest cache when its turn comes.
+  static let segmentBatchCount = 16
+  /// Flows that a core's second-level cache of 512 KiB has room for, at 192 bytes: fewer are not fetched ahead.
+  static let cachedFlowCount = 2_048
 
   // Acknowledgements (docs/decisions/0003-acknowledgements.md).
 
@@ -106,6 +115,44 @@ package enum Limits {
   static let resetWindowBytes = 16 * 1024 * 1024
   /// The shortest time between two challenges to segments that would end a flow (RFC 5961 §7).
   static let challengeIntervalNanoseconds: UInt64 = 100_000_000
+
+  // Liveness (docs/decisions/0040-liveness.md).
+
+  /// How long datagrams may go unanswered. Our own server acknowledges after `ackDelayNanoseconds`, a slot of
+  /// the timer wheel and a round trip.
+  static let silenceNanoseconds: UInt64 = 1_500_000_000
+  /// The same towards an end that did not answer probes.
+  static let muteNanoseconds: UInt64 = 60_000_000_000
+  /// Probes until the path is given up, and the time between them: 4 s of silence in all.
+  static let probeTries: UInt8 = 5
+  static let probeIntervalNanoseconds: UInt64 = 500_000_000
+  /// How much further back each later probe reaches.
+  static let probeStepBytes = 64 * 1024
+  /// A flow without datagrams for so long is no longer looked at each second.
+  static let quietNanoseconds: UInt64 = 1_000_000_000
+  /// After this, a datagram no longer counts as a reason to open a lost flow again at once.
+  static let reopeningNanoseconds: UInt64 = 2_000_000_000
+  /// How long `--keepalive` is by default: well under the shortest time after which home gateways forget an
+  /// idle TCP connection, 239 s (Hätönen et al., IMC 2010, §4.1.3), with room for several losses.
+  package static let keepaliveSeconds = 60
+  /// How many servers a client may be given.
+  package static let remotesMax = 8
+  /// How often a server that is preferred to the present one is tried.
+  static let failbackNanoseconds: UInt64 = 10_000_000_000
+  // Strangers and floods (docs/decisions/0046-floods.md).
+
+  /// How far ahead of its place a segment may lie, and how far back what it acknowledges: what 10 Gbit/s carry
+  /// in 0.2 s.
+  static let plausibleBytes = 256 * 1024 * 1024
+  /// How far two segments that are not plausible may lie apart to confirm each other.
+  static let strayGapBytes = 1024 * 1024
+  /// Resets that a worker sends to strangers in a second.
+  static let resetsPerSecond = 1_000
+  /// How long a flow must have been silent to make room for another: programs that care speak more often, as
+  /// WireGuard does every 25 s at its customary setting.
+  static let displacementNanoseconds: UInt64 = 30_000_000_000
+  /// How many flows are looked at for one that may go.
+  static let displacementTries = 64
 
   // Path MTU (Flow+PathMTU.swift).
 
@@ -143,5 +190,8 @@ package enum Limits {
     precondition(handoffRingCapacity >= 2 * lentPacketsMax)
     precondition(lentPacketsMax < packetBufferCount)
     precondition(ackStepBytes < pureAckBytes)
+    precondition(silenceNanoseconds > ackDelayNanoseconds)
+    precondition(quietNanoseconds < silenceNanoseconds)
+    precondition(Int(probeTries) * probeStepBytes < resetWindowBytes)
   }
 }

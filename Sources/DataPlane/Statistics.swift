@@ -20,6 +20,17 @@ package enum Counter: Int, CaseIterable, Sendable {
   case flowsClosed
   /// Flows of an earlier process that went on here.
   case flowsResumed
+  /// Flows that another took the place of, with the same UDP side.
+  case flowsReopened
+  /// Segments that asked the other end for a sign of life.
+  case probes
+  /// Of those closed: the longest silent, for want of room.
+  case flowsDisplaced
+  /// Server: SYNs answered with a cookie.
+  case cookiesSent
+  /// Resets in answer to segments of no flow, and those that would have been too many.
+  case resetsSent
+  case resetsWithheld
   case handoffs
   /// ICMP errors that lowered a flow's limit.
   case pathMTUUpdates
@@ -44,6 +55,12 @@ package enum Counter: Int, CaseIterable, Sendable {
     case .flowsOpened: "flows opened"
     case .flowsClosed: "flows closed"
     case .flowsResumed: "flows resumed"
+    case .flowsReopened: "flows reopened"
+    case .probes: "keepalives out"
+    case .flowsDisplaced: "flows displaced"
+    case .cookiesSent: "cookies sent"
+    case .resetsSent: "resets sent"
+    case .resetsWithheld: "resets withheld"
     case .handoffs: "hand-offs"
     case .pathMTUUpdates: "path MTU updates"
     case .turns: "turns"

@@ -6,7 +6,7 @@ internal import CLiburing
 ///    What is not TCP goes to `receiveError` (Worker+PathMTU.swift).
 /// 2. A packet of a flow that lives on another worker is handed over (Worker+Handoff.swift).
 /// 3. The flow's state machine says what the segment means. `answerStranger` deals with segments of no flow:
-///    SYNs get a cookie, a cookie that comes back opens a flow, anything else is reset.
+///    SYNs get a cookie, a cookie that comes back opens a flow, anything else is reset, so many in a second.
 /// 4. `gather` (Worker+Trains.swift) puts the payload into the flow's open train, where it lies.
 /// 5. `closeDownlink` hands the train to the engine: one datagram, or many that the kernel cuts (UDP_SEGMENT).
 extension Worker where E: ~Copyable {
@@ -34,8 +34,26 @@ extension Worker where E: ~Copyable {
     }
     let owner = plan.owner(of: segment.key)
     guard owner == index else { return handOver(arrival, to: owner) }
-    receive(segment, arrival)
-    buffers.release(arrival.buffer)
+    let tag = flows.tag(segment.key)
+    guard flows.exceedCaches || segments.count > 0 else {
+      receive(segment, arrival, tag: tag)
+      return buffers.release(arrival.buffer)
+    }
+    flows.prefetchEntry(tag)
+    segments.append(SegmentBatch.Entry(segment: segment, arrival: arrival, tag: tag))
+    if segments.isFull { receiveSegments() }
+  }
+
+  /// Deals with the segments that were put off. Their flows are on the way, all at once, when the first is looked at.
+  @inline(never)
+  mutating func receiveSegments() {
+    for position in 0..<segments.count { flows.prefetchFlow(segments[position].tag) }
+    for position in 0..<segments.count {
+      let entry = segments[position]
+      receive(entry.segment, entry.arrival, tag: entry.tag)
+      buffers.release(entry.arrival.buffer)
+    }
+    segments.removeAll()
   }
 
   mutating func drop(_ arrival: PacketArrival, _ reason: DropReason) {
@@ -45,11 +63,11 @@ extension Worker where E: ~Copyable {
   }
 
   @inline(__always)
-  private mutating func receive(_ segment: Segment, _ arrival: PacketArrival) {
+  private mutating func receive(_ segment: Segment, _ arrival: PacketArrival, tag: UInt32) {
     let count = segment.partCount
     statistics.add(.segmentsIn, count)
     statistics.add(.segmentBytesIn, segment.payloadLength)
-    guard let flow = flows.find(segment.key) else { return answerStranger(segment, arrival, count) }
+    guard let flow = flows.find(segment.key, tag: tag) else { return answerStranger(segment, arrival, count) }
     let reaction = flows[flow].receive(segment, now: now)
     apply(reaction, segment, arrival, flow: flow, count)
   }
@@ -59,22 +77,25 @@ extension Worker where E: ~Copyable {
   private mutating func apply(
     _ reaction: Reaction, _ segment: Segment, _ arrival: PacketArrival, flow index: UInt32, _ count: Int
   ) {
-    if let reply = reaction.reply { sendControl(reply) }
+    if let reply = reaction.reply {
+      if reaction.effect == .established { askPredecessor(of: index) }
+      sendControl(reply)
+    }
     if reaction.deadlineMoved { setTimer(index) }
     switch reaction.effect {
     case .deliver: deliver(segment, arrival, flow: index)
     case .none: statistics.add(.controlSegmentsIn, count)
     case .established:
       statistics.add(.controlSegmentsIn, count)
-      report(.opened, flow: index)
-      statistics.add(.flowsOpened)
+      noteOpened(index)
       sendHandshakePacket(flow: index)
     case .close(let reason):
       statistics.add(.controlSegmentsIn, count)
-      return closeFlow(index, reason)
+      return lose(index, reason)
     case .drop(let reason): statistics.drop(reason, count)
+    case .probe, .suspended: break  // What the clock does.
     }
-    if reaction.releasesHeld { releaseHeld(flow: index) }
+    if reaction.releasesHeld { settle(index) }
   }
 
   @inline(__always)
@@ -93,6 +114,7 @@ extension Worker where E: ~Copyable {
     if plan.role == .server {
       if segment.flags.isSuperset(of: [.syn]), !segment.flags.contains(.ack) {
         statistics.add(.controlSegmentsIn, count)
+        statistics.add(.cookiesSent)
         return sendControl(
           SegmentHeader(
             key: segment.key, sequence: plan.cookie.sequence(for: segment.key, now: now),
@@ -105,6 +127,8 @@ extension Worker where E: ~Copyable {
       }
     }
     statistics.drop(.unknownFlow, count)
+    guard resets.take(now) else { return statistics.add(.resetsWithheld) }
+    statistics.add(.resetsSent)
     sendControl(
       SegmentHeader(
         key: segment.key, sequence: segment.acknowledgement, acknowledgement: segment.end,
@@ -113,23 +137,30 @@ extension Worker where E: ~Copyable {
 
   /// Opens a flow for a client that returned our cookie, with a socket of its own.
   private mutating func acceptFlow(_ segment: Segment, _ arrival: PacketArrival, _ count: Int) {
+    guard newFlows?.take(now) != false else { return refuseFlow(segment, .newFlowRate, count) }
+    guard plan.sourceCounts?.add(segment.key.remote) != false else {
+      return refuseFlow(segment, .sourceFlowsFull, count)
+    }
+    if flows.count == flows.capacity { _ = makeRoom() }
     let isIPv4 = segment.key.isIPv4
     guard
       let flow = flows.insert(
         key: segment.key, peer: .none, segmentBytesMax: plan.segmentBytesMax(isIPv4: isIPv4), now: now)
     else {
-      reportFull(.flowTableFull, key: segment.key, peer: plan.remote, limit: flows.capacity)
-      return statistics.drop(.flowTableFull, count)
+      plan.sourceCounts?.remove(segment.key.remote)
+      return refuseFlow(segment, .flowTableFull, count)
     }
     let local: Endpoint
     do throws(KernelError) {
-      local = try engine.openSocket(flow: flow, generation: flows[flow].generation, at: nil)
+      local = try openSocket(flow: flow)
     } catch {
       flows.remove(flow)
-      reportFull(.socketUnavailable, key: segment.key, peer: plan.remote, detail: Int(error.errno))
-      return statistics.drop(.socketUnavailable, count)
+      plan.sourceCounts?.remove(segment.key.remote)
+      return refuseFlow(segment, .socketUnavailable, count, errno: error.errno)
     }
     setService(local, flow: flow)
+    flows[flow].isCounted = true
+    idleOrder.note(flow, activity: now)
     let acknowledgement = flows[flow].accept(segment, now: now)
     sendControl(acknowledgement)
     report(.opened, flow: flow)
@@ -138,6 +169,30 @@ extension Worker where E: ~Copyable {
     sendHandshakePacket(flow: flow)
     guard segment.payloadLength > 0 else { return statistics.add(.controlSegmentsIn, count) }
     apply(flows[flow].receive(segment, now: now), segment, arrival, flow: flow, count)
+  }
+
+  /// Opens a flow's socket. Ports and descriptors may be used up before the table is: then another flow makes
+  /// room.
+  private mutating func openSocket(flow: UInt32) throws(KernelError) -> Endpoint {
+    do throws(KernelError) {
+      return try engine.openSocket(flow: flow, generation: flows[flow].generation, at: nil)
+    } catch {
+      guard error.isForWantOfRoom, makeRoom() else { throw error }
+      return try engine.openSocket(flow: flow, generation: flows[flow].generation, at: nil)
+    }
+  }
+
+  /// Drops what would have opened a flow, and tells the log now and then.
+  private mutating func refuseFlow(_ segment: Segment, _ reason: DropReason, _ count: Int, errno: Int32 = 0) {
+    statistics.drop(reason, count)
+    let (kind, limit): (FlowEvent.Kind, Int) =
+      switch reason {
+      case .newFlowRate: (.newFlowRate, plan.newFlowsPerSecond ?? 0)
+      case .sourceFlowsFull: (.sourceFlowsFull, plan.sourceCounts?.limit ?? 0)
+      case .socketUnavailable: (.socketUnavailable, 0)
+      default: (.flowTableFull, flows.capacity)
+      }
+    reportFull(kind, key: segment.key, peer: plan.remote, detail: Int(errno), limit: limit)
   }
 
   /// Hands a train of datagrams to the engine.

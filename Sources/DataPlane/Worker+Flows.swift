@@ -12,19 +12,46 @@ extension Worker where E: ~Copyable {
   }
 
   private mutating func expire(_ index: UInt32) {
-    let reaction = flows[index].expire(now: now, idleNanoseconds: plan.idleNanoseconds)
+    let reaction = flows[index].expire(
+      now: now, idleNanoseconds: plan.idleNanoseconds, keepalive: plan.keepaliveNanoseconds)
     if let reply = reaction.reply { sendControl(reply) }
-    if case .close(let reason) = reaction.effect { return closeFlow(index, reason) }
-    if reaction.releasesHeld { releaseHeld(flow: index) }
+    switch reaction.effect {
+    case .close(let reason): return lose(index, reason)
+    case .probe:
+      statistics.add(.probes)
+      // Names are looked up while the path may still answer, to be known when it is given up.
+      if flows[index].liveness.unanswered > 1 { plan.remotes?.wantLookUp() }
+    case .suspended:
+      statistics.add(.probes)
+      suspend(index)
+    case .none, .deliver, .established, .drop: break
+    }
+    guard flows[index].state != .free else { return }
+    idleOrder.note(index, activity: flows[index].lastActivity)
+    if reaction.releasesHeld { settle(index) }
+    considerMoving(index)
     setTimer(index)
   }
 
   mutating func setTimer(_ index: UInt32) {
-    timers.set(index, at: flows[index].deadline(idleNanoseconds: plan.idleNanoseconds))
+    timers.set(
+      index,
+      at: flows[index].deadline(
+        idleNanoseconds: plan.idleNanoseconds, isWatched: plan.keepaliveNanoseconds != nil))
+  }
+
+  /// A datagram goes on a flow that was quiet, which is watched again from now on.
+  @inline(never)
+  mutating func resume(_ index: UInt32) {
+    guard plan.keepaliveNanoseconds != nil, flows[index].state == .established else { return }
+    flows[index].lastActivity = now
+    flows[index].resume(now: now)
+    setTimer(index)
   }
 
   /// Ends a flow: what is gathered still goes out, what waited is dropped, port and socket are given back.
   mutating func closeFlow(_ index: UInt32, _ reason: Flow.CloseReason) {
+    part(index)
     closeTrains(of: index)
     while let buffer = popHeld(flow: index) {
       buffers.release(buffer)
@@ -32,19 +59,44 @@ extension Worker where E: ~Copyable {
     }
     switch plan.role {
     case .client: ports.giveBack(flows[index].key.localPort)
-    case .server: engine.closeSocket(flow: index, generation: flows[index].generation)
+    case .server:
+      engine.closeSocket(flow: index, generation: flows[index].generation)
+      if flows[index].isCounted { plan.sourceCounts?.remove(flows[index].key.remote) }
     }
     timers.cancel(index)
+    idleOrder.remove(index)
     let wasOpen = flows[index].state != .synSent
     if wasOpen { statistics.add(.flowsClosed) }
     switch reason {
+    // Of a successor that failed, only its flow is spoken of.
+    case _ where flows[index].peer == .none && plan.role == .client: break
     case .idle: report(.closedIdle, flow: index)
     case .resetByPeer: report(.closedByPeer, flow: index)
     case .refused: report(.closedRefused, flow: index)
+    case .displaced:
+      statistics.add(.flowsDisplaced)
+      let silence = (now - flows[index].lastActivity) / 1_000_000_000
+      report(.closedForRoom, flow: index, detail: Int(silence))
     case .unanswered: report(.closedUnanswered, flow: index)
-    case .shutdown: break
+    case .replaced, .shutdown: break
     }
     flows.remove(index)
+  }
+
+  /// Ends the flow that has been silent longest, to make room for another. False where all have spoken lately:
+  /// then whoever comes is refused, so that nobody can drive out those who use theirs.
+  @inline(never)
+  mutating func makeRoom() -> Bool {
+    for _ in 0..<Limits.displacementTries {
+      guard let index = idleOrder.first else { return false }
+      let activity = flows[index].lastActivity
+      if idleOrder.note(index, activity: activity) { continue }
+      guard now >= activity + Limits.displacementNanoseconds else { return false }
+      if flows[index].state != .synSent { sendControl(flows[index].reset) }
+      closeFlow(index, .displaced)
+      return true
+    }
+    return false
   }
 
   /// Resets every flow, as the gateway ends.

@@ -3,19 +3,26 @@ internal import Glibc
 
 /// How flows outlive the process: what a flow file is told of them, and how the next worker goes on.
 extension Worker where E: ~Copyable {
-  /// Goes on with those flows that are this worker's. Before the first turn.
+  /// Goes on with those flows that are this worker's, the longest silent first, as the order of idleness wants
+  /// them. Before the first turn, and as the user that new flows' sockets will be of.
   ///
   /// Each sends a pure ACK at once: TUN delivers a flow to the queue that last wrote it, which may be a dead
   /// process's until then.
   mutating func resume(_ records: [FlowRecord]) {
     let patienceEnd = now &+ Limits.resumptionNanoseconds
-    for record in records where plan.owner(of: record.key) == index {
+    let own = records.filter { plan.owner(of: $0.key) == index }
+    for record in own.sorted(by: { $0.lastActivity < $1.lastActivity }) {
       guard let flow = insert(record) else { continue }
       if plan.role == .server, !reopenSocket(record, flow: flow, until: patienceEnd) {
         flows.remove(flow)
         continue
       }
       flows[flow].resume(record)
+      if plan.role == .server {
+        // Those that are beyond a limit, which may be lower than it was, go on uncounted.
+        flows[flow].isCounted = plan.sourceCounts?.add(record.key.remote) != false
+      }
+      idleOrder.note(flow, activity: record.lastActivity)
       setTimer(flow)
       statistics.add(.flowsResumed)
       sendControl(flows[flow].control(.ack))
@@ -35,10 +42,11 @@ extension Worker where E: ~Copyable {
       guard key.localPort == plan.listenPort else { return nil }
       return flows.insert(key: key, peer: .none, segmentBytesMax: segmentBytesMax, now: now)
     case .client:
-      guard key.remoteEndpoint == plan.remote, flows.find(peer: record.peer) == nil,
+      guard let target = target(at: key.remoteEndpoint), flows.find(peer: record.peer) == nil,
         ports.take(key.localPort)
       else { return nil }
       if let flow = flows.insert(key: key, peer: record.peer, segmentBytesMax: segmentBytesMax, now: now) {
+        flows[flow].target = target
         return flow
       }
       ports.giveBack(key.localPort)

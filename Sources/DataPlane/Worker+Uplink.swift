@@ -31,6 +31,7 @@ extension Worker where E: ~Copyable {
   @inline(__always)
   mutating func send(_ arrival: DatagramArrival, flow index: UInt32) {
     guard maySend(arrival.length, flow: index) else { return hold(arrival, flow: index) }
+    if now &- flows[index].lastActivity >= Limits.quietNanoseconds { resume(index) }
     flows[index].lastActivity = now
     noteDirection(.tun, flow: index)
     gather(
@@ -80,43 +81,69 @@ extension Worker where E: ~Copyable {
     return UInt16(truncatingIfNeeded: (hash &* UInt64(plan.connectionCount)) &>> 32)
   }
 
-  /// Opens a flow for a new sender or one more of its connections: a source port, an entry, a SYN.
+  /// Opens a flow for a new sender or one more of its connections; nil when there is no room for it.
   @inline(never)
   private mutating func openFlow(for peer: FlowKey, _ count: Int) -> UInt32? {
-    let remote = plan.remote
-    let isIPv4 = remote.address.isIPv4
-    var key = FlowKey(
-      remote: remote.address, local: plan.ownAddress(isIPv4: isIPv4), remotePort: remote.port, localPort: 0)
-    guard let port = ports.take() else {
-      statistics.drop(.portSpaceFull, count)
-      reportFull(.portSpaceFull, key: key, peer: peer.remoteEndpoint, limit: ports.capacity)
+    if ports.takenCount == ports.capacity || flows.count == flows.capacity { _ = makeRoom() }
+    let target = preference.current
+    do throws(DropReason) {
+      return try openFlow(for: peer, target: target, synTries: synTries)
+    } catch {
+      statistics.drop(error, count)
+      let isPorts = error == .portSpaceFull
+      let remote = remote(target)
+      reportFull(
+        isPorts ? .portSpaceFull : .flowTableFull,
+        key: FlowKey(
+          remote: remote.address, local: plan.ownAddress(isIPv4: remote.address.isIPv4),
+          remotePort: remote.port, localPort: 0),
+        peer: peer.remoteEndpoint, limit: isPorts ? ports.capacity : flows.capacity)
       return nil
     }
-    key.localPort = port
+  }
+
+  /// Opens a flow to one of the servers: a source port, an entry, a SYN.
+  mutating func openFlow(
+    for peer: FlowKey, target: UInt8, synTries: UInt8, backoff: UInt8 = 0, partner: UInt32 = Flow.noFlow
+  ) throws(DropReason) -> UInt32 {
+    let remote = remote(target)
+    let isIPv4 = remote.address.isIPv4
+    guard let port = ports.take() else { throw .portSpaceFull }
+    let key = FlowKey(
+      remote: remote.address, local: plan.ownAddress(isIPv4: isIPv4), remotePort: remote.port,
+      localPort: port)
     guard
       let index = flows.insert(
         key: key, peer: peer, segmentBytesMax: plan.segmentBytesMax(isIPv4: isIPv4), now: now)
     else {
       ports.giveBack(port)
-      statistics.drop(.flowTableFull, count)
-      reportFull(.flowTableFull, key: key, peer: peer.remoteEndpoint, limit: flows.capacity)
-      return nil
+      throw .flowTableFull
     }
-    flows[index].sealIdentity()
+    flows[index].target = target
+    flows[index].triesMax = synTries
+    flows[index].backoff = backoff
+    flows[index].partner = partner
+    // Who a successor is for is known when it takes over.
+    if peer != .none { flows[index].sealIdentity() }
     reportFile()
     let syn = flows[index].open(now: now)
     setTimer(index)
+    idleOrder.note(index, activity: now)
     sendControl(syn)
     return index
   }
 
-  /// Copies datagrams into the queue of a flow whose handshake runs.
+  /// Copies datagrams into the queue of a flow whose handshake runs, or of the one that shall take its place.
   @inline(never)
   private mutating func hold(_ arrival: DatagramArrival, flow index: UInt32) {
+    flows[index].lastActivity = now
+    let partner = flows[index].partner
+    let holder = flows[index].state == .suspended && partner != Flow.noFlow ? partner : index
+    if flows[holder].hurry(now: now) { setTimer(holder) }
     var offset = 0
     while offset < arrival.length {
       let length = min(arrival.partSize, arrival.length - offset)
-      unsafe holdOne(buffers.base(arrival.buffer) + arrival.offset + offset, length, flow: index)
+      unsafe holdOne(buffers.base(arrival.buffer) + arrival.offset + offset, length, flow: holder)
       offset += length
     }
   }
@@ -138,6 +165,23 @@ extension Worker where E: ~Copyable {
     flows[index].pendingTail = copy
     flows[index].pendingCount += 1
     flows[index].pendingBytes += Int32(length)
+  }
+
+  /// Lets what waits for one flow wait for another, behind what waits there.
+  mutating func moveHeld(from old: UInt32, to new: UInt32) {
+    guard flows[old].pendingHead != Flow.noBuffer else { return }
+    if flows[new].pendingTail == Flow.noBuffer {
+      flows[new].pendingHead = flows[old].pendingHead
+    } else {
+      buffers.setNext(flows[new].pendingTail, flows[old].pendingHead)
+    }
+    flows[new].pendingTail = flows[old].pendingTail
+    flows[new].pendingCount += flows[old].pendingCount
+    flows[new].pendingBytes += flows[old].pendingBytes
+    flows[old].pendingHead = Flow.noBuffer
+    flows[old].pendingTail = Flow.noBuffer
+    flows[old].pendingCount = 0
+    flows[old].pendingBytes = 0
   }
 
   /// Sends the packet that goes first on every flow (`--handshake-packet`).

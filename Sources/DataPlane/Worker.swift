@@ -17,11 +17,18 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
   var trains: TrainPool
   var flows: FlowTable
   var timers: TimerWheel
+  /// Who goes when there is no room.
+  var idleOrder: IdleOrder
+  /// What strangers, and clients that come, may make us do.
+  var resets: TokenBucket
+  var newFlows: TokenBucket?
   /// Client: the source ports that are ours.
   var ports: PortSpace
   /// The buffer that holds the first data of each flow (`--handshake-packet`), if there is one.
   var handshakeBuffer: BufferID?
 
+  /// Segments that were read and not yet dealt with; none between turns.
+  var segments: SegmentBatch
   /// Trains that this batch has opened, in order.
   var openUplinks: TrainList
   var openDownlinks: TrainList
@@ -34,6 +41,10 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
   var hasReportedFile = false
   /// When the log may be told again that there is no room for a new flow; CLOCK_MONOTONIC, nanoseconds.
   var fullReportDue: UInt64 = 0
+  /// Client: which of the servers new flows go to.
+  var preference: Preference
+  /// The servers' addresses that were last looked at.
+  var remoteEdition: UInt64
   /// How often to wake.
   var moderation: Moderation
   /// CLOCK_MONOTONIC of this turn, nanoseconds.
@@ -54,8 +65,10 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
     let flows = try FlowTable(
       capacity: plan.flowCountMax, hash: plan.keyHash, indexesPeers: plan.role == .client, in: section)
     let timers = try TimerWheel(capacity: plan.flowCountMax, now: now)
+    let idleOrder = try IdleOrder(capacity: plan.flowCountMax)
     let ports = try PortSpace(
       worker: index, workerCount: plan.workerCount, last: Int(plan.sourcePortMax), random: random)
+    let segments = try SegmentBatch()
     let openUplinks = try TrainList(capacity: Limits.trainCount)
     let openDownlinks = try TrainList(capacity: Limits.trainCount)
     handshakeBuffer = nil
@@ -76,11 +89,17 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
     self.flows = flows
     self.timers = timers
     self.ports = ports
+    self.segments = segments
+    self.idleOrder = idleOrder
+    resets = TokenBucket(perSecond: Limits.resetsPerSecond, now: now)
+    newFlows = plan.newFlowsPerSecond.map { [now] in TokenBucket(perSecond: $0, now: now) }
     self.openUplinks = openUplinks
     self.openDownlinks = openDownlinks
     passedTo = WorkerSet()
     returnedTo = WorkerSet()
     lentCount = 0
+    preference = Preference(count: UInt8(plan.remotes?.count ?? 1), now: now)
+    remoteEdition = plan.remotes?.edition ?? 0
     moderation = Moderation(intervalMax: plan.moderationNanoseconds, now: now)
   }
 
@@ -103,10 +122,13 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
       case .datagrams(let datagrams): uplink(datagrams)
       case .packet(let packet): downlink(packet)
       case .transmitFailed(let train, let outlet, let errno): resend(train, outlet, errno: errno)
-      case .woken: takeHandoffs()
+      case .woken:
+        takeHandoffs()
+        followRemotes()
       }
     }
     if lentCount > 0 { takeHandoffs() }
+    if segments.count > 0 { receiveSegments() }
     expireTimers()
     closeTrains()
     publishHandoffs()

@@ -4,6 +4,8 @@ struct WorkerPlan: Sendable {
   var workerCount: Int
   /// Client: the server. Server: the UDP service.
   var remote: Endpoint
+  /// Client: all its servers, where their addresses may change; nil for `remote` alone, for good.
+  var remotes: RemoteBoard?
   /// Server: the port that flows must have.
   var listenPort: UInt16
   /// Client: the highest source port.
@@ -14,6 +16,9 @@ struct WorkerPlan: Sendable {
   /// Largest IP packet of the path, in bytes.
   var mtu: Int
   var idleNanoseconds: UInt64
+  /// How long a flow may be silent before the other end is asked for a sign of life, 0 for ever; nil: nobody
+  /// watches over flows, as at a server.
+  var keepaliveNanoseconds: UInt64?
   /// Longest interval of a busy worker's wake-ups; 0 for none.
   var moderationNanoseconds: UInt64 = 0
   /// Most parts of an uplink train: 1 when super-packets are off.
@@ -24,6 +29,11 @@ struct WorkerPlan: Sendable {
   var connectionCount = 1
   /// Most flows of one worker.
   var flowCountMax: Int
+
+  /// Server: most flows that one worker opens in a second; nil for any number.
+  var newFlowsPerSecond: Int?
+  /// Server: what holds each source address to its share; nil where nothing does. Owned by the gateway.
+  var sourceCounts: SourceCounts?
 
   /// Alike for all workers: who owns a flow, and what a cookie is.
   var keyHash: KeyHash

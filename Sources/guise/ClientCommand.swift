@@ -22,9 +22,19 @@ struct ClientCommand: ParsableCommand {
 
   @Option(
     name: .shortAndLong,
-    help: ArgumentHelp("The server: its name or address, and its TCP port.", valueName: "host:port"),
+    help: ArgumentHelp(
+      """
+      The server: its name or address, and its TCP port. Given again: another one, for when those before it \
+      do not answer.
+      """, valueName: "host:port"),
     transform: HostPort.init)
-  var remote: HostPort
+  var remote: [HostPort]
+
+  @Option(
+    help: ArgumentHelp(
+      "Ask for a sign of life when a flow was silent for so long; 0: never, while it is silent.",
+      valueName: "seconds"))
+  var keepalive = GatewayConfiguration.keepaliveDefault
 
   @Option(
     help: ArgumentHelp(
@@ -40,10 +50,20 @@ struct ClientCommand: ParsableCommand {
       throw ValidationError(
         "--connections \(connections) is out of bounds: use \(range.lowerBound) to \(range.upperBound)")
     }
+    let keepalives = GatewayConfiguration.keepaliveRange
+    guard keepalives.contains(keepalive) else {
+      throw ValidationError(
+        "--keepalive \(keepalive) is out of bounds: use \(keepalives.lowerBound) to \(keepalives.upperBound)")
+    }
+    guard (1...GatewayConfiguration.remotesMax).contains(remote.count) else {
+      throw ValidationError("--remote can be given \(GatewayConfiguration.remotesMax) times at most")
+    }
   }
 
   mutating func run() throws {
-    var configuration = GatewayConfiguration(listen: .udp(local), remote: remote)
+    var configuration = GatewayConfiguration(listen: .udp(local), remote: remote[0])
+    configuration.fallbacks = Array(remote.dropFirst())
+    configuration.keepaliveSeconds = keepalive
     configuration.connections = connections
     try options.run(configuration)
   }

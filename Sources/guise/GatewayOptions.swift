@@ -65,6 +65,12 @@ struct GatewayOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
+      "The most flows at once; without it, what ports and descriptors allow. The longest silent makes room.",
+      valueName: "count"))
+  var maxFlows: Int?
+
+  @Option(
+    help: ArgumentHelp(
       """
       Rules of nftables while guise runs. auto: masquerade and DNAT. stateless: past connection tracking, for one \
       address. off: none, you translate addresses yourself.
@@ -112,6 +118,18 @@ struct GatewayOptions: ParsableArguments {
     help:
       "Replace the process that has this end now, with another version or options, and go on with its flows.")
   var takesOver = false
+      Whom to go on as once set up, by name or number, when started by root: guise where there is such a user, \
+      else nobody. root: stays root.
+      """,
+      valueName: "user"))
+  var user: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Refuse system calls that guise does not need. auto: where the kernel can. off: never.",
+      valueName: "auto|off"),
+    transform: { try choice($0) })
+  var sandbox = Sandbox.auto
 
   @OptionGroup var logging: LoggingOptions
 
@@ -123,6 +141,7 @@ struct GatewayOptions: ParsableArguments {
     try check(workers, in: GatewayConfiguration.workersRange, "--workers")
     try check(mtu, in: GatewayConfiguration.mtuRange, "--mtu")
     try check(moderation, in: GatewayConfiguration.moderationRange, "--moderation")
+    try check(maxFlows, in: GatewayConfiguration.flowCountRange, "--max-flows")
     try check(idleTimeout, in: GatewayConfiguration.idleTimeoutRange, "--idle-timeout")
     if takesOver, flowFile == "off" {
       throw ValidationError("--takeover goes on with the flows in the flow file: leave out '--flow-file off'")
@@ -139,7 +158,7 @@ struct GatewayOptions: ParsableArguments {
     }
   }
 
-  private func check(_ value: Int?, in range: ClosedRange<Int>, _ option: String) throws {
+  func check(_ value: Int?, in range: ClosedRange<Int>, _ option: String) throws {
     guard let value, !range.contains(value) else { return }
     throw ValidationError(
       "\(option) \(value) is out of bounds: use \(range.lowerBound) to \(range.upperBound)")
@@ -164,6 +183,11 @@ struct GatewayOptions: ParsableArguments {
     return value
   }
 
+  enum Sandbox: String, CaseIterable {
+    case auto
+    case off
+  }
+
   enum EngineChoice: String, CaseIterable {
     case auto
     case uring = "io_uring"
@@ -181,6 +205,7 @@ struct GatewayOptions: ParsableArguments {
     configuration.workers = workers
     configuration.cpus = cpus
     configuration.idleTimeoutSeconds = idleTimeout
+    configuration.flowCountMax = maxFlows
     configuration.moderationMicroseconds = moderation
     configuration.handshakePacketPath = handshakePacket
     configuration.firewall = firewall
@@ -193,6 +218,8 @@ struct GatewayOptions: ParsableArguments {
       }
     configuration.takesOver = takesOver
     configuration.engine = EngineKind(rawValue: engine.rawValue)
+    configuration.user = user
+    configuration.filtersCalls = sandbox == .auto
     try Supervisor(configuration, log: logging.logger()).run()
   }
 }

@@ -35,12 +35,30 @@ struct ServerCommand: ParsableCommand {
     transform: { try Self.addresses($0) })
   var source: [Address] = []
 
+  @Option(
+    help: ArgumentHelp(
+      "The most flows of one source address (IPv6: of one /64); without it, three quarters of all.",
+      valueName: "count"))
+  var maxFlowsPerSource: Int?
+
+  @Option(
+    help: ArgumentHelp("The most new flows in a second, over all workers.", valueName: "count"))
+  var maxNewFlows = GatewayConfiguration.newFlowsDefault
+
   @OptionGroup var options: GatewayOptions
+
+  mutating func validate() throws {
+    try options.check(
+      maxFlowsPerSource, in: GatewayConfiguration.flowCountRange, "--max-flows-per-source")
+    try options.check(maxNewFlows, in: GatewayConfiguration.newFlowsRange, "--max-new-flows")
+  }
 
   mutating func run() throws {
     var configuration = GatewayConfiguration(
       listen: .tcp(local.address, port: local.port), remote: remote)
     configuration.sources = source
+    configuration.flowsPerSource = maxFlowsPerSource
+    configuration.newFlowsPerSecond = maxNewFlows
     try options.run(configuration)
   }
 

@@ -14,7 +14,7 @@ import Testing
   @Test func aTrackedClientMasqueradesWhatLeavesTheHost() {
     let rules = FirewallRules(
       device: "guise0", paths: [path("192.168.200.1", "192.168.200.2", .tracked(ports: nil))],
-      end: .client(remote: Self.remote))
+      end: .client(remotes: [Self.remote]))
     #expect(
       rules.text == """
         add table inet guise_guise0
@@ -45,7 +45,7 @@ import Testing
   @Test func aFurtherClientOfTheSameServerIsMappedToPortsThatNobodyTakesUntracked() {
     let rules = FirewallRules(
       device: "guise1", paths: [path("192.168.200.1", "192.168.200.2", .tracked(ports: 57_344...65_535))],
-      end: .client(remote: Self.remote))
+      end: .client(remotes: [Self.remote]))
     #expect(rules.text.contains("saddr 192.168.200.2 meta l4proto tcp masquerade to :57344-65535\n"))
   }
 
@@ -53,7 +53,7 @@ import Testing
     let outlet = Outlet(device: nil, address: Address("203.0.113.1")!)
     let rules = FirewallRules(
       device: "guise0", paths: [path("192.168.200.1", "192.168.200.2", .stateless(outlet))],
-      end: .client(remote: Self.remote))
+      end: .client(remotes: [Self.remote]))
     #expect(
       rules.text == """
         add table inet guise_guise0
@@ -78,6 +78,29 @@ import Testing
         }
 
         """)
+  }
+
+  @Test func aClientOfSeveralServersNamesEachInItsFamily() {
+    let outlet = Outlet(device: nil, address: Address("203.0.113.1")!)
+    let rules = FirewallRules(
+      device: "guise0",
+      paths: [
+        path("192.168.200.1", "192.168.200.2", .stateless(outlet)),
+        path("fcc8::1", "fcc8::2", .tracked(ports: nil)),
+      ],
+      end: .client(remotes: [
+        Self.remote, Endpoint(Address("203.0.113.10")!, port: 80),
+        Endpoint(Address("2001:db8::9")!, port: 81),
+      ]))
+    let text = rules.text
+    for server in [
+      "203.0.113.9 ip daddr 203.0.113.1 tcp sport 4567", "203.0.113.10 ip daddr 203.0.113.1 tcp sport 80",
+    ] {
+      #expect(text.contains("ip saddr \(server) tcp dport 1024-57343 notrack"))
+    }
+    #expect(text.contains("ip6 saddr 2001:db8::9 tcp sport 81 ct state invalid"))
+    #expect(text.split(separator: "\n").count { $0.contains("notrack ip daddr set") } == 4)
+    #expect(text.split(separator: "\n").count { $0.contains("ct state invalid") } == 1)
   }
 
   @Test func aServerTakesItsPortOnAllAddressesOfBothFamilies() {

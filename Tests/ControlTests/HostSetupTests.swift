@@ -208,6 +208,8 @@ struct HostSetupTests {
   @Test(arguments: [
     [], ["client"], ["frob"], ["client", "--local", "1234", "--remote", "a:1"],
     server + ["--workers", "257"], server + ["--mtu", "100"], server + ["--idle-timeout", "0"],
+    server + ["--keepalive", "1"], client + ["--keepalive", "86401"], client + ["--keepalive", "-1"],
+    client + (2...9).flatMap { ["--remote", "203.0.113.\($0):4567"] },
     server + ["--firewall", "maybe"], server + ["--tun-local", "fcc8::1"], server + ["--tun", "a/b"],
     server + ["--tun-local6", "fcc8::1", "--ipv4-only"],
     server + ["--tun-local", "10.0.0.1", "--tun-peer", "10.0.0.1"],

@@ -78,7 +78,7 @@ import Testing
     .toolFailed(.nft, command: "nft -f -", status: 1, message: "Error"),
     .toolOutputUnreadable(command: "ip -j route"),
     .sysctlRefused(name: "net/ipv4/ip_forward", value: "1", errno: EROFS),
-    .ipv6Unavailable(target: "::1"), .setupBusy(path: "/run/guise/1.lock"),
+    .ipv6Unavailable(target: "::1"), .setupBusy(path: "/run/guise/1/1.lock"),
     .stateUnavailable(path: "/run/guise"),
     .deviceTaken("guise0"), .tunAddressTaken(address, reason: "eth0 has it"), .tunAddressesEqual(address),
     .noFreeTunAddress(.ipv4), .noFreeTunAddress(.ipv6), .udpPortTaken(Endpoint(address, port: 5)),

@@ -21,9 +21,7 @@ final class NetworkNamespaceFixture {
     inode = try ChildProcess.run("/usr/bin/stat", ["-L", "-c", "%i", "/run/netns/\(name)"]).output
       .trimmingCharacters(in: .whitespacesAndNewlines)
     // Numbers of namespaces are used again: what is there already is somebody's who has gone.
-    for file in TextFile.names(in: StateDirectory.standardPath) where isOurs(file) {
-      try FileManager.default.removeItem(atPath: "\(StateDirectory.standardPath)/\(file)")
-    }
+    try? FileManager.default.removeItem(atPath: stateDirectory)
     for arguments in [
       ["link", "set", "lo", "up"], ["link", "add", "gcv0", "type", "veth", "peer", "name", "gcv1"],
       ["address", "add", "203.0.113.1/24", "dev", "gcv0"],
@@ -53,12 +51,10 @@ final class NetworkNamespaceFixture {
 
   /// What guise has on record for this namespace, besides the lock.
   var records: [String] {
-    TextFile.names(in: StateDirectory.standardPath).filter { isOurs($0) && !$0.hasSuffix(".lock") }
+    TextFile.names(in: stateDirectory).filter { !$0.hasSuffix(".lock") }
   }
 
-  private func isOurs(_ file: String) -> Bool {
-    file.hasPrefix("\(inode)-") || file.hasPrefix("\(inode).")
-  }
+  private var stateDirectory: String { "\(StateDirectory.standardPath)/\(inode)" }
 
   func hasDevice(_ device: String) -> Bool { (try? ip(["link", "show", "dev", device])) != nil }
 
@@ -66,8 +62,7 @@ final class NetworkNamespaceFixture {
   func expectUntouched(sourceLocation: SourceLocation = #_sourceLocation) throws {
     #expect(try ruleset.isEmpty, sourceLocation: sourceLocation)
     #expect(!hasDevice("guise0") && !hasDevice("guise1"), sourceLocation: sourceLocation)
-    let files = TextFile.names(in: StateDirectory.standardPath).filter(isOurs)
-    #expect(files.isEmpty, sourceLocation: sourceLocation)
+    #expect(TextFile.names(in: stateDirectory).isEmpty, sourceLocation: sourceLocation)
     for key in ["net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding"] {
       #expect(try sysctl(key) == "0", sourceLocation: sourceLocation)
     }

@@ -1,16 +1,20 @@
 import Foundation
+import Glibc
 import Logging
 import Testing
 
 @testable import Control
 
 @Suite final class StateDirectoryTests {
-  private let path = FileManager.default.temporaryDirectory.appending(path: "gc-state-\(UUID())").path()
   private let namespace = NetworkNamespace(inode: 42, identity: "boot/7")
 
-  deinit { try? FileManager.default.removeItem(atPath: path) }
+  deinit { try? FileManager.default.removeItem(atPath: root) }
 
-  private func directory() throws -> StateDirectory { try StateDirectory(path: path, namespace: namespace) }
+  /// Where the tests' directories are; theirs is the one of namespace 42.
+  private let root = FileManager.default.temporaryDirectory.appending(path: "gc-state-\(UUID())").path()
+  private var path: String { "\(root)/42" }
+
+  private func directory() throws -> StateDirectory { try StateDirectory(root: root, namespace: namespace) }
 
   private func record(_ device: String, namespace: String = "boot/7") -> InstanceRecord {
     InstanceRecord(
@@ -80,17 +84,84 @@ import Testing
     }
     #expect(names().isEmpty)
 
-    try StateDirectory(path: path, namespace: NetworkNamespace(inode: 42, identity: "boot/6"))
+    try StateDirectory(root: root, namespace: NetworkNamespace(inode: 42, identity: "boot/6"))
       .addShared([change])
     #expect(state.shared().isEmpty)
   }
 
   @Test func otherNamespacesFilesAreNotTouched() throws {
     let state = try directory()
-    let other = try StateDirectory(path: path, namespace: NetworkNamespace(inode: 421, identity: "boot/8"))
+    let other = try StateDirectory(root: root, namespace: NetworkNamespace(inode: 421, identity: "boot/8"))
     do { _ = try other.claim(record("guise0", namespace: "boot/8")) }
     state.reapDeadInstances { _ in true }
-    #expect(names() == ["421-guise0.json"])
+    #expect(TextFile.names(in: other.path) == ["421-guise0.json"])
+  }
+
+  /// The directory is an unprivileged user's, and root acts on what it finds there.
+  @Test func recordsThatGuiseCannotHaveWrittenAreNotActedOn() throws {
+    let state = try directory()
+    for record in [
+      InstanceRecord(namespace: "boot/7", processID: 1, device: "guise0", firewallTable: "filter"),
+      InstanceRecord(
+        namespace: "boot/7", processID: 1, device: "guise1", firewallTable: "guise_guise1; flush"),
+      InstanceRecord(namespace: "boot/7", processID: 1, device: "a b", firewallTable: "guise_a b"),
+    ] {
+      do { _ = try state.claim(record) }
+    }
+    state.reapDeadInstances { _ in
+      Issue.record("a forged record was used")
+      return true
+    }
+    #expect(names().isEmpty)
+
+    let known = ["net/ipv4/conf/eth0.5/forwarding", "net/ipv6/conf/default/accept_ra"].map {
+      SysctlChange(name: $0, before: "1", after: "2")
+    }
+    let forged = [
+      "kernel/core_pattern", "net/ipv4/conf/../../../kernel/sysrq", "net/ipv4/conf/../accept_ra",
+      "net/ipv4/tcp_syncookies", "net/ipv4/ip_forward/", "",
+    ].map { SysctlChange(name: $0, before: "0", after: "1") }
+    let harmful = [SysctlChange(name: "net/ipv4/ip_forward", before: "|/bin/sh", after: "1")]
+    try state.addShared(known + forged + harmful)
+    #expect(state.shared() == known)
+  }
+
+  @Test func whatIsNoPlainFileIsNotOpened() throws {
+    let state = try directory()
+    let record = "\(path)/42-guise0.json"
+    for prepare in [
+      { (unsafe link($0, record)) }, { (unsafe symlink($0, record)) }, { _ in unsafe mkfifo(record, 0o600) },
+    ] as [(String) -> Int32] {
+      let target = "\(root)/target"
+      try "mine".write(toFile: target, atomically: false, encoding: .utf8)
+      #expect(prepare(target) == 0)
+      #expect(throws: LockedFile.Failure.self) { _ = try state.claim(self.record("guise0")) }
+      #expect(TextFile.text(target) == "mine")
+      unsafe unlink(record)
+      unsafe unlink(target)
+    }
+  }
+
+  @Test(.enabled(if: geteuid() == 0)) func rootGivesTheDirectoryToWhomTheInstanceGoesOnAs() throws {
+    let account = Account(name: "somebody", user: 12_345, group: 54_321)
+    let owner = FileOwner(user: 12_345, group: 54_321)
+    let state = try StateDirectory(root: root, namespace: namespace, account: account)
+    #expect(
+      FileOwner(ofDirectory: root)?.user == 0 && FileOwner(ofDirectory: path) == owner
+        && state.belongs(to: account))
+    let file = try state.claim(record("guise0"))
+    try state.withLock {
+      for name in names() {
+        var status = stat()
+        #expect(unsafe stat("\(path)/\(name)", &status) == 0)
+        #expect(FileOwner(user: status.st_uid, group: status.st_gid) == owner, "\(name)")
+      }
+    }
+    // Not as long as the first one's files are there.
+    #expect(try !StateDirectory(root: root, namespace: namespace).belongs(to: nil))
+    file.remove()
+    unsafe unlink("\(path)/42.lock")
+    #expect(try StateDirectory(root: root, namespace: namespace).belongs(to: nil))
   }
 
   @Test func theFirstRecordOfASharedChangeStays() throws {
@@ -133,7 +204,7 @@ import Testing
 
   @Test func theLastInstancePutsSharedChangesBack() throws {
     let state = try directory()
-    let root = "\(path)/sys"
+    let root = "\(self.root)/sys"
     try FileManager.default.createDirectory(
       atPath: "\(root)/net/ipv4", withIntermediateDirectories: true)
     try "1".write(toFile: "\(root)/net/ipv4/ip_forward", atomically: false, encoding: .utf8)

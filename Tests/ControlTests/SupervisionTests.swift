@@ -5,36 +5,6 @@ import Testing
 @testable import Control
 @testable import DataPlane
 
-@Suite struct TokenBucketTests {
-  private let start = ContinuousClock.now
-
-  @Test func aFullBucketLetsItsRateThroughAtOnceAndThenNothing() {
-    var bucket = TokenBucket(perSecond: 5, now: start)
-    #expect(passed(&bucket, tries: 50, at: .zero) == 5)
-  }
-
-  @Test func itFillsWithTime() {
-    var bucket = TokenBucket(perSecond: 10, now: start)
-    #expect(passed(&bucket, tries: 10, at: .zero) == 10)
-    #expect(passed(&bucket, tries: 1, at: .milliseconds(90)) == 0)
-    #expect(passed(&bucket, tries: 2, at: .milliseconds(110)) == 1)
-    #expect(passed(&bucket, tries: 50, at: .seconds(3600)) == 10)
-  }
-
-  @Test func aClockThatStandsStillOrGoesBackGivesNothing() {
-    var bucket = TokenBucket(perSecond: 1, now: start)
-    #expect(passed(&bucket, tries: 2, at: .zero) == 1)
-    #expect(passed(&bucket, tries: 1, at: .seconds(-10)) == 0)
-    #expect(passed(&bucket, tries: 1, at: .zero) == 0)
-  }
-
-  private func passed(_ bucket: inout TokenBucket, tries: Int, at time: Duration) -> Int {
-    var count = 0
-    for _ in 0..<tries where bucket.take(start + time) { count += 1 }
-    return count
-  }
-}
-
 @Suite struct FlowEventLogTests {
   private let start = ContinuousClock.now
   private let opened = FlowEvent(
@@ -75,6 +45,38 @@ import Testing
     #expect(told.hasPrefix("the path to 203.0.113.9 takes packets of 1400 bytes: the largest datagram that"))
     #expect(told.contains(" is now 1360 (UDP "))
     #expect(told.hasSuffix("for WireGuard, set an MTU of 1328"))
+  }
+
+  @Test func whatBecomesOfADeadPathIsTold() {
+    var event = opened
+    event.kind = .suspended
+    event.detail = 4_003
+    #expect(
+      FlowEventLog.text(event, .client).hasPrefix(
+        "flow silent for 4003 ms, trying another port: UDP [::1]:51820 -> "))
+    event.kind = .resumed
+    #expect(
+      FlowEventLog.text(event, .client).hasPrefix("flow answered again: UDP [::1]:51820 -> port 40000 -> "))
+    event.kind = .reopened
+    event.detail = 39_999
+    #expect(
+      FlowEventLog.text(event, .client).hasPrefix(
+        "flow reopened, before from port 39999: UDP [::1]:51820 -> port 40000"))
+    event.kind = .serverChanged
+    (event.detail, event.limit) = (2, 3)
+    #expect(
+      FlowEventLog.text(event, .client)
+        == "flows go to 203.0.113.9:4567 from now on, number 2 of 3 servers (worker 1)")
+  }
+
+  @Test func aChangeOfServerIsToldEvenInAFloodOfEvents() {
+    let lines = Lines()
+    var log = makeLog(lines)
+    for _ in 0..<1000 { log.record(opened, now: start) }
+    var change = opened
+    change.kind = .serverChanged
+    log.record(change, now: start)
+    #expect(lines.texts.count == FlowEventLog.linesPerSecond + 1 && lines.levels.last == .notice)
   }
 
   @Test func aFloodBecomesAFewLinesAndACount() {

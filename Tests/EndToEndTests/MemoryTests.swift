@@ -5,7 +5,7 @@ extension EndToEnd {
   /// each second, may let the heap grow by a step or two; a quarter of a million datagrams would show.
   @Suite("Memory")
   struct Memory {
-    private static let heapSteps = 300 << 10
+    static let heapSteps = 300 << 10
 
     @Test("Ten seconds of traffic make neither end take more memory", arguments: Variant.mixed)
     func steady(_ variant: Variant) async throws {

@@ -43,6 +43,8 @@ class Guise(Contender):
     offload: bool = True
     #: Further options for both ends.
     options: tuple[str, ...] = ()
+    #: And for the client alone.
+    client_options: tuple[str, ...] = ()
 
     @contextmanager
     def passage(self, cable: Cable) -> Iterator[Passage]:
@@ -54,7 +56,7 @@ class Guise(Contender):
         server.says(" ready: ", 5)
         client = cable.start("guise-client", cable.client, [
             str(self.binary), "client", "--local", f"127.0.0.1:{ENTRANCE_PORT}",
-            "--remote", f"{SERVER_ADDRESS}:{TCP_PORT}", *options])
+            "--remote", f"{SERVER_ADDRESS}:{TCP_PORT}", *options, *self.client_options])
         client.says(" ready: ", 5)
         passage = Passage(f"127.0.0.1:{ENTRANCE_PORT}", [client.pid, server.pid])
         yield passage

@@ -16,21 +16,24 @@ _ROW = re.compile(r"[! ]\s+(\S.*?)\s+(\d+)((?:\s+\d+)*)$")
 
 
 class CounterTable:
-    """Counters and drops by name, summed over the workers."""
+    """Counters and drops by name, summed over the workers; counters of each worker, too."""
 
     def __init__(self, log: str):
         """Reads the last table in a log."""
         self.counters: dict[str, int] = {}
         self.drops: dict[str, int] = {}
+        self.workers: dict[str, list[int]] = {}
         target = None
         for line in log.splitlines():
             if _HEADING.match(line):
-                self.counters, self.drops = {}, {}
+                self.counters, self.drops, self.workers = {}, {}, {}
                 target = self.counters
             elif target is not None and line.strip() == "dropped:":
                 target = self.drops
             elif target is not None and (row := _ROW.match(line)):
                 target[row[1]] = int(row[2])
+                # A single worker has no column of its own.
+                self.workers[row[1]] = [int(count) for count in row[3].split()] or [int(row[2])]
         if "datagrams in" not in self.counters or not self.drops:
             raise BenchFailure("guise printed no table of counters at its end")
 

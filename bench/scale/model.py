@@ -23,6 +23,11 @@ PLOTS = HERE.parents[1] / "docs" / "scaling"
 CORES = (4, 8, 16, 32, 64, 128)
 FLOWS = (1, 10, 100, 1_000, 10_000, 100_000, 1_000_000)
 PAYLOAD = 1_400
+#: Datagrams that a flooded worker finds in a turn, where they come by themselves and where in trains (`turns` of the
+#: floods with one worker in costs.json, which are of both ends).
+TURN_DATAGRAMS = {True: 60, False: 2_400}
+#: The share of packets that change workers; in steady state it is smaller (bench/scale/workers.py).
+HANDOFF_SHARE = 0.001
 
 
 @dataclass(frozen=True)
@@ -31,12 +36,18 @@ class Costs:
 
     #: For each train, whatever it holds: system call, route, connection tracking, translation, device.
     train: float
-    #: For each datagram in it, copies included.
+    #: For each datagram in it, whatever its length.
     datagram: float
+    #: For each byte of it: copies.
+    byte: float
     #: For each datagram that comes from UDP by itself: its receive.
     receive: float
+    #: For each turn of a worker, whatever it brings: wake-up, system call, timers.
+    turn: float
     #: For each flow that opens: handshake, tables, socket.
     flow: float
+    #: For each packet that is passed to another worker: two cache lines change hands, and one wake-up.
+    handoff: float
     #: What memory that is not in the cache adds to each datagram, by number of flows.
     misses: dict[int, float]
 
@@ -44,8 +55,8 @@ class Costs:
     def load(cls, path: Path) -> "Costs":
         values = json.loads(path.read_text())["costs"]
         misses = {int(flows): float(ns) for flows, ns in values["misses_ns"]["value"].items()}
-        return cls(*(float(values[name]["value"]) for name in ("train_ns", "datagram_ns", "receive_ns", "flow_ns")),
-                   misses)
+        names = ("train_ns", "datagram_ns", "byte_ns", "receive_ns", "turn_ns", "flow_ns", "handoff_ns")
+        return cls(*(float(values[name]["value"]) for name in names), misses)
 
     def miss(self, flows: int) -> float:
         """That of the largest number measured that is not above `flows`; 0 below all of them."""
@@ -60,12 +71,22 @@ def per_datagram(costs: Costs, train: float, flows: int, by_itself: bool, lifeti
     `lifetime`: datagrams in a flow's life; 0 where flows last.
     """
     opening = costs.flow / lifetime if lifetime else 0.0
-    return costs.train / train + costs.datagram + costs.receive * by_itself + costs.miss(flows) + opening
+    return (costs.turn / TURN_DATAGRAMS[by_itself] + costs.train / train + costs.datagram + costs.byte * PAYLOAD
+            + costs.receive * by_itself + costs.miss(flows) + costs.handoff * HANDOFF_SHARE + opening)
 
 
-def cpu_of_both_ends(costs: Costs, train: float, by_itself: bool) -> float:
+def shares_of_cost(turns: float, train: float, size: float, by_itself: bool) -> tuple[float, ...]:
+    """How often each of turn, train, datagram, byte and receive is paid for a datagram, at both ends together.
+
+    `turns`: of all workers at both ends, for each datagram.
+    """
+    return turns, 2 / train, 2.0, 2.0 * size, float(by_itself)
+
+
+def cpu_of_both_ends(costs: Costs, turns: float, train: float, size: float, by_itself: bool) -> float:
     """Nanoseconds of both gateways for a datagram, few flows."""
-    return 2 * (costs.train / train + costs.datagram) + costs.receive * by_itself
+    paid = (costs.turn, costs.train, costs.datagram, costs.byte, costs.receive)
+    return sum(cost * share for cost, share in zip(paid, shares_of_cost(turns, train, size, by_itself)))
 
 
 def carried(costs: Costs, workers: int, flows: int, train: float, by_itself: bool, share: float) -> float:

@@ -26,6 +26,11 @@ class CounterTableTests(unittest.TestCase):
         self.assertEqual(table["datagrams in"], 103)
         self.assertEqual(table.drops["datagram-too-large"], 2)
 
+    def test_each_worker_has_a_column_unless_it_is_the_only_one(self) -> None:
+        self.assertEqual(CounterTable(LOG).workers["datagrams in"], [3, 100])
+        alone = "all\n  datagrams in                103\n  dropped:\n    handoff-full                0\n"
+        self.assertEqual(CounterTable("      " + alone).workers["datagrams in"], [103])
+
     def test_books_that_balance_pass(self) -> None:
         CounterTable(LOG).check("client")
 

@@ -1,5 +1,6 @@
 """The model of larger machines, how flows spread over workers, and what thousands of flows may cost."""
 
+import importlib.util
 import json
 import random
 import tempfile
@@ -7,9 +8,12 @@ import unittest
 from pathlib import Path
 
 from scale import model, spread
+from scale.costs import fitted
 from scale.many_flows import Outcome, complaints, memory_bound
+from scale.workers import Comparison, Run
 
-COSTS = model.Costs(train=2_000, datagram=400, receive=600, flow=10_000, misses={1_000: 0.0, 100_000: 50.0})
+COSTS = model.Costs(train=2_000, datagram=400, byte=0, receive=600, turn=0, flow=10_000, handoff=0,
+                    misses={1_000: 0.0, 100_000: 50.0})
 
 
 class SpreadTests(unittest.TestCase):
@@ -42,7 +46,22 @@ class ModelTests(unittest.TestCase):
         self.assertEqual(model.per_datagram(COSTS, 1, 1, by_itself=True), 3_000)
         self.assertEqual(model.per_datagram(COSTS, 20, 1, by_itself=False), 500)
         self.assertEqual(model.per_datagram(COSTS, 20, 1, by_itself=False, lifetime=10), 1_500)
-        self.assertEqual(model.cpu_of_both_ends(COSTS, 20, by_itself=True), 1_600)
+        self.assertEqual(model.cpu_of_both_ends(COSTS, 0.5, 20, 1_400, by_itself=True), 1_600)
+
+    @unittest.skipUnless(importlib.util.find_spec("numpy"), "numpy, which comes with matplotlib, is not here")
+    def test_costs_are_found_again_from_what_they_come_to(self) -> None:
+        true = (3_000.0, 2_000.0, 250.0, 0.1, 700.0)
+        cases = [(0.04, 14, 1_400, True), (0.1, 1, 1_400, True), (0.02, 40, 1_400, False), (0.05, 12, 200, True),
+                 (0.3, 3, 200, True), (0.5, 2, 1_400, True)]
+        rows = [model.shares_of_cost(*case) for case in cases]
+        spent = [sum(cost * share for cost, share in zip(true, row)) for row in rows]
+        for found, cost in zip(fitted(rows, spent), true):
+            self.assertAlmostEqual(found, cost, delta=cost * 1e-6)
+
+    @unittest.skipUnless(importlib.util.find_spec("numpy"), "numpy, which comes with matplotlib, is not here")
+    def test_a_cost_that_the_cases_do_not_show_is_nothing_rather_than_negative(self) -> None:
+        rows = [model.shares_of_cost(turns, 10, size, True) for turns in (0.1, 0.5) for size in (200, 1_400)]
+        self.assertTrue(all(cost >= 0 for cost in fitted(rows, [1_000 - 100 * row[0] for row in rows])))
 
     def test_cache_misses_are_those_of_the_largest_number_measured(self) -> None:
         self.assertEqual([COSTS.miss(flows) for flows in (10, 1_000, 99_999, 1_000_000)], [0, 0, 0, 50])
@@ -67,6 +86,29 @@ class ModelTests(unittest.TestCase):
             file.flush()
             with self.assertRaises(KeyError):
                 model.Costs.load(Path(file.name))
+
+
+class WorkersTests(unittest.TestCase):
+    one = Run(goodput=2e9, cpu=3.0, arrived=1.0, client_share=1.0, server_share=1.0, handoffs=0.0)
+
+    def compare(self, **changes: float) -> Comparison:
+        two = Run(**({"goodput": 2.2e9, "cpu": 3.2, "arrived": 1.0, "client_share": 0.55, "server_share": 0.59,
+                      "handoffs": 0.0} | changes))
+        return Comparison("flood", "epoll", [self.one] * 3, [two] * 3)
+
+    def test_two_workers_that_are_worth_it_pass(self) -> None:
+        self.assertEqual(self.compare().complaints(), [])
+        self.assertIn("x1.10", self.compare().row())
+
+    def test_an_uneven_split_less_goodput_and_more_cpu_are_told(self) -> None:
+        self.assertIn("server has 61%", self.compare(server_share=0.61).complaints()[0])
+        self.assertIn("goodput of two workers is 0.95", self.compare(goodput=1.9e9).complaints()[0])
+        self.assertIn("1.13 times the CPU", self.compare(cpu=3.4).complaints()[0])
+
+    def test_one_odd_run_does_not_decide(self) -> None:
+        comparison = self.compare()
+        comparison.two[1] = Run(1e9, 9.0, 1.0, 1.0, 1.0, 0.0)
+        self.assertEqual(comparison.complaints(), [])
 
 
 class ManyFlowsTests(unittest.TestCase):

@@ -24,6 +24,13 @@ package enum HostResolution {
     }
   }
 
+  /// All addresses of a name in these families, best first; empty where there are none at the moment.
+  static func addresses(of target: HostPort, families: Set<AddressFamily>) -> [Address] {
+    guard case .name(let name) = target.host else { return [] }
+    let found = (try? lookUp(name, purpose: "--remote")) ?? []
+    return found.filter { families.contains($0.family) && !$0.isUnspecified && !$0.isMulticast }
+  }
+
   /// All addresses of a name; never empty.
   private static func lookUp(_ name: String, purpose: String) throws(SetupError) -> [Address] {
     var hints = unsafe addrinfo()

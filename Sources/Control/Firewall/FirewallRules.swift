@@ -14,7 +14,7 @@ package import DataPlane
 package struct FirewallRules: Equatable, Sendable {
   /// What distinguishes the ends.
   package enum End: Equatable, Sendable {
-    case client(remote: Endpoint)
+    case client(remotes: [Endpoint])
     /// `address` is the only one that is served, or nil for all.
     case server(address: Address?, port: UInt16)
   }
@@ -43,7 +43,7 @@ package struct FirewallRules: Equatable, Sendable {
   package let device: String
   /// At most one of each family.
   package var paths: [Path]
-  package let end: End
+  package var end: End
 
   package init(device: String, paths: [Path], end: End) {
     self.device = device
@@ -122,15 +122,17 @@ package struct FirewallRules: Equatable, Sendable {
     let (ip, peer, own) = (path.ip, path.peer, outlet.address)
     let take = "notrack \(ip) daddr set \(peer) accept"
     switch end {
-    case .client(let remote):
+    case .client(let remotes):
       let ports = Translation.statelessPorts
-      return [
-        "\(fromUs) \(ip) saddr \(peer) notrack accept",
-        "\(fromOthers) \(ip) saddr \(remote.address) \(ip) daddr \(own) tcp sport \(remote.port) "
-          + "tcp dport \(ports.lowerBound)-\(ports.upperBound) \(take)",
-        "\(fromOthers) \(ip) daddr \(own) \(Quote.tooBig(path.family)) "
-          + "\(Quote.destination(remote, path.family)) \(take)",
-      ]
+      return ["\(fromUs) \(ip) saddr \(peer) notrack accept"]
+        + remotes.filter { $0.address.family == path.family }.flatMap { remote in
+          [
+            "\(fromOthers) \(ip) saddr \(remote.address) \(ip) daddr \(own) tcp sport \(remote.port) "
+              + "tcp dport \(ports.lowerBound)-\(ports.upperBound) \(take)",
+            "\(fromOthers) \(ip) daddr \(own) \(Quote.tooBig(path.family)) "
+              + "\(Quote.destination(remote, path.family)) \(take)",
+          ]
+        }
     case .server(_, let port):
       // Programs on this host, and what its other gateways masquerade, are tracked (`trackedChains`).
       let from = outlet.device.map { "iifname \"\($0)\"" } ?? fromOthers
@@ -153,7 +155,7 @@ package struct FirewallRules: Equatable, Sendable {
       rules: tracked.map { "\(toOthers) \($0.ip) saddr \($0.peer) \(drop)" })
 
     switch end {
-    case .client(let remote):
+    case .client(let remotes):
       return [
         Chain(
           name: "postrouting", hook: "nat hook postrouting priority srcnat",
@@ -161,8 +163,10 @@ package struct FirewallRules: Equatable, Sendable {
         untranslated,
         Chain(
           name: "input", hook: "filter hook input priority filter",
-          rules: tracked.map {
-            "\(fromOthers) \($0.ip) saddr \(remote.address) tcp sport \(remote.port) ct state invalid \(drop)"
+          rules: tracked.flatMap { path in
+            remotes.filter { $0.address.family == path.family }.map {
+              "\(fromOthers) \(path.ip) saddr \($0.address) tcp sport \($0.port) ct state invalid \(drop)"
+            }
           }),
       ]
     case .server(let address, let port):

@@ -5,7 +5,8 @@ internal import DataPlane
 struct TranslationChoice {
   let mode: GatewayConfiguration.FirewallMode
   let listen: GatewayConfiguration.Listen
-  let remote: Endpoint
+  /// A client's servers, or a server's service.
+  var remotes: [Endpoint]
   /// Other instances in this network namespace, as this one starts.
   let neighbours: [InstanceRecord]
 
@@ -18,13 +19,22 @@ struct TranslationChoice {
     switch listen {
     case .udp:
       if let rival = rivals.first {
-        throw .statelessImpossible(family, reason: "\(rival.device) on this host goes to \(remote) already")
+        let common = remotes.first { rival.remotes?.contains("\($0)") == true } ?? remotes[0]
+        throw .statelessImpossible(family, reason: "\(rival.device) on this host goes to \(common) already")
       }
-      guard let address = LocalAddresses.source(to: remote.address), address != remote.address else {
-        throw .statelessImpossible(
-          family, reason: "there is no way to \(remote.address) that leaves this host")
+      var sources: [Address] = []
+      for remote in remotes where remote.address.family == family {
+        guard let address = LocalAddresses.source(to: remote.address), address != remote.address else {
+          throw .statelessImpossible(
+            family, reason: "there is no way to \(remote.address) that leaves this host")
+        }
+        if !sources.contains(address) { sources.append(address) }
       }
-      return .stateless(Outlet(device: nil, address: address))
+      guard sources.count == 1 else {
+        let list = sources.map { "\($0)" }.joined(separator: ", ")
+        throw .statelessImpossible(family, reason: "the ways to the servers have several addresses (\(list))")
+      }
+      return .stateless(Outlet(device: nil, address: sources[0]))
     case .tcp(let address, _):
       let outlets = Self.outlets(family, besides: neighbours.map(\.device) + [device])
         .filter { address == nil || $0.address == address }
@@ -46,9 +56,9 @@ struct TranslationChoice {
   ) -> Outlet? {
     switch listen {
     case .udp:
-      guard let address = LocalAddresses.source(to: remote.address), address != outlet.address else {
-        return nil
-      }
+      guard let remote = remotes.first(where: { $0.address.family == outlet.address.family }),
+        let address = LocalAddresses.source(to: remote.address), address != outlet.address
+      else { return nil }
       return Outlet(device: nil, address: address)
     case .tcp:
       guard !LocalAddresses.has(outlet.address) else { return nil }
@@ -57,8 +67,11 @@ struct TranslationChoice {
     }
   }
 
-  /// Other clients of the same server.
-  private var rivals: [InstanceRecord] { neighbours.filter { $0.remote == "\(remote)" } }
+  /// Other clients of one of the same servers.
+  private var rivals: [InstanceRecord] {
+    let own = Set(remotes.map { "\($0)" })
+    return neighbours.filter { !own.isDisjoint(with: $0.remotes ?? []) }
+  }
 
   private static func outlets(_ family: AddressFamily, besides tunDevices: [String]) -> [Outlet] {
     LocalAddresses.reachable(family, except: Set(tunDevices))

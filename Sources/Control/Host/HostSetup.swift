@@ -19,7 +19,7 @@ struct HostSetup: ~Copyable {
   private let sysctl = Sysctl()
   private let state: StateDirectory?
   private var instance: LockedFile?
-  private let choice: TranslationChoice
+  private var choice: TranslationChoice
   /// For the record: where flows are kept in the state directory.
   private let flowFile: String?
   /// Changes that could not be recorded in the state directory.
@@ -66,11 +66,11 @@ struct HostSetup: ~Copyable {
     for family in AddressFamily.allCases where preflight.families.contains(family) {
       pairs.append(
         try choosePair(
-          family, configuration, predecessor?.pair(family), taken + remotePrefix(preflight.remote), log))
+          family, configuration, predecessor?.pair(family), taken + preflight.remotes.map(remotePrefix), log))
     }
     let device = try makeDevice(preflight)
     let choice = TranslationChoice(
-      mode: configuration.firewall, listen: configuration.listen, remote: preflight.remote,
+      mode: configuration.firewall, listen: configuration.listen, remotes: preflight.remotes,
       neighbours: state?.liveInstances(besides: nil) ?? [])
     var setup = HostSetup(
       device: device, pairs: pairs, log: log, state: state, choice: choice, flowFile: flowFile,
@@ -129,7 +129,7 @@ struct HostSetup: ~Copyable {
       return nil
     }
     let choice = TranslationChoice(
-      mode: configuration.firewall, listen: configuration.listen, remote: preflight.remote,
+      mode: configuration.firewall, listen: configuration.listen, remotes: preflight.remotes,
       neighbours: state.liveInstances(besides: device.name))
     return HostSetup(
       device: device, pairs: pairs, log: log, state: state, choice: choice, flowFile: flowFile,
@@ -182,9 +182,17 @@ struct HostSetup: ~Copyable {
 
   // MARK: - Choices
 
-  static func openState(_ log: Logger) -> StateDirectory? {
+  static func openState(_ account: Account?, _ log: Logger) -> StateDirectory? {
     do throws(LockedFile.Failure) {
-      return try StateDirectory(namespace: .current())
+      let state = try StateDirectory(namespace: .current(), account: account)
+      if !state.belongs(to: account) {
+        log.warning(
+          """
+          \(state.path) is another user's than the one that this gateway goes on as ('--user'): its record there \
+          stays until the next start or 'guise cleanup'
+          """)
+      }
+      return state
     } catch {
       log.warning(
         "cannot write \(StateDirectory.standardPath): if this process is killed, nobody will clean up after it"
@@ -208,9 +216,9 @@ struct HostSetup: ~Copyable {
   }
 
   /// The other end's own address must not end up on the device.
-  private static func remotePrefix(_ remote: Endpoint) -> [TakenPrefix] {
+  private static func remotePrefix(_ remote: Endpoint) -> TakenPrefix {
     let prefix = AddressPrefix(remote.address, length: remote.address.isIPv4 ? 32 : 128)
-    return [TakenPrefix(prefix: prefix, reason: "it is the address of '--remote'")]
+    return TakenPrefix(prefix: prefix, reason: "it is the address of '--remote'")
   }
 
   private static func makeDevice(_ preflight: Preflight) throws(SetupError) -> TunDevice {
@@ -260,7 +268,7 @@ struct HostSetup: ~Copyable {
     let record = InstanceRecord(
       namespace: state.namespace.identity, processID: getpid(), device: device.name,
       firewallTable: rules.map { FirewallRules.table(of: $0.device) },
-      remote: preflight.configuration.role == .client ? "\(preflight.remote)" : nil,
+      remotes: preflight.configuration.role == .client ? preflight.remotes.map { "\($0)" } : nil,
       isStateless: rules?.isStateless, flowFile: flowFile)
     do throws(LockedFile.Failure) {
       instance = try state.claim(record)
@@ -293,15 +301,29 @@ struct HostSetup: ~Copyable {
     }
     let end: FirewallRules.End =
       switch choice.listen {
-      case .udp: .client(remote: choice.remote)
+      case .udp: .client(remotes: choice.remotes)
       case .tcp(let address, let port): .server(address: address, port: port)
       }
     return FirewallRules(device: device.name, paths: paths, end: end)
   }
 
-  /// Replaces the rules when an address that they name is no longer the host's. What is refused is logged.
+  /// Replaces the rules when an address that they name is no longer the host's.
   mutating func followAddresses() {
     guard var next = rules else { return }
+    followOutlets(&next)
+    install(next, because: "the host's addresses have changed")
+  }
+
+  /// Lets a client's rules name the servers by other addresses.
+  mutating func follow(remotes: [Endpoint]) {
+    choice.remotes = remotes
+    guard var next = rules else { return }
+    next.end = .client(remotes: remotes)
+    followOutlets(&next)
+    install(next, because: "a server's address has changed")
+  }
+
+  private func followOutlets(_ next: inout FirewallRules) {
     for index in next.paths.indices {
       guard let outlet = next.paths[index].outlet,
         let successor = choice.successor(
@@ -310,12 +332,16 @@ struct HostSetup: ~Copyable {
       else { continue }
       next.paths[index].translation = .stateless(successor)
     }
+  }
+
+  /// What is refused is logged.
+  private mutating func install(_ next: FirewallRules, because reason: String) {
     guard next != rules else { return }
     do throws(SetupError) {
       try Firewall.install(next)
-      log.notice("the host's addresses have changed: \(next.summary)")
+      log.notice("\(reason): \(next.summary)")
     } catch {
-      log.warning("cannot follow the host's addresses: \(error)")
+      log.warning("\(reason), and the rules cannot follow: \(error)")
     }
     // Not tried again for the same change.
     rules = next

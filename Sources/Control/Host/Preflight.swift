@@ -5,7 +5,9 @@ internal import Logging
 /// What is known once the host has been looked at, before anything on it is changed.
 struct Preflight: Sendable {
   let configuration: GatewayConfiguration
-  let remote: Endpoint
+  /// A client's servers in order of preference, or a server's service.
+  let remotes: [Endpoint]
+  var remote: Endpoint { remotes[0] }
   /// A client's UDP endpoint.
   let local: Endpoint?
   var workers: Int { placement.workers }
@@ -15,14 +17,15 @@ struct Preflight: Sendable {
   let placement: Placement
   let engine: EngineKind
   let handshakePacket: [UInt8]
+  let confinement: Confinement
 
   /// Looks everything up and throws the first thing that would make the gateway fail.
   ///
   /// What a `predecessor` has need not be free: it is handed over, or its process is dead.
   static func check(
-    _ configuration: GatewayConfiguration, _ predecessor: FlowFileHeader?, _ log: Logger
+    _ configuration: GatewayConfiguration, _ confinement: Confinement, _ predecessor: FlowFileHeader?,
+    _ log: Logger
   ) throws(SetupError) -> Preflight {
-    try Privileges.current().check()
     try checkTunDevice()
     guard HostTool.ip.path() != nil else { throw .toolMissing(.ip) }
     if configuration.firewall != .off, HostTool.nft.path() == nil { throw .toolMissing(.nft) }
@@ -32,23 +35,28 @@ struct Preflight: Sendable {
 
     let local = try checkedLocal(configuration, isFree: predecessor != nil, log)
     let available = try availableFamilies(configuration, log)
-    let remote = try HostResolution.endpoint(
-      of: configuration.remote, families: available, purpose: "--remote")
-    try checkRemote(remote.address, configuration.role)
+    var remotes: [Endpoint] = []
+    for target in configuration.remotes {
+      let remote = try HostResolution.endpoint(of: target, families: available, purpose: "--remote")
+      try checkRemote(remote.address, configuration.role)
+      remotes.append(remote)
+    }
+    let remote = remotes[0]
     for source in configuration.sources { try check(source: source, to: remote) }
 
-    var families = try carriedFamilies(configuration, remote, available)
-    let mtu = EgressMTU.choose(configuration, remote, families, predecessor, log)
+    var families = try carriedFamilies(configuration, remotes, available)
+    let mtu = EgressMTU.choose(configuration, remotes, families, predecessor, log)
     if mtu < minimumMTUForIPv6, families.contains(.ipv6) {
       guard configuration.role == .server else { throw .mtuTooSmallForIPv6(mtu) }
       log.warning("an MTU of \(mtu) is too small for IPv6, which needs 1280: going on with IPv4 only")
       families.remove(.ipv6)
     }
     return Preflight(
-      configuration: configuration, remote: remote, local: local, families: families, mtu: mtu,
+      configuration: configuration, remotes: remotes, local: local, families: families, mtu: mtu,
       placement: try placement(configuration, remote, families, log),
       engine: try EngineChoice.engine(asked: configuration.engine, log),
-      handshakePacket: try handshakePacket(configuration, mtu: mtu, families: families))
+      handshakePacket: try handshakePacket(configuration, mtu: mtu, families: families),
+      confinement: confinement)
   }
 
   /// Whether there is no such device, or none any more within a moment.
@@ -119,7 +127,7 @@ struct Preflight: Sendable {
   ) throws(SetupError) -> Set<AddressFamily> {
     guard !configuration.ipv4Only else { return [.ipv4] }
     guard Sysctl().read("net/ipv6/conf/all/disable_ipv6") == "0" else {
-      if case .address(let address) = configuration.remote.host, !address.isIPv4 {
+      for case .address(let address) in configuration.remotes.map(\.host) where !address.isIPv4 {
         throw .ipv6Unavailable(target: "\(address)")
       }
       if configuration.role == .server {
@@ -130,12 +138,12 @@ struct Preflight: Sendable {
     return [.ipv4, .ipv6]
   }
 
-  /// A client's family is its server's. A server takes both, or that of the address that it keeps to.
+  /// A client's families are its servers'. A server takes both, or that of the address that it keeps to.
   private static func carriedFamilies(
-    _ configuration: GatewayConfiguration, _ remote: Endpoint, _ available: Set<AddressFamily>
+    _ configuration: GatewayConfiguration, _ remotes: [Endpoint], _ available: Set<AddressFamily>
   ) throws(SetupError) -> Set<AddressFamily> {
     switch configuration.listen {
-    case .udp: return [remote.address.family]
+    case .udp: return Set(remotes.map(\.address.family))
     case .tcp(nil, _): return available
     case .tcp(let address?, _):
       guard available.contains(address.family) else {

@@ -18,10 +18,13 @@ struct Privileges: Equatable, Sendable {
 
   /// A program that root starts has root's capabilities again; others keep only ambient ones.
   func check() throws(SetupError) {
-    let networkAdministration: UInt64 = 1 << 12  // CAP_NET_ADMIN
-    guard effective & networkAdministration != 0 else { throw .notPermitted }
-    guard isRoot || ambient & networkAdministration != 0 else { throw .notPermittedForTools }
+    let needed = CapabilityMask.networkAdministration
+    guard effective & needed != 0 else { throw .notPermitted }
+    guard isRoot || ambient & needed != 0 else { throw .notPermittedForTools }
   }
+
+  /// Whether it may go on as another user.
+  var canChangeUser: Bool { effective & CapabilityMask.userAndGroup == CapabilityMask.userAndGroup }
 
   private static func mask(_ label: String, _ status: [String]) -> UInt64 {
     guard let line = status.first(where: { $0.hasPrefix(label) }) else { return 0 }

@@ -25,4 +25,18 @@ struct SysctlChange: Codable, Equatable, Sendable {
   let name: String
   let before: String
   let after: String
+
+  /// Whether guise can have made it: `Forwarding` changes no other parameters, and to no other values.
+  var isPlausible: Bool {
+    let parts = name.split(separator: "/", omittingEmptySubsequences: false)
+    let isKnown =
+      switch parts.count {
+      case 3: parts == ["net", "ipv4", "ip_forward"]
+      case 5:
+        parts[0] == "net" && (parts[1] == "ipv4" || parts[1] == "ipv6") && parts[2] == "conf"
+          && parts[3] != "." && parts[3] != ".." && (parts[4] == "forwarding" || parts[4] == "accept_ra")
+      default: false
+      }
+    return isKnown && [before, after].allSatisfy { ["0", "1", "2"].contains($0) }
+  }
 }

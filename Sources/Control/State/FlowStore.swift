@@ -11,6 +11,8 @@ struct FlowStore: ~Copyable {
   let path: String
   var name: String { path.split(separator: "/").last.map(String.init) ?? path }
   private let log: Logger
+  /// Whom the file is given to.
+  private let owner: FileOwner?
   /// The predecessor's file until ours is complete, then ours.
   private var lock: LockedFile?
   private var next: LockedFile?
@@ -29,6 +31,7 @@ struct FlowStore: ~Copyable {
     _ configuration: GatewayConfiguration, _ state: StateDirectory?, _ log: Logger
   ) -> FlowStore? {
     let path: String
+    var owner: FileOwner?
     switch configuration.flowFile {
     case .off:
       // What a crash has left there will not be true any more.
@@ -40,8 +43,9 @@ struct FlowStore: ~Copyable {
     case .standard:
       guard let state else { return nil }
       path = state.flowFile(of: configuration.listen)
+      owner = state.owner
     }
-    var store = FlowStore(path: path, log: log)
+    var store = FlowStore(path: path, owner: owner, log: log)
     guard let isRunning = store.lockPredecessor() else { return store }
     let namespace = (state?.namespace ?? .current()).identity
     store.predecessor = store.header(configuration, namespace).map {
@@ -58,8 +62,9 @@ struct FlowStore: ~Copyable {
     return nil
   }
 
-  private init(path: String, log: Logger) {
+  private init(path: String, owner: FileOwner?, log: Logger) {
     self.path = path
+    self.owner = owner
     self.log = log
   }
 
@@ -89,7 +94,10 @@ struct FlowStore: ~Copyable {
           "the flow file \(path) is from before this boot, or of another network namespace: starting afresh")
         return nil
       }
-      guard header.role == configuration.role, GatewayConfiguration.isDeviceName(header.device) else {
+      // The file may be an unprivileged user's, and root acts on what it says.
+      guard header.role == configuration.role, GatewayConfiguration.isDeviceName(header.device),
+        !header.device.contains("%"), GatewayConfiguration.mtuRange.contains(header.mtu)
+      else {
         throw .damaged
       }
       return header
@@ -102,7 +110,7 @@ struct FlowStore: ~Copyable {
   private static func read<Result>(
     _ path: String, _ body: (Int32) throws(FlowFileRefusal) -> Result
   ) throws(FlowFileRefusal) -> Result {
-    let descriptor = unsafe Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+    let descriptor = unsafe Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
     guard descriptor >= 0 else { throw .unreadable(errno: errno) }
     defer { close(descriptor) }
     return try body(descriptor)
@@ -126,7 +134,10 @@ struct FlowStore: ~Copyable {
   mutating func takeOver() throws(SetupError) {
     guard let predecessor, predecessor.isRunning else { return }
     let process = predecessor.header.processID
-    // Asked only while it holds the lock: the number could be another's by now.
+    // Not whoever else the number may be of by now, or the file's owner may have written there.
+    guard LockedFile.isHeld(path, by: process) else {
+      throw .takeOverImpossible(process: process, reason: "it does not hold \(path)")
+    }
     guard kill(process, SIGUSR2) == 0 else {
       throw .takeOverImpossible(
         process: process, reason: "it cannot be signalled (\(unsafe String(cString: strerror(errno))))")
@@ -170,9 +181,8 @@ struct FlowStore: ~Copyable {
   /// A new file beside the predecessor's, which stays until `commit`; nil where there is no room for one.
   mutating func make(_ header: FlowFileHeader, workerCount: Int, flowsPerWorker: Int) -> FlowFile? {
     do throws(LockedFile.Failure) {
-      let file = try LockedFile(Self.unfinished(path))
-      let descriptor = unsafe Glibc.open(file.path, O_RDWR | O_CLOEXEC | O_NOFOLLOW)
-      guard descriptor >= 0 else { throw .refused(errno: errno) }
+      let file = try LockedFile(Self.unfinished(path), owner: owner)
+      let descriptor = try file.reopen()
       do throws(KernelError) {
         let flows = try FlowFile(
           descriptor: descriptor, header, workerCount: workerCount, flowsPerWorker: flowsPerWorker)

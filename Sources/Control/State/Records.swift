@@ -6,12 +6,20 @@ struct InstanceRecord: Codable, Equatable, Sendable {
   var device: String
   /// The nftables table in the family `inet`, or nil where guise leaves the firewall alone.
   var firewallTable: String?
-  /// A client's server, as `ADDRESS:PORT`.
-  var remote: String?
+  /// A client's servers, each as `ADDRESS:PORT`.
+  var remotes: [String]?
   /// Whether its packets pass connection tracking by.
   var isStateless: Bool?
   /// The file in the state directory that its flows are in, if they outlive it.
   var flowFile: String?
+
+  /// Whether guise can have written it. The directory is that of an unprivileged user, and root acts on what it
+  /// finds there.
+  var isPlausible: Bool {
+    GatewayConfiguration.isDeviceName(device) && !device.contains("%")
+      && (firewallTable == nil || firewallTable == FirewallRules.table(of: device))
+      && flowFile.map(StateDirectory.isFlowFileName) != false
+  }
 }
 
 /// What all instances of one network namespace together changed, and the last of them puts back.

@@ -2,23 +2,44 @@ internal import DataPlane
 internal import FoundationEssentials
 internal import Glibc
 
-/// `/run/guise`: what the instances of this network namespace changed on the host.
+/// `/run/guise/INODE`: what the instances of this network namespace changed on the host.
 ///
 /// `INODE-DEVICE.json` is an instance's (`InstanceRecord`), `INODE-END.flows` has the flows of an end
 /// (`FlowStore`), `INODE.shared.json` is of all of them (`SharedRecord`), and `INODE.lock` is held by whoever
-/// changes the host or puts it back.
+/// changes the host or puts it back. The directory is that of the user whom the instances go on as; the one
+/// above it stays root's.
 struct StateDirectory: Sendable {
   static let standardPath = "/run/guise"
 
   let path: String
   let namespace: NetworkNamespace
+  /// Whom new files are given to; nil where this process is that user.
+  let owner: FileOwner?
 
   /// Makes the directory (mode 0755) when there is none.
-  init(path: String = standardPath, namespace: NetworkNamespace) throws(LockedFile.Failure) {
-    guard unsafe mkdir(path, 0o755) == 0 || errno == EEXIST else { throw .refused(errno: errno) }
-    guard unsafe access(path, W_OK) == 0 else { throw .refused(errno: errno) }
-    self.path = path
+  ///
+  /// Root gives it to `account`, or keeps it: that user will have to remove what the instance has in it. One that
+  /// is another user's already goes over when it is empty.
+  init(
+    root: String = standardPath, namespace: NetworkNamespace, account: Account? = nil
+  ) throws(LockedFile.Failure) {
+    path = "\(root)/\(namespace.inode)"
     self.namespace = namespace
+    for path in [root, path] {
+      guard unsafe mkdir(path, 0o755) == 0 || errno == EEXIST else { throw .refused(errno: errno) }
+    }
+    guard unsafe access(path, W_OK) == 0 else { throw .refused(errno: errno) }
+    guard FileOwner(ofDirectory: path) != nil else { throw .refused(errno: ENOTDIR) }
+    let isRoot = geteuid() == Account.root
+    if isRoot, TextFile.names(in: path).isEmpty {
+      unsafe lchown(path, account?.user ?? geteuid(), account?.group ?? getegid())
+    }
+    owner = isRoot ? FileOwner(ofDirectory: path) : nil
+  }
+
+  /// Whether this user, or the one that the process becomes, can remove what lies here.
+  func belongs(to account: Account?) -> Bool {
+    FileOwner(ofDirectory: path)?.user == account?.user ?? geteuid()
   }
 
   /// Runs `body` while no other instance sets up or cleans up; waits for that, up to `secondsMax`.
@@ -37,13 +58,14 @@ struct StateDirectory: Sendable {
 
   /// nil where it cannot be taken at all: better to go on without than not at all.
   private func takeLock(_ secondsMax: Int) throws(SetupError) -> LockedFile? {
-    for _ in 0..<max(1, secondsMax * 20) {
+    for attempt in 0..<max(1, secondsMax * 20) {
       do throws(LockedFile.Failure) {
-        return try LockedFile(lockPath)
-      } catch .heldByAnother {
-        usleep(50_000)
+        return try LockedFile(lockPath, owner: owner)
       } catch {
-        return nil
+        // Root makes the file first and then gives it away.
+        let isYoung = error == .refused(errno: EACCES) && attempt < 10
+        guard error == .heldByAnother || isYoung else { return nil }
+        usleep(50_000)
       }
     }
     throw .setupBusy(path: lockPath)
@@ -57,7 +79,7 @@ struct StateDirectory: Sendable {
 
   /// Takes the instance's file and fills it in.
   func claim(_ record: InstanceRecord) throws(LockedFile.Failure) -> LockedFile {
-    let file = try LockedFile("\(path)/\(instancePrefix)\(record.device).json")
+    let file = try LockedFile("\(path)/\(instancePrefix)\(record.device).json", owner: owner)
     try file.replaceContents(Self.encode(record))
     return file
   }
@@ -76,10 +98,11 @@ struct StateDirectory: Sendable {
     instanceFiles().filter { name in
       guard name != own.map({ "\(instancePrefix)\($0).json" }) else { return false }
       do throws(LockedFile.Failure) {
-        _ = try LockedFile("\(path)/\(name)")
+        _ = try LockedFile("\(path)/\(name)", owner: owner)
         return false
       } catch {
-        return error == .heldByAnother
+        // Of one that belongs to somebody else nobody can tell.
+        return error == .heldByAnother || error == .refused(errno: EACCES)
       }
     }
   }
@@ -90,7 +113,7 @@ struct StateDirectory: Sendable {
     for name in instanceFiles() {
       guard let file = try? LockedFile("\(path)/\(name)") else { continue }
       let record = (try? file.contents()).flatMap { Self.decode(InstanceRecord.self, $0) }
-      guard let record, record.namespace == namespace.identity else {
+      guard let record, record.namespace == namespace.identity, record.isPlausible else {
         file.remove()
         continue
       }
@@ -117,6 +140,8 @@ struct StateDirectory: Sendable {
     return "\(instancePrefix)\(end.replacing("/", with: "_")).flows"
   }
 
+  static func isFlowFileName(_ name: String) -> Bool { name.hasSuffix(".flows") && !name.contains("/") }
+
   /// Whether a dead instance has left flows that have not been silent for too long.
   func hasFlows(_ record: InstanceRecord) -> Bool {
     guard let file = flowFile(of: record) else { return false }
@@ -130,9 +155,9 @@ struct StateDirectory: Sendable {
   }
 
   private func flowFile(of record: InstanceRecord) -> String? {
-    guard let name = record.flowFile, name.hasPrefix(instancePrefix), name.hasSuffix(".flows"),
-      !name.contains("/")
-    else { return nil }
+    guard let name = record.flowFile, name.hasPrefix(instancePrefix), Self.isFlowFileName(name) else {
+      return nil
+    }
     return "\(path)/\(name)"
   }
 
@@ -144,7 +169,7 @@ struct StateDirectory: Sendable {
     let names = Set(known.map(\.name))
     let record = SharedRecord(
       namespace: namespace.identity, sysctls: known + changes.filter { !names.contains($0.name) })
-    try LockedFile(sharedPath).replaceContents(Self.encode(record))
+    try LockedFile(sharedPath, owner: owner).replaceContents(Self.encode(record))
   }
 
   /// The changes on record; empty when there are none or the namespace that they were made in is gone.
@@ -152,7 +177,7 @@ struct StateDirectory: Sendable {
     guard let bytes = try? TextFile.read(sharedPath), let record = Self.decode(SharedRecord.self, bytes),
       record.namespace == namespace.identity
     else { return [] }
-    return record.sysctls
+    return record.sysctls.filter(\.isPlausible)
   }
 
   func removeShared() { unsafe unlink(sharedPath) }

@@ -10,6 +10,7 @@ struct FlowEventLog {
 
   private let write: (Logger.Level, String) -> Void
   private let role: Role
+  private let start: ContinuousClock.Instant
   private var bucket: TokenBucket
   private var suppressed = 0
   private var summaryDue: ContinuousClock.Instant
@@ -18,7 +19,8 @@ struct FlowEventLog {
   init(_ role: Role, now: ContinuousClock.Instant, write: @escaping (Logger.Level, String) -> Void) {
     self.role = role
     self.write = write
-    bucket = TokenBucket(perSecond: Self.linesPerSecond, now: now)
+    start = now
+    bucket = TokenBucket(perSecond: Self.linesPerSecond, now: 0)
     summaryDue = now
     fullnessDue = now
   }
@@ -30,7 +32,9 @@ struct FlowEventLog {
       // Whatever else there is to tell: flows that just opened must not hide this.
       return write(Self.level(event.kind), Self.text(event, role))
     }
-    guard bucket.take(now) else {
+    // A change of server is told whatever else there is, too: it is one event of a worker.
+    let elapsed = UInt64(max((now - start) / .nanoseconds(1), 0))
+    guard event.kind == .serverChanged || bucket.take(elapsed) else {
       if suppressed == 0 { summaryDue = now + .seconds(1) }
       suppressed += 1
       return
@@ -47,7 +51,7 @@ struct FlowEventLog {
 
   private static func tellsOfFullness(_ kind: FlowEvent.Kind) -> Bool {
     switch kind {
-    case .portSpaceFull, .flowTableFull, .socketUnavailable: true
+    case .portSpaceFull, .flowTableFull, .sourceFlowsFull, .newFlowRate, .socketUnavailable: true
     default: false
     }
   }
@@ -55,9 +59,10 @@ struct FlowEventLog {
   private static func level(_ kind: FlowEvent.Kind) -> Logger.Level {
     switch kind {
     case .opened, .closedIdle, .closedByPeer: .info
-    case .pathLimitLowered: .notice
-    case .closedUnanswered, .closedRefused, .datagramTooLarge, .resumedElsewhere, .flowFileFull: .warning
-    case .portSpaceFull, .flowTableFull, .socketUnavailable: .warning
+    case .pathLimitLowered, .resumed, .reopened, .serverChanged, .closedForRoom: .notice
+    case .suspended, .closedUnanswered, .closedRefused, .datagramTooLarge: .warning
+    case .resumedElsewhere, .flowFileFull: .warning
+    case .portSpaceFull, .flowTableFull, .sourceFlowsFull, .newFlowRate, .socketUnavailable: .warning
     }
   }
 
@@ -74,6 +79,14 @@ struct FlowEventLog {
     case .closedByPeer: "flow closed by the other end: \(path)"
     case .closedUnanswered: "flow given up, no answer: \(path)"
     case .closedRefused: "flow given up, refused: \(path)"
+    case .suspended:
+      "flow silent for \(event.detail) ms, trying another port: \(path)"
+    case .resumed: "flow answered again: \(path)"
+    case .reopened: "flow reopened, before from port \(event.detail): \(path) (worker \(event.worker))"
+    case .serverChanged:
+      "flows go to \(event.remote) from now on, number \(event.detail) of \(event.limit) servers "
+        + "(worker \(event.worker))"
+    case .closedForRoom: "flow closed to make room, after \(event.detail) s of silence: \(path)"
     case .datagramTooLarge:
       "a datagram of \(event.detail) bytes was dropped, where at most \(event.limit) fit (\(path)): lower the MTU "
         + "of what sends it (for WireGuard to \(WireGuard.mtu(for: event.limit)))"
@@ -87,8 +100,14 @@ struct FlowEventLog {
         + "of its own"
     case .flowTableFull:
       "all \(event.limit) flows that worker \(event.worker) has room for are in use, and \(path) is refused "
-        + "(flow-table-full) until others end: raise 'LimitNOFILE=' in systemd or 'ulimit -Hn', shorten "
-        + "'--idle-timeout', or see who opens so many"
+        + "(flow-table-full) until others end: raise '--max-flows', or 'LimitNOFILE=' in systemd or 'ulimit "
+        + "-Hn', shorten '--idle-timeout', or see who opens so many"
+    case .sourceFlowsFull:
+      "\(event.remote.address) has \(event.limit) flows, and \(path) is refused (source-flows-full) until others of "
+        + "it end: raise '--max-flows-per-source' where many clients share an address, or see who opens so many"
+    case .newFlowRate:
+      "more than \(event.limit) new flows a second come to worker \(event.worker), and \(path) is refused for now "
+        + "(new-flow-rate): raise '--max-new-flows', or see who opens so many"
     case .resumedElsewhere:
       "flow resumed from another UDP port, which the service takes for another sender: \(path) "
         + "(\(unsafe String(cString: strerror(Int32(event.detail)))))"

@@ -23,20 +23,25 @@ package struct Supervisor {
   /// Returns once a signal has stopped the gateway; throws what kept it from running. Either way the host
   /// is as it was before, unless another process goes on with it.
   package func run() throws(SetupError) {
-    try Privileges.current().check()
-    let state = HostSetup.openState(log)
+    let privileges = Privileges.current()
+    try privileges.check()
+    let confinement = try Confinement.choose(configuration, privileges, log)
+    let state = HostSetup.openState(confinement.account, log)
     var flows = FlowStore.open(configuration, state, log)
     // Signals have their ordinary effect until here: nothing is changed yet, and DNS may take its time.
-    let preflight = try Preflight.check(configuration, flows?.predecessor?.header, log)
+    let preflight = try Preflight.check(configuration, confinement, flows?.predecessor?.header, log)
     let signals = SignalWait()
     var host = try HostSetup.apply(
       preflight, state, flows?.predecessor,
       flowFile: configuration.flowFile == .standard ? flows?.name : nil, log)
     do throws(SetupError) {
       let gateway = try start(preflight, &host, &flows)
+      try confine(confinement, gateway)
       announce(preflight, host, flows?.path)
       host.complete()
-      switch watch(gateway, signals, &host, canHandOver: flows != nil) {
+      let names = RemoteNames(
+        configuration.remotes, known: preflight.remotes, families: preflight.families)
+      switch watch(gateway, signals, &host, names, canHandOver: flows != nil) {
       case .handOver(let process):
         gateway.handOver()
         host.leave()
@@ -92,6 +97,16 @@ package struct Supervisor {
     }
   }
 
+  /// Everything is open, and every worker has confined itself: the main thread follows.
+  private func confine(_ confinement: Confinement, _ gateway: Gateway) throws(SetupError) {
+    do throws(KernelError) {
+      try confinement.apply(to: .supervisor)
+    } catch {
+      gateway.stop()
+      throw .refusal(error)
+    }
+  }
+
   /// Lets the plan go on with the flows of a predecessor, and makes a file for all that it will have.
   private func keepFlows(
     _ plan: inout GatewayPlan, _ preflight: Preflight, _ host: borrowing HostSetup, _ flows: inout FlowStore?
@@ -116,6 +131,10 @@ package struct Supervisor {
     var plan = GatewayPlan(
       role: configuration.role, remote: preflight.remote, tunQueues: host.device.queues)
     plan.engine = preflight.engine
+    let part = Confinement.Part.worker(preflight.engine, configuration.role)
+    plan.confineWorker = { [confinement = preflight.confinement] () throws(KernelError) in
+      try confinement.apply(to: part)
+    }
     plan.cpus = preflight.placement.cpus
     if case .tcp(_, let port) = configuration.listen { plan.listenPort = port }
     if let rules = host.rules, rules.isStateless {
@@ -126,16 +145,24 @@ package struct Supervisor {
     plan.mtu = preflight.mtu
     plan.idleTimeoutSeconds = configuration.idleTimeoutSeconds
     plan.moderationMicroseconds = configuration.moderationMicroseconds
+    plan.fallbacks = Array(preflight.remotes.dropFirst())
+    plan.keepaliveSeconds = configuration.keepaliveSeconds
     plan.connections = configuration.connections
     plan.handshakePacket = preflight.handshakePacket
     plan.offload = host.device.offload
-    if configuration.role == .server {
+    switch configuration.role {
+    case .client: plan.flowCountMax = min(plan.flowCountMax, configuration.flowCountMax ?? .max)
+    case .server:
       plan.sources = configuration.sources
-      plan.flowCountMax = GatewayPlan.flowCountMax(sources: plan.sources.count)
       let descriptors = DescriptorLimit.raise()
-      plan.flowCountMax = DescriptorLimit.flowCountMax(
-        wished: plan.flowCountMax, descriptors: descriptors, workers: preflight.workers, engine: plan.engine)
-      log.info("at most \(plan.flowCountMax) flows at once, with \(descriptors) descriptors ('ulimit -n')")
+      let limits = FlowLimits.server(
+        configuration, descriptors: descriptors, workers: preflight.workers, engine: plan.engine)
+      plan.flowCountMax = limits.flows
+      plan.flowsPerSource = limits.perSource
+      plan.newFlowsPerSecond = configuration.newFlowsPerSecond
+      log.info(
+        "at most \(limits.flows) flows at once, \(limits.perSource) of one source, with \(descriptors) descriptors ('ulimit -n')"
+      )
     }
     return plan
   }
@@ -173,6 +200,7 @@ package struct Supervisor {
     }
     let firewall = host.rules.map { "table inet \(FirewallRules.table(of: $0.device)), \($0.summary)" }
     log.info("firewall: \(firewall ?? "left alone")")
+    log.info("\(preflight.confinement.summary)")
     if let flowFile { log.info("flows are kept in \(flowFile)") }
     let limits = AddressFamily.allCases.filter { preflight.families.contains($0) }.map { family in
       let limit = preflight.mtu - family.headerBytes
@@ -180,7 +208,9 @@ package struct Supervisor {
     }
     log.info("largest datagram that fits: \(limits.joined(separator: ", "))")
     switch configuration.listen {
-    case .udp: log.notice("ready: UDP \(preflight.local!) -> TCP \(preflight.remote)")
+    case .udp:
+      let servers = preflight.remotes.map { "\($0)" }.joined(separator: ", else ")
+      log.notice("ready: UDP \(preflight.local!) -> TCP \(servers)")
     case .tcp(nil, let port): log.notice("ready: TCP port \(port) -> UDP \(preflight.remote)")
     case .tcp(let address?, let port):
       log.notice("ready: TCP \(Endpoint(address, port: port)) -> UDP \(preflight.remote)")
@@ -198,7 +228,8 @@ package struct Supervisor {
 
   /// Logs events and answers signals until one of them, or a worker's failure, ends the gateway.
   private func watch(
-    _ gateway: Gateway, _ signals: SignalWait, _ host: inout HostSetup, canHandOver: Bool
+    _ gateway: Gateway, _ signals: SignalWait, _ host: inout HostSetup, _ names: RemoteNames,
+    canHandOver: Bool
   ) -> Ending {
     var events = FlowEventLog(configuration.role, now: .now) { log.log(level: $0, "\($1)") }
     var tick = 0
@@ -206,6 +237,7 @@ package struct Supervisor {
       let arrival = signals.next(milliseconds: Self.tickMilliseconds)
       tick += 1
       if tick % Self.addressTicks == 0 { host.followAddresses() }
+      followRemotes(gateway, names, &host)
       while let event = gateway.nextFlowEvent() { events.record(event, now: .now) }
       events.summarize(now: .now)
       if let failure = gateway.failure {
@@ -224,6 +256,17 @@ package struct Supervisor {
       case nil: break
       }
     }
+  }
+
+  /// Has a client's names looked up again when its flows get no answer, and takes what came of that to the
+  /// workers: the rules first, since nothing passes without.
+  private func followRemotes(_ gateway: Gateway, _ names: RemoteNames, _ host: inout HostSetup) {
+    if gateway.takeLookUpWish() { names.refresh() }
+    guard let remotes = names.takeChange() else { return }
+    let list = remotes.map { "\($0)" }.joined(separator: ", ")
+    log.notice("the name of '--remote' has another address now: going on with \(list)")
+    host.follow(remotes: remotes)
+    gateway.setRemotes(remotes)
   }
 
   /// Lets the workers reset their flows and end. A second signal, or a worker that hangs, cuts it short.

@@ -20,6 +20,15 @@ extension Flow {
     return Reaction(effect: .deliver, deadlineMoved: true)
   }
 
+  /// The pure ACK for what has been outstanding too long.
+  mutating func acknowledgementDue(now: UInt64) -> SegmentHeader? {
+    guard ackDueAt != 0, now >= ackDueAt else { return nil }
+    ackDueAt = 0
+    guard unacknowledged != 0 else { return nil }
+    acknowledged = receiveNext
+    return control(.ack)
+  }
+
   /// The ack field for data that leaves now.
   mutating func acknowledgementForData() -> SequenceNumber {
     if unacknowledged >= Limits.ackStepBytes { acknowledged = receiveNext }

@@ -6,7 +6,8 @@ extension Flow {
     sendNext = SequenceNumber(0)
     acknowledged = SequenceNumber(0)
     tries = 1
-    retryAt = now &+ Limits.synIntervalNanoseconds
+    since = now
+    retryAt = now &+ synInterval
     return control(.syn)
   }
 
@@ -26,7 +27,7 @@ extension Flow {
   /// Takes a segment whose 4-tuple is this flow's.
   mutating func receive(_ segment: Segment, now: UInt64) -> Reaction {
     switch state {
-    case .established, .unconfirmed: receiveEstablished(segment, now: now)
+    case .established, .unconfirmed, .suspended: receiveEstablished(segment, now: now)
     case .synSent: receiveSynSent(segment, now: now)
     case .free: Reaction(effect: .drop(.unknownFlow))
     }
@@ -51,7 +52,7 @@ extension Flow {
       return Reaction(effect: .drop(.unknownFlow), reply: reply)
     }
     guard segment.flags.contains(.syn) else { return Reaction(effect: .drop(.badFlags)) }
-    let roundTrip = now &- (retryAt &- Limits.synIntervalNanoseconds)
+    let roundTrip = now &- since
     state = .unconfirmed
     firstFlightLeft = Int32(Limits.firstFlightBytes)
     retryAt = now &+ max(Limits.confirmationNanosecondsMin, 2 &* roundTrip)
@@ -59,6 +60,7 @@ extension Flow {
     receiveNext = segment.sequence + 1
     acknowledged = receiveNext
     lastActivity = now
+    liveness = Liveness(now: now, heard: segment.acknowledgement)
     return Reaction(
       effect: .established, reply: control(.ack), releasesHeld: true, deadlineMoved: true)
   }
@@ -67,49 +69,76 @@ extension Flow {
   private mutating func receiveEstablished(_ segment: Segment, now: UInt64) -> Reaction {
     if !segment.flags.isDisjoint(with: [.rst, .syn]) { return receiveControl(segment, now: now) }
     guard segment.flags.contains(.ack) else { return Reaction(effect: .drop(.badFlags)) }
-    lastActivity = now
-    let isFirst = state == .unconfirmed
+    guard isPlausible(segment) || followsStray(segment) else {
+      return Reaction(effect: .drop(.outsideWindow))
+    }
+    noteHeard(segment, now: now)
+    let releasesHeld = state != .established
     state = .established
-    guard segment.payloadLength > 0 else { return Reaction(releasesHeld: isFirst) }
-    var reaction = acknowledge(upTo: segment.sequence + segment.payloadLength, now: now)
-    reaction.releasesHeld = isFirst
+    var reaction: Reaction
+    if segment.payloadLength > 0 {
+      lastActivity = now
+      reaction = acknowledge(upTo: segment.sequence + segment.payloadLength, now: now)
+    } else {
+      reaction = receiveEmpty(segment, now: now)
+    }
+    if releasesHeld { (reaction.releasesHeld, reaction.deadlineMoved) = (true, true) }
     return reaction
   }
 
-  /// What the clock demands. Call when `deadline` has passed.
-  mutating func expire(now: UInt64, idleNanoseconds: UInt64) -> Reaction {
+  /// What the clock demands. Call when `deadline` has passed; earlier does no harm.
+  ///
+  /// `keepalive`: how long a client's flow may be silent, in nanoseconds (0: for ever); nil where nobody
+  /// watches over it, at a server.
+  mutating func expire(now: UInt64, idleNanoseconds: UInt64, keepalive: UInt64? = nil) -> Reaction {
     switch state {
     case .free: return Reaction()
-    case .synSent:
-      guard now >= retryAt else { return Reaction() }
-      guard tries < Limits.synTries else {
-        return Reaction(effect: .close(isRefused ? .refused : .unanswered))
-      }
-      tries += 1
-      isRefused = false
-      retryAt = now &+ Limits.synIntervalNanoseconds
-      return Reaction(reply: control(.syn))
-    case .unconfirmed, .established:
-      if state == .unconfirmed, now >= retryAt {
-        // A stock server says nothing until it has data: go on without.
-        state = .established
-        return Reaction(releasesHeld: true)
-      }
+    case .synSent: return expireSynSent(now: now)
+    case .unconfirmed where now >= retryAt:
+      // A stock server says nothing until it has data: ask it once, then go on without.
+      if keepalive != nil, liveness.witness == .unknown { return probe(now: now) }
+      state = .established
+      return Reaction(releasesHeld: true)
+    case .unconfirmed, .established, .suspended:
       if now &- lastActivity >= idleNanoseconds {
         return Reaction(effect: .close(.idle), reply: reset)
       }
-      guard ackDueAt != 0, now >= ackDueAt else { return Reaction() }
-      ackDueAt = 0
-      guard unacknowledged != 0 else { return Reaction() }
-      acknowledged = receiveNext
-      return Reaction(reply: control(.ack))
+      let acknowledgement = acknowledgementDue(now: now)
+      guard let keepalive, state != .unconfirmed else { return Reaction(reply: acknowledgement) }
+      var reaction = watch(now: now, keepalive: keepalive)
+      if reaction.reply == nil { reaction.reply = acknowledgement }
+      return reaction
     }
   }
 
+  private mutating func expireSynSent(now: UInt64) -> Reaction {
+    guard now >= retryAt else { return Reaction() }
+    guard tries < triesMax else { return Reaction(effect: .close(isRefused ? .refused : .unanswered)) }
+    tries += 1
+    isRefused = false
+    // A successor that nothing waits for tries ever less often.
+    let isWanted = pendingHead != Self.noBuffer || partner == Self.noFlow
+    backoff = isWanted ? 0 : min(backoff + 1, Limits.backoffMax)
+    since = now
+    retryAt = now &+ synInterval
+    return Reaction(reply: control(.syn))
+  }
+
+  private var synInterval: UInt64 { Limits.synIntervalNanoseconds &<< UInt64(backoff) }
+
+  /// A datagram has come to wait for the handshake: whether the next SYN is now due earlier.
+  mutating func hurry(now: UInt64) -> Bool {
+    guard state == .synSent, backoff > 0 else { return false }
+    backoff = 0
+    retryAt = max(now, since &+ synInterval)
+    return true
+  }
+
   /// When `expire` has something to do next, in nanoseconds of the same clock.
-  func deadline(idleNanoseconds: UInt64) -> UInt64 {
-    guard state == .established else { return retryAt }
-    let idleAt = lastActivity &+ idleNanoseconds
-    return ackDueAt == 0 ? idleAt : min(idleAt, ackDueAt)
+  func deadline(idleNanoseconds: UInt64, isWatched: Bool = false) -> UInt64 {
+    guard state == .established || state == .suspended else { return retryAt }
+    var earliest = lastActivity &+ idleNanoseconds
+    if ackDueAt != 0 { earliest = min(earliest, ackDueAt) }
+    return isWatched ? min(earliest, retryAt) : earliest
   }
 }

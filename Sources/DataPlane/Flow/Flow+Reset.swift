@@ -34,8 +34,8 @@ extension Flow {
     return isNear || answersUs ? .doubtful : .none
   }
 
-  /// At most one in a tenth of a second, so that nobody can make us send more than that.
-  private mutating func challenge(now: UInt64) -> SegmentHeader? {
+  /// A pure ACK, at most one in a tenth of a second, so that nobody can make us send more than that.
+  mutating func challenge(now: UInt64) -> SegmentHeader? {
     guard now >= challengeAt else { return nil }
     challengeAt = now &+ Limits.challengeIntervalNanoseconds
     return control(.ack)

@@ -10,6 +10,9 @@ struct Flow: BitwiseCopyable {
     /// `Limits.firstFlightBytes`.
     case unconfirmed
     case established
+    /// Client: established, but the path does not answer any more. Datagrams wait until it does, or until
+    /// another flow takes this one's place.
+    case suspended
   }
 
   /// Why a flow ends.
@@ -18,6 +21,10 @@ struct Flow: BitwiseCopyable {
     case resetByPeer
     case unanswered
     case refused
+    /// Another flow of the same UDP side has taken its place.
+    case replaced
+    /// There was no room, and it had been silent longest.
+    case displaced
     /// The gateway itself ends.
     case shutdown
   }
@@ -25,6 +32,7 @@ struct Flow: BitwiseCopyable {
   /// No index: of a train, a buffer, or a flow.
   static let noTrain = TrainID.max
   static let noBuffer = BufferID.max
+  static let noFlow = UInt32.max
 
   // The first cache line is what a datagram of an established flow touches, the second what a segment or a
   // search for the UDP side touches besides, the third is for the rest (`FlowTable`, FlowLayoutTests).
@@ -46,7 +54,7 @@ struct Flow: BitwiseCopyable {
   var uplinkTrain: TrainID
   /// Largest payload of one segment on this path, in bytes.
   var segmentBytesMax: UInt16
-  /// CLOCK_MONOTONIC, nanoseconds.
+  /// When the last datagram went either way, CLOCK_MONOTONIC nanoseconds.
   var lastActivity: UInt64
 
   /// The UDP side. Client: the application's endpoint, the address it spoke to and, in place of a local port,
@@ -58,6 +66,9 @@ struct Flow: BitwiseCopyable {
   var pendingHead: BufferID
   /// When outstanding bytes must be acknowledged, CLOCK_MONOTONIC nanoseconds; 0 when nothing is.
   var ackDueAt: UInt64
+  /// What was last heard of the other end.
+  var liveness: Liveness
+
   var pendingBytes: Int32
   /// Bytes that may still be sent while `unconfirmed`.
   var firstFlightLeft: Int32
@@ -65,21 +76,40 @@ struct Flow: BitwiseCopyable {
   var pendingCount: UInt16
   /// Counts SYNs sent.
   var tries: UInt8
+  /// After how many of them the handshake has failed.
+  var triesMax: UInt8
+  /// How often the time between two tries has doubled, while nothing waits.
+  var backoff: UInt8
   /// Whether the last SYN was answered by a reset.
   var isRefused: Bool
   /// Whether a datagram that was too large for the present limit has been reported.
   var hasReportedSize: Bool
+  /// Client: which of the servers the flow goes to, by its place in the plan.
+  var target: UInt8
+  /// Client: servers that have not answered this flow's first handshake.
+  var failedTargets: UInt8
+  /// Client: the flow that shall take this one's place, or whose place this one shall take.
+  var partner: UInt32
+  /// Whether `strayEnd` is that of a segment.
+  var hasStray: Bool
+  /// Whether it counts among its source's (`SourceCounts`).
+  var isCounted: Bool
 
   /// What a flow file knows this flow by (`FlowRecord`); 0 until key and peer are what they will be.
   var seal: UInt32
-  /// When the next SYN or the give-up is due (`synSent`), or when waiting for a first segment is over
-  /// (`unconfirmed`), CLOCK_MONOTONIC nanoseconds.
+  /// When the next SYN or the give-up is due (`synSent`), when waiting for a first segment is over
+  /// (`unconfirmed`), or when the path is to be looked at again; CLOCK_MONOTONIC nanoseconds.
   var retryAt: UInt64
+  /// When the last SYN went (`synSent`), or when datagrams began to go again after a pause; CLOCK_MONOTONIC
+  /// nanoseconds.
+  var since: UInt64
   /// When a limit that the path has lowered may be forgotten, CLOCK_MONOTONIC nanoseconds; 0 when it is the
   /// original one.
   var limitEndsAt: UInt64
   /// When a segment that may be forged is next worth an answer, CLOCK_MONOTONIC nanoseconds.
   var challengeAt: UInt64
+  /// Where a segment ended that was not plausible (Flow+Window.swift).
+  var strayEnd: SequenceNumber
 
   /// A flow of no state yet.
   init(key: FlowKey, peer: FlowKey, generation: UInt16, segmentBytesMax: Int, now: UInt64) {
@@ -94,9 +124,18 @@ struct Flow: BitwiseCopyable {
     acknowledged = SequenceNumber(0)
     state = .free
     tries = 0
+    triesMax = Limits.synTries
+    backoff = 0
     isRefused = false
+    target = 0
+    failedTargets = 0
+    partner = Self.noFlow
+    liveness = Liveness(now: now)
     lastOutlet = .udp
     hasReportedSize = false
+    hasStray = false
+    isCounted = false
+    strayEnd = SequenceNumber(0)
     uplinkTrain = Self.noTrain
     downlinkTrain = Self.noTrain
     pendingHead = Self.noBuffer
@@ -106,6 +145,7 @@ struct Flow: BitwiseCopyable {
     firstFlightLeft = 0
     lastActivity = now
     retryAt = 0
+    since = now
     ackDueAt = 0
     challengeAt = 0
   }
@@ -134,6 +174,10 @@ struct Reaction {
     case established
     case close(Flow.CloseReason)
     case drop(DropReason)
+    /// The reply asks the other end for a sign of life.
+    case probe
+    /// The same, after several that were not answered: the flow needs another in its place.
+    case suspended
   }
   var effect: Effect = .none
   var reply: SegmentHeader?

@@ -70,10 +70,33 @@ struct FlowTable: ~Copyable {
     unsafe guise_prefetch(place(index))
   }
 
+  /// Whether flows are so many that most are in no near cache.
+  @inline(__always)
+  var exceedCaches: Bool { count > Limits.cachedFlowCount }
+
+  /// What a TCP key is indexed by.
+  @inline(__always)
+  func tag(_ key: FlowKey) -> UInt32 { UInt32(truncatingIfNeeded: hash.hash(key)) }
+
+  /// Begins to fetch what says where the flow with this tag is.
+  @inline(__always)
+  func prefetchEntry(_ tag: UInt32) { byKey.prefetch(tag) }
+
+  /// Begins to fetch what a segment touches of the flow with this tag.
+  @inline(__always)
+  func prefetchFlow(_ tag: UInt32) {
+    guard let index = byKey.candidate(tag) else { return }
+    unsafe guise_prefetch(place(index))
+    unsafe guise_prefetch(UnsafeMutableRawPointer(place(index)) + 64)
+  }
+
   /// The flow with this TCP key.
   @inline(__always)
-  func find(_ key: FlowKey) -> UInt32? {
-    byKey.find(UInt32(truncatingIfNeeded: hash.hash(key))) { unsafe place($0).pointee.key == key }
+  func find(_ key: FlowKey) -> UInt32? { find(key, tag: tag(key)) }
+
+  @inline(__always)
+  func find(_ key: FlowKey, tag: UInt32) -> UInt32? {
+    byKey.find(tag) { unsafe place($0).pointee.key == key }
   }
 
   /// The flow of this UDP peer and connection.
@@ -106,6 +129,14 @@ struct FlowTable: ~Copyable {
 
   /// Why flows beyond those that are there now are not in the flow file; nil where they will be.
   var fileRefusal: KernelError? { memory.refusal }
+
+  /// Gives a flow without UDP peer the one of a flow that is no longer there.
+  mutating func assign(_ peer: FlowKey, to index: UInt32) {
+    precondition(self[index].peer == .none)
+    self[index].peer = peer
+    self[index].sealIdentity()
+    if peer != .none { byPeer.insert(UInt32(truncatingIfNeeded: hash.hash(peer)), index) }
+  }
 
   /// Removes a flow; its index may be given to another.
   mutating func remove(_ index: UInt32) {

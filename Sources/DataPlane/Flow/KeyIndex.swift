@@ -1,3 +1,5 @@
+internal import CLiburing
+
 /// An index from hashes to flow indices: open addressing, linear probing, backward-shift deletion.
 ///
 /// Holds no keys: who looks up says whether a candidate is the one. Eight entries share a cache line, and
@@ -30,6 +32,14 @@ struct KeyIndex: ~Copyable {
     unsafe entries = region.bound(to: Entry.self)
     mask = size - 1
   }
+
+  /// Begins to fetch where the walk for this tag starts.
+  @inline(__always)
+  func prefetch(_ tag: UInt32) { unsafe guise_prefetch(entries + Int(tag & mask)) }
+
+  /// The first value with this tag, which most likely is the one; nil when there is none.
+  @inline(__always)
+  func candidate(_ tag: UInt32) -> UInt32? { find(tag) { _ in true } }
 
   /// The value with this tag for which `matches` holds.
   @inline(__always)

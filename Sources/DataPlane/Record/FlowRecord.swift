@@ -31,7 +31,8 @@ package struct FlowRecord: Equatable, Sendable {
   /// What a slot of the file holds.
   enum Slot: Equatable {
     case free
-    /// The handshake was not complete, or the process was killed while it opened or closed the flow.
+    /// The handshake was not complete, the flow was to take another's place, or the process was killed while it
+    /// opened or closed it.
     case unfinished
     case flow(FlowRecord)
   }
@@ -43,7 +44,8 @@ package struct FlowRecord: Equatable, Sendable {
     guard state != Flow.State.free.rawValue else { return .free }
     let key = bytes.raw(Offset.key, as: FlowKey.self)
     let peer = bytes.raw(Offset.peer, as: FlowKey.self)
-    guard state == Flow.State.unconfirmed.rawValue || state == Flow.State.established.rawValue,
+    let isOpen = [Flow.State.unconfirmed, .established, .suspended].contains { $0.rawValue == state }
+    guard isOpen,
       bytes.raw(Offset.seal, as: UInt32.self) == seal(key, peer), key.local.isIPv4 == key.remote.isIPv4
     else { return .unfinished }
     return .flow(
@@ -70,12 +72,13 @@ extension Flow {
   mutating func sealIdentity() { seal = FlowRecord.seal(key, peer) }
 
   /// Goes on where `record` ends. The ack field is as far as the data: whoever looks on from the path has
-  /// seen nothing acknowledged for a while.
+  /// seen nothing acknowledged for a while. The other end is asked for a sign of life at once, by a client.
   mutating func resume(_ record: FlowRecord) {
     state = .established
     sendNext = record.sendNext
     receiveNext = record.receiveNext
     acknowledged = record.receiveNext
+    liveness.heard = record.sendNext
     lastActivity = record.lastActivity
     sealIdentity()
   }

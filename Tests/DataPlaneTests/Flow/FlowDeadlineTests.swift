@@ -26,14 +26,15 @@ import Testing
 
   @Test func `traffic either way puts the end off`() {
     var flow = FlowFixture.established
-    _ = flow.receive(FlowFixture.segment(.ack), now: start + 100 * second)
+    _ = flow.receive(FlowFixture.segment(.ack, length: 1), now: start + 100 * second)
+    _ = flow.expire(now: start + 101 * second, idleNanoseconds: FlowFixture.idle)
     #expect(flow.deadline(idleNanoseconds: FlowFixture.idle) == start + 280 * second)
     flow.lastActivity = start + 200 * second
     #expect(flow.expire(now: start + 379 * second, idleNanoseconds: FlowFixture.idle).effect == .none)
     #expect(flow.expire(now: start + 380 * second, idleNanoseconds: FlowFixture.idle).effect == .close(.idle))
   }
 
-  @Test(arguments: [TCPFlags.rst, .syn, [.syn, .ack], [], .fin, .psh])
+  @Test(arguments: [TCPFlags.rst, .syn, [.syn, .ack], [], .fin, .psh, .ack])
   func `what is no data keeps no flow alive`(flags: TCPFlags) {
     var flow = FlowFixture.established
     let forged = FlowFixture.segment(

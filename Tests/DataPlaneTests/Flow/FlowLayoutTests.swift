@@ -15,8 +15,9 @@ import Testing
     ]
     for field in uplink { #expect(try line(of: field) == 0) }
     #expect(MemoryLayout<Flow>.offset(of: \.lastActivity)! + 8 <= 64)
-    let downlink: [PartialKeyPath<Flow>] = [\.peer, \.downlinkTrain, \.pendingHead, \.ackDueAt]
+    let downlink: [PartialKeyPath<Flow>] = [\.peer, \.downlinkTrain, \.pendingHead, \.ackDueAt, \.liveness]
     for field in downlink { #expect(try line(of: field) == 1) }
+    #expect(MemoryLayout<Flow>.offset(of: \.liveness)! + MemoryLayout<Liveness>.size <= 128)
   }
 
   @Test func `a flow takes no more than 512 bytes of a worker's memory, whatever the capacity`() throws {

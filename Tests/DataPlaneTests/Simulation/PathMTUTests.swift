@@ -104,6 +104,7 @@ import Testing
     throws
   {
     let (pair, _) = try openPair()
+    pair.client.unwatch()
     func send(_ size: Int) throws -> Int {
       pair.client.send(Self.datagram(size), from: Self.app)
       try pair.client.turn()
@@ -229,6 +230,7 @@ import Testing
 
   @Test func `what waited while the limit was lowered is measured by the new one`() throws {
     let pair = try SimulatedPair()
+    pair.client.unwatch()
     for _ in 0..<30 { pair.client.send(Self.datagram(1_400), from: Self.app) }
     try pair.step()
     for size in [1_400, 1_200, 1_400, 1_300] {

@@ -78,6 +78,9 @@ final class SimulatedGateway {
     return count
   }
 
+  /// Nobody misses answers from now on: for tests whose other end has none to give.
+  func unwatch() { worker.plan.keepaliveNanoseconds = nil }
+
   func stop() { worker.closeAllFlows() }
 
   /// What a worker does at its start, and when it hands over.
@@ -135,11 +138,13 @@ final class SimulatedPair {
 
   init(
     _ faults: LinkFaults = LinkFaults(), seed: UInt64 = 1, isIPv6: Bool = false, clientOffload: Bool = true,
-    serverOffload: Bool = true, mtu: Int = 1_500, connections: Int = 1
+    serverOffload: Bool = true, flowCountMax: Int = 1_024, mtu: Int = 1_500, connections: Int = 1
   ) throws {
     client = try SimulatedGateway(
-      .client, isIPv6: isIPv6, offload: clientOffload, seed: seed, mtu: mtu, connections: connections)
-    server = try SimulatedGateway(.server, isIPv6: isIPv6, offload: serverOffload, seed: seed, mtu: mtu)
+      .client, isIPv6: isIPv6, offload: clientOffload, flowCountMax: flowCountMax, seed: seed, mtu: mtu,
+      connections: connections)
+    server = try SimulatedGateway(
+      .server, isIPv6: isIPv6, offload: serverOffload, flowCountMax: flowCountMax, seed: seed, mtu: mtu)
     up = SimulatedLink(faults, seed: seed &* 2)
     down = SimulatedLink(faults, seed: seed &* 2 &+ 1)
   }

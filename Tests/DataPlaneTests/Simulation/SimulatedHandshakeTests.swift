@@ -71,6 +71,10 @@ extension SimulationTests {
     #expect(sent <= Limits.firstFlightBytes)
     pair.client.kernel.now += Limits.confirmationNanosecondsMin + 100_000_000
     try pair.client.turn()
+    let question = pair.client.takePackets().map(TestPacket.init)
+    #expect(question.map(\.flags) == [.ack] && question[0].payload.isEmpty && question[0].sequence == 0)
+    pair.client.kernel.now += Limits.probeIntervalNanoseconds + 100_000_000
+    try pair.client.turn()
     sent += pair.client.takePackets().map(TestPacket.init).reduce(0) { $0 + $1.payload.count }
     #expect(sent == 50 * 1_400)
     expectBalance(pair.client)

@@ -51,6 +51,12 @@ struct FlowState: Equatable {
   var tries: UInt8
   var lastActivity, retryAt, ackDueAt: UInt64
 
+  func with(state: Flow.State) -> FlowState {
+    var other = self
+    other.state = state
+    return other
+  }
+
   init(_ flow: Flow) {
     state = flow.state
     (sendNext, receiveNext, acknowledged) = (flow.sendNext, flow.receiveNext, flow.acknowledged)

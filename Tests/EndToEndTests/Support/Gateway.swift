@@ -94,11 +94,16 @@ struct Gateway: Sendable {
   /// Memory that it has taken for data, in bytes (`VmData` of proc(5)).
   ///
   /// What is resident would say less: buffers that were taken at the start count there only once used.
-  func memoryTaken() throws -> Int {
+  func memoryTaken() throws -> Int { try memory("VmData") }
+
+  /// Memory that it has touched, in bytes (`VmRSS`).
+  func memoryTouched() throws -> Int { try memory("VmRSS") }
+
+  private func memory(_ field: String) throws -> Int {
     let status = try host.run("cat", "/proc/\(process.pid)/status")
-    guard let kilobytes = status.firstMatch(of: /VmData:\s+(\d+) kB/) else {
-      throw CommandFailure(description: "no VmData in:\n\(status)")
-    }
+    guard let line = status.split(separator: "\n").first(where: { $0.hasPrefix("\(field):") }),
+      let kilobytes = line.firstMatch(of: /(\d+) kB/)
+    else { throw CommandFailure(description: "no \(field) in:\n\(status)") }
     return Int(kilobytes.1)! * 1024
   }
 }

@@ -103,7 +103,7 @@ enum Load {
   }
 
   /// Decodes what a run printed when it has ended, whatever its exit code says.
-  private static func report<Report: Decodable>(
+  static func report<Report: Decodable>(
     _ type: Report.Type, of process: ChildProcess, within limit: Duration
   ) async throws -> Report {
     let exit = try await process.ended(within: limit)

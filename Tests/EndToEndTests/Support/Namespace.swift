@@ -116,14 +116,18 @@ struct Namespace: Sendable {
 
   /// What gateways keep about their changes to this namespace, and their lock.
   var stateFiles: [String] {
+    guard let folder = stateFolder else { return [] }
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    return names.map { "\(folder)/\($0)" }
+  }
+
+  private var stateFolder: String? {
     let attributes = try? FileManager.default.attributesOfItem(atPath: path)
-    guard let inode = attributes?[.systemFileNumber] as? Int else { return [] }
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: "/run/guise")) ?? []
-    return names.filter { $0.hasPrefix("\(inode)-") || $0.hasPrefix("\(inode).") }.map { "/run/guise/\($0)" }
+    return (attributes?[.systemFileNumber] as? Int).map { "/run/guise/\($0)" }
   }
 
   private func removeStateFiles() {
-    for file in stateFiles { try? FileManager.default.removeItem(atPath: file) }
+    if let folder = stateFolder { try? FileManager.default.removeItem(atPath: folder) }
   }
 
   /// Runs `body` on a thread that lives in this namespace; sockets made there stay in it.

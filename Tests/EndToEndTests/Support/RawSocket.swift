@@ -15,9 +15,12 @@ final class RawSocket: Sendable {
   deinit { close(descriptor) }
 
   func send(_ packet: [UInt8], to host: String) throws {
-    let name = try SocketName("\(host):0")
+    try send(packet, to: try SocketName("\(host):0"))
+  }
+
+  func send(_ packet: [UInt8], to name: SocketName) throws {
     let sent = unsafe name.pointer { unsafe Int32(sendto(descriptor, packet, packet.count, 0, $0, $1)) }
-    try SystemError.check("send a raw packet to \(host)", sent)
+    try SystemError.check("send a raw packet to \(name)", sent)
   }
 }
 

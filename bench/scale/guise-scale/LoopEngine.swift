@@ -140,6 +140,7 @@ struct LoopEngine: Engine, ~Copyable {
     _ train: TrainID, _ message: UnsafeMutablePointer<msghdr>, flow: UInt32, _ trains: inout TrainPool
   ) { queued.append(train) }
 
+  mutating func wake(_ worker: Int) {}
   mutating func openSocket(
     flow: UInt32, generation: UInt16, at local: Endpoint?
   ) throws(KernelError) -> Endpoint { Endpoint(.unspecified, port: 0) }

@@ -13,13 +13,18 @@ package struct Ring: ~Copyable {
 
   /// `completions` must exceed all buffers and requests together: then the queue cannot overflow.
   ///
+  /// One that is to be restricted does nothing until `enable`.
+  ///
   /// Throws EPERM where `kernel.io_uring_disabled` or a seccomp filter forbids it, EINVAL or ENOSYS on a
-  /// kernel that is too old (6.1 knows both flags).
-  package init(submissions: UInt32, completions: UInt32) throws(KernelError) {
+  /// kernel that is too old (6.1 knows all flags).
+  package init(
+    submissions: UInt32, completions: UInt32, isRestricted: Bool = false
+  ) throws(KernelError) {
     var parameters = io_uring_params()
     parameters.flags =
       IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG
       | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP
+    if isRestricted { parameters.flags |= IORING_SETUP_R_DISABLED }
     parameters.cq_entries = completions
     try self.init(submissions: submissions, parameters)
   }
@@ -51,6 +56,31 @@ package struct Ring: ~Copyable {
   package func require(_ operation: Int32, named name: String) throws(KernelError) {
     let supported = try KernelError.check("io_uring_register(PROBE)", unsafe guise_probe_op(ring, operation))
     guard supported == 1 else { throw KernelError("io_uring operation \(name)", errno: ENOSYS) }
+  }
+
+  /// Lets a restricted ring begin, with these operations and no others (IORING_REGISTER_RESTRICTIONS). What it
+  /// has registered stays; from now on it registers files and nothing else.
+  func enable(_ operations: [io_uring_op], flags: UInt8) throws(KernelError) {
+    var restrictions = operations.map {
+      var restriction = io_uring_restriction()
+      restriction.opcode = UInt16(IORING_RESTRICTION_SQE_OP)
+      restriction.sqe_op = UInt8($0.rawValue)
+      return restriction
+    }
+    var allowed = io_uring_restriction()
+    allowed.opcode = UInt16(IORING_RESTRICTION_SQE_FLAGS_ALLOWED)
+    allowed.sqe_flags = flags
+    restrictions.append(allowed)
+    // Its own descriptor is given back by the latter (io_uring_queue_exit(3)).
+    for registration in [IORING_REGISTER_FILES_UPDATE, IORING_UNREGISTER_RING_FDS] {
+      var restriction = io_uring_restriction()
+      restriction.opcode = UInt16(IORING_RESTRICTION_REGISTER_OP)
+      restriction.register_op = UInt8(registration)
+      restrictions.append(restriction)
+    }
+    let result = unsafe guise_restrict_ring(ring, &restrictions, UInt32(restrictions.count))
+    try KernelError.check("io_uring_register(RESTRICTIONS)", result)
+    try KernelError.check("io_uring_register(ENABLE_RINGS)", unsafe guise_enable_ring(ring))
   }
 
   // Registered files.

@@ -17,6 +17,16 @@ struct UringEngine: Engine, ~Copyable {
     static let firstFlow: Int32 = 3
   }
 
+  /// All that the ring is used for; the kernel refuses the rest (docs/decisions/0045-least-privilege.md).
+  private enum Permitted {
+    static let operations = [
+      IORING_OP_RECVMSG, io_uring_op(rawValue: io_uring_op.RawValue(GUISE_OP_READ_MULTISHOT)),
+      IORING_OP_POLL_ADD, IORING_OP_WRITE, IORING_OP_WRITEV, IORING_OP_SENDMSG, IORING_OP_MSG_RING,
+      IORING_OP_ASYNC_CANCEL,
+    ]
+    static let flags = guise_sqe_fixed_file | guise_sqe_buffer_select | guise_sqe_cqe_skip_success
+  }
+
   private var ring: Ring
   private var datagramBuffers: BufferRing
   private var packetBuffers: BufferRing
@@ -47,7 +57,7 @@ struct UringEngine: Engine, ~Copyable {
   private var flowSockets: FlowSockets?
 
   init(_ resources: EngineResources) throws(KernelError) {
-    let ring = try Ring(submissions: 1_024, completions: 4_096)
+    let ring = try Ring(submissions: 1_024, completions: 4_096, isRestricted: true)
     try ring.require(Int32(GUISE_OP_READ_MULTISHOT), named: "READ_MULTISHOT (Linux 6.7)")
     try ring.registerFiles(
       count: UInt32(Slot.firstFlow) + (resources.service == nil ? 0 : UInt32(resources.flowCountMax)))
@@ -57,6 +67,7 @@ struct UringEngine: Engine, ~Copyable {
     try ring.require(Int32(IORING_OP_MSG_RING.rawValue), named: "MSG_RING (Linux 5.18)")
     let datagramBuffers = try BufferRing(ring, kind: .datagram, count: Limits.datagramBufferCount)
     let packetBuffers = try BufferRing(ring, kind: .packet, count: Limits.packetBufferCount)
+    try ring.enable(Permitted.operations, flags: Permitted.flags)
     let shapes = try unsafe Region.array(of: msghdr.self, count: 2)
     let queued = try TrainList(capacity: Limits.trainCount)
     let inFlight = try TrainList(capacity: Limits.trainCount)

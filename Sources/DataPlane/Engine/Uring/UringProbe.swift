@@ -7,9 +7,10 @@ package enum UringProbe {
   /// Throws EPERM where `kernel.io_uring_disabled` or a seccomp filter forbids it, ENOSYS or EINVAL on a
   /// kernel that lacks what the engine needs (Linux 6.7).
   package static func run() throws(KernelError) {
-    let ring = try Ring(submissions: 4, completions: 8)
+    let ring = try Ring(submissions: 4, completions: 8, isRestricted: true)
     try ring.require(Int32(GUISE_OP_READ_MULTISHOT), named: "READ_MULTISHOT (Linux 6.7)")
     try ring.registerFiles(count: 1)
     _ = try BufferRing(ring, kind: .datagram, count: 1)
+    try ring.enable([IORING_OP_NOP], flags: 0)
   }
 }

@@ -1,0 +1,101 @@
+/// Whether the path still answers (docs/decisions/0040-liveness.md).
+///
+/// A probe is TCP's keepalive: no payload, and a sequence number before what the other end has acknowledged
+/// (RFC 9293 §3.8.4), which it answers by an ACK. Only an end that has answered before is missed when it
+/// does not.
+extension Flow {
+  /// Notes that the other end is there.
+  @inline(__always)
+  mutating func noteHeard(_ segment: Segment, now: UInt64) {
+    liveness.heardAt = now
+    liveness.unanswered = 0
+    // Nobody off the path shall lead our probes astray.
+    if sendNext.value &- segment.acknowledgement.value <= UInt32(Limits.resetWindowBytes) {
+      liveness.heard = segment.acknowledgement
+    }
+  }
+
+  /// Takes a pure ACK: proof that the other end answers probes, and perhaps one itself.
+  @inline(never)
+  mutating func receiveEmpty(_ segment: Segment, now: UInt64) -> Reaction {
+    liveness.witness = .proven
+    return Reaction(reply: answer(toProbe: segment, now: now))
+  }
+
+  /// The ACK that a segment without payload asks for by being old (RFC 9293 §3.10.7.4, first step).
+  private mutating func answer(toProbe segment: Segment, now: UInt64) -> SegmentHeader? {
+    let age = receiveNext - segment.sequence
+    guard age > 0, age <= Limits.resetWindowBytes, var answer = challenge(now: now) else { return nil }
+    acknowledged = receiveNext
+    answer.acknowledgement = receiveNext
+    return answer
+  }
+
+  /// A datagram goes after a pause: silence counts from now on.
+  mutating func resume(now: UInt64) {
+    since = now
+    if liveness.unanswered == 0 { retryAt = now &+ Limits.silenceNanoseconds }
+  }
+
+  /// Looks at an established flow: is an answer overdue?
+  mutating func watch(now: UInt64, keepalive: UInt64) -> Reaction {
+    if state == .suspended { return watchSuspended(now: now) }
+    if liveness.witness == .unknown { return probe(now: now) }
+    if liveness.unanswered > 0 {
+      guard now >= retryAt else { return Reaction() }
+      if liveness.unanswered < Limits.probeTries { return probe(now: now) }
+      if liveness.witness == .proven {
+        state = .suspended
+        tries = 0
+        retryAt = now
+        return watchSuspended(now: now)
+      }
+      liveness.unanswered = 0
+      liveness.witness = .mute
+      since = now
+    }
+    retryAt = probeDueAt(now: now, keepalive: keepalive)
+    return now >= retryAt ? probe(now: now) : Reaction()
+  }
+
+  /// When silence will have lasted too long, or, while there is none, when to look again.
+  private func probeDueAt(now: UInt64, keepalive: UInt64) -> UInt64 {
+    let isAnswerDue = lastActivity > liveness.heardAt
+    if isAnswerDue {
+      let patience = liveness.witness == .mute ? Limits.muteNanoseconds : Limits.silenceNanoseconds
+      return max(liveness.heardAt, since) &+ patience
+    }
+    if now &- lastActivity < Limits.quietNanoseconds { return now &+ Limits.quietNanoseconds }
+    // Asleep: the next datagram wakes it (`resume`).
+    return keepalive == 0 ? .max : max(liveness.heardAt, since) &+ keepalive
+  }
+
+  /// Asks on, each second while there is traffic, else ever less often.
+  private mutating func watchSuspended(now: UInt64) -> Reaction {
+    guard now >= retryAt else { return Reaction() }
+    let isWanted = now &- lastActivity < Limits.reopeningNanoseconds
+    var reaction = probe(now: now)
+    tries = isWanted ? 0 : min(tries + 1, Limits.backoffMax)
+    retryAt = now &+ Limits.synIntervalNanoseconds &<< UInt64(tries)
+    reaction.effect = .suspended
+    return reaction
+  }
+
+  /// Asks for a sign of life.
+  mutating func probe(now: UInt64) -> Reaction {
+    if liveness.witness == .unknown { liveness.witness = .asked }
+    liveness.heard += -1
+    let header = probeHeader
+    liveness.unanswered = min(liveness.unanswered + 1, Limits.probeTries)
+    retryAt = now &+ Limits.probeIntervalNanoseconds
+    return Reaction(effect: .probe, reply: header)
+  }
+
+  /// A stock end answers numbers before those that it acknowledged last. Segments that it got late may have
+  /// made it go back further than we know: the step of later probes covers that.
+  var probeHeader: SegmentHeader {
+    var header = control(.ack)
+    header.sequence = liveness.heard + -Int(liveness.unanswered) * Limits.probeStepBytes
+    return header
+  }
+}

@@ -1,0 +1,25 @@
+/// What an end has last heard of the other.
+struct Liveness: BitwiseCopyable {
+  /// Whether the other end is one that answers probes.
+  enum Witness: UInt8 {
+    case unknown
+    /// It was asked, and is yet to answer.
+    case asked
+    /// It did not answer in time, so that its silence proves nothing.
+    case mute
+    case proven
+  }
+
+  /// When the last segment came, CLOCK_MONOTONIC nanoseconds.
+  var heardAt: UInt64
+  /// What it acknowledged; one less with each probe since.
+  var heard: SequenceNumber
+  /// Probes sent since.
+  var unanswered: UInt8 = 0
+  var witness = Witness.unknown
+
+  init(now: UInt64, heard: SequenceNumber = SequenceNumber(0)) {
+    heardAt = now
+    self.heard = heard
+  }
+}

@@ -1,0 +1,197 @@
+/// Flows whose path no longer answers, and flows that move to a server that is preferred.
+///
+/// Such a flow gets a *successor*: a second one from a port of its own, which carries nothing at first and is
+/// found by no UDP peer. Once the successor is confirmed it takes the UDP side over. A suspended flow that is
+/// answered first goes on, and its successor goes (docs/decisions/0041-successors.md).
+extension Worker where E: ~Copyable {
+  // MARK: - Servers
+
+  /// The endpoint of a client's server, as it is known now.
+  func remote(_ target: UInt8) -> Endpoint { plan.remotes?[Int(target)] ?? plan.remote }
+
+  /// The server that has this endpoint now; nil when none has.
+  func target(at endpoint: Endpoint) -> UInt8? { (0..<remoteCount).first { remote($0) == endpoint } }
+
+  private var remoteCount: UInt8 { UInt8(plan.remotes?.count ?? 1) }
+
+  /// SYNs of a new flow: fewer where there is something else to try.
+  var synTries: UInt8 { remoteCount > 1 ? Limits.synTriesOfSuccessor : Limits.synTries }
+
+  /// A handshake of ours is complete. A successor is spoken of when it takes over.
+  @inline(never)
+  mutating func noteOpened(_ index: UInt32) {
+    statistics.add(.flowsOpened)
+    noteAnswer(of: flows[index].target)
+    if !isSuccessor(index) { report(.opened, flow: index) }
+  }
+
+  private mutating func noteAnswer(of target: UInt8) {
+    preference.noteAnswer(of: target)
+    guard let news = preference.takeNews() else { return }
+    _ = events.push(
+      FlowEvent(
+        kind: .serverChanged, worker: UInt16(index), remote: remote(news), localPort: 0, peer: remote(0),
+        detail: Int(news) + 1, limit: Int(remoteCount)))
+    events.publish()
+  }
+
+  /// Takes notice of addresses that have changed: handshakes with the old ones begin anew.
+  @inline(never)
+  mutating func followRemotes() {
+    guard let remotes = plan.remotes, remotes.edition != remoteEdition else { return }
+    remoteEdition = remotes.edition
+    for index in 0..<flows.usedCount
+    where flows[index].state == .synSent && flows[index].key.remoteEndpoint != remote(flows[index].target) {
+      if isSuccessor(index) {
+        renewSuccessor(index, target: flows[index].target)
+      } else {
+        replace(index, target: flows[index].target)
+      }
+    }
+  }
+
+  // MARK: - What happens to flows
+
+  /// A path does not answer: sees to it that the flow has a successor.
+  @inline(never)
+  mutating func suspend(_ index: UInt32) {
+    plan.remotes?.wantLookUp()
+    guard flows[index].partner == Flow.noFlow else { return }
+    report(.suspended, flow: index, detail: Int((now - flows[index].liveness.heardAt) / 1_000_000))
+    guard openSuccessor(of: index, target: preference.current) else {
+      // No room for two: the next datagram opens another.
+      return closeFlow(index, .unanswered)
+    }
+  }
+
+  /// A handshake has failed, or the other end has said that it does not know the flow.
+  @inline(never)
+  mutating func lose(_ index: UInt32, _ reason: Flow.CloseReason) {
+    let target = flows[index].target
+    switch reason {
+    case .resetByPeer:
+      let wantedFor = min(Limits.reopeningNanoseconds, plan.idleNanoseconds / 2)
+      guard plan.role == .client, now &- flows[index].lastActivity < wantedFor, !isSuccessor(index) else {
+        return closeFlow(index, reason)
+      }
+      plan.remotes?.wantLookUp()
+      if flows[index].partner == Flow.noFlow {
+        guard openSuccessor(of: index, target: target) else { return closeFlow(index, reason) }
+      }
+      report(.closedByPeer, flow: index)
+      handOver(from: index, to: flows[index].partner)
+    case .unanswered, .refused:
+      plan.remotes?.wantLookUp()
+      preference.noteFailure(of: target)
+      if isSuccessor(index) { return renewSuccessor(index, target: preference.current) }
+      let failed = flows[index].failedTargets + 1
+      guard failed < remoteCount, replace(index, target: preference.current, failedTargets: failed) else {
+        return closeFlow(index, reason)
+      }
+    case .idle, .displaced, .replaced, .shutdown: closeFlow(index, reason)
+    }
+  }
+
+  /// What waited may go, since a flow is established, confirmed, or answered again.
+  @inline(never)
+  mutating func settle(_ index: UInt32) {
+    let partner = flows[index].partner
+    guard partner != Flow.noFlow else { return releaseHeld(flow: index) }
+    if !isSuccessor(index) {
+      moveHeld(from: partner, to: index)
+      dismiss(partner)
+      report(.resumed, flow: index)
+    } else {
+      guard flows[index].state == .established else { return }
+      let port = flows[partner].key.localPort
+      sendControl(flows[partner].reset)
+      handOver(from: partner, to: index)
+      report(.reopened, flow: index, detail: Int(port))
+    }
+    releaseHeld(flow: index)
+  }
+
+  /// A successor's handshake is about to be completed: the flow before it is asked once more, first, since
+  /// it is the one that the service knows.
+  @inline(never)
+  mutating func askPredecessor(of index: UInt32) {
+    guard isSuccessor(index), flows[flows[index].partner].state == .suspended else { return }
+    sendControl(flows[flows[index].partner].probeHeader)
+    statistics.add(.probes)
+  }
+
+  /// Lets a healthy flow look for a server that is preferred to its own.
+  mutating func considerMoving(_ index: UInt32) {
+    guard flows[index].target > 0, flows[index].state == .established, flows[index].partner == Flow.noFlow,
+      let target = preference.betterTarget(than: flows[index].target, now: now)
+    else { return }
+    _ = openSuccessor(of: index, target: target)
+  }
+
+  // MARK: - Successors
+
+  @inline(__always)
+  private func isSuccessor(_ index: UInt32) -> Bool {
+    flows[index].partner != Flow.noFlow && flows[index].peer == .none
+  }
+
+  /// Opens a flow that may take another's place; false where there is no room for it.
+  private mutating func openSuccessor(of index: UInt32, target: UInt8, backoff: UInt8 = 0) -> Bool {
+    do throws(DropReason) {
+      let successor = try openFlow(
+        for: .none, target: target, synTries: Limits.synTriesOfSuccessor, backoff: backoff, partner: index)
+      flows[index].partner = successor
+      return true
+    } catch {
+      return false
+    }
+  }
+
+  /// A successor got no answer: another port, and another server where there is one. What waited for this
+  /// one has become old.
+  private mutating func renewSuccessor(_ index: UInt32, target: UInt8) {
+    let old = flows[index].partner
+    let backoff = flows[index].backoff
+    closeFlow(index, .unanswered)
+    guard flows[old].state == .suspended else { return }
+    // Without room for it the flow asks for another at its next probe.
+    _ = openSuccessor(of: old, target: target, backoff: backoff)
+  }
+
+  /// Begins a handshake anew, from another port, with all that waits for it; false where there is no room.
+  @discardableResult
+  private mutating func replace(_ index: UInt32, target: UInt8, failedTargets: UInt8 = 0) -> Bool {
+    guard openSuccessor(of: index, target: target) else { return false }
+    let successor = flows[index].partner
+    flows[successor].failedTargets = failedTargets
+    handOver(from: index, to: successor)
+    return true
+  }
+
+  /// Gives a flow's UDP side to its successor, and ends the flow without a word.
+  private mutating func handOver(from old: UInt32, to new: UInt32) {
+    let peer = flows[old].peer
+    if flows[old].state != .synSent { statistics.add(.flowsReopened) }
+    flows[old].partner = Flow.noFlow
+    flows[new].partner = Flow.noFlow
+    flows[new].lastActivity = flows[old].lastActivity
+    moveHeld(from: old, to: new)
+    closeFlow(old, .replaced)
+    flows.assign(peer, to: new)
+  }
+
+  /// Before the flow's slot goes: its partner must not point there.
+  mutating func part(_ index: UInt32) {
+    let partner = flows[index].partner
+    guard partner != Flow.noFlow else { return }
+    flows[index].partner = Flow.noFlow
+    flows[partner].partner = Flow.noFlow
+    // A successor without the flow before has nobody to serve.
+    if flows[partner].peer == .none { dismiss(partner) }
+  }
+
+  private mutating func dismiss(_ successor: UInt32) {
+    if flows[successor].state != .synSent { sendControl(flows[successor].reset) }
+    closeFlow(successor, .replaced)
+  }
+}

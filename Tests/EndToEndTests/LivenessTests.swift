@@ -1,0 +1,149 @@
+import Glibc
+import Testing
+
+extension EndToEnd {
+  /// Paths that go dead and come back, and servers that move, without anybody's help.
+  @Suite("Liveness")
+  struct Liveness {
+    static let engines = [Variant(engine: "io_uring", workers: 2), Variant(engine: "epoll", workers: 2)]
+
+    /// How long the path is cut; `GUISE_CUT_SECONDS` for longer ones.
+    static var cutSeconds: Int {
+      unsafe getenv("GUISE_CUT_SECONDS").flatMap { unsafe Int(String(cString: $0)) } ?? 5
+    }
+
+    /// What the issue allows between the path's return and the first answer.
+    static let patience = Duration.seconds(2)
+
+    @Test("A cut path carries the same flow within two seconds of its return, and a forgotten flow another")
+    func cut() async throws {
+      for variant in Self.engines {
+        try await Topology.routed(nat: true) { net in
+          let tunnel = try await Tunnel.up(on: net, variant)
+          try await tunnel.echoService()
+          let application = try tunnel.application()
+          try await application.echo([1], within: .seconds(2))
+          let port = try await Self.portOfFirstFlow(tunnel.client)
+          let background = try Load.startSending(
+            in: net.client, to: Tunnel.entrance, rate: "1000p", seconds: Self.cutSeconds + 30)
+          try await until("the other flow to open", within: .seconds(2)) {
+            tunnel.client.logLines(with: "flow opened").count == 2
+          }
+
+          try Self.cut("", on: net)
+          try await Self.keepSending(application, for: .seconds(Self.cutSeconds))
+          try Self.restore(on: net)
+          let silence = try await application.echo([2], within: Self.patience)
+          print("\(variant): cut for \(Self.cutSeconds) s, answered \(silence) after the path's return")
+          #expect(tunnel.client.logLines(with: "trying another port").count == 2)
+          try await until("the log to tell", within: .seconds(2)) {
+            tunnel.client.logLines(with: "flow answered again").count == 2
+          }
+          #expect(try await tunnel.client.counters()["flows reopened"] == 0)
+
+          // Now the router forgets the application's flow, and not the other one.
+          try Self.cut("tcp sport \(port) drop; tcp dport \(port)", on: net)
+          try await application.echo([3], within: .seconds(8))
+          try await until("the log to tell", within: .seconds(2)) {
+            tunnel.client.logLines(with: "flow reopened, before from port \(port)").count == 1
+          }
+          #expect(try await tunnel.client.counters()["flows reopened"] == 1)
+          #expect(background.poll() == nil, "the sender gave up")
+        }
+      }
+    }
+
+    @Test("A server at a new address behind the same name is found within two seconds", arguments: engines)
+    func newAddress(_ variant: Variant) async throws {
+      try await Topology.pair { net in
+        try net.client.overlay("hosts", "\(net.serverAddress4) gateway.example\n")
+        let server = try await Gateway.start(Tunnel.serverArguments + variant.arguments, in: net.server)
+        let client = try await Gateway.start(
+          ["client", "--local", Tunnel.entrance, "--remote", "gateway.example:4567"] + variant.arguments,
+          in: net.client)
+        try await Load.echo(in: net.server, at: Tunnel.service)
+        let application = try DatagramSocket.connected(to: Tunnel.entrance, in: net.client)
+        try await application.echo([1], within: .seconds(2))
+
+        try net.server.ip("addr", "del", "10.66.1.2/24", "dev", "eth0")
+        try await server.stop(SIGKILL)
+        try await Self.keepSending(application, for: .seconds(Self.cutSeconds))
+        try net.server.add("10.66.1.3/24", to: "eth0")
+        _ = try await Gateway.start(Tunnel.serverArguments + variant.arguments, in: net.server)
+        try net.client.overlay("hosts", "10.66.1.3 gateway.example\n")
+
+        let silence = try await application.echo([2], within: Self.patience)
+        print("\(variant): gone for \(Self.cutSeconds) s, answered \(silence) after the move")
+        #expect(client.logLines(with: "going on with 10.66.1.3:4567").count == 1)
+        let rules = try net.client.run("nft", "list", "table", "inet", "guise_\(client.device)")
+        #expect(rules.contains("10.66.1.3") && !rules.contains("10.66.1.2"))
+      }
+    }
+
+    @Test("Flows go over to the second server, and back to the first when it is there again")
+    func failover() async throws {
+      try await Topology.pair { net in
+        let first = try await Gateway.start(Tunnel.serverArguments, in: net.server)
+        let second = try await Gateway.start(
+          ["server", "--local", "4568", "--remote", Tunnel.service], in: net.server)
+        let client = try await Gateway.start(
+          Tunnel.clientArguments(on: net) + ["--remote", "\(net.serverAddress4):4568"], in: net.client)
+        try await Load.echo(in: net.server, at: Tunnel.service)
+        let application = try DatagramSocket.connected(to: Tunnel.entrance, in: net.client)
+        try await application.echo([1], within: .seconds(2))
+
+        try await first.stop()
+        try await application.echo([2], within: .seconds(5))
+        try await until("the logs to tell", within: .seconds(2)) {
+          second.log.contains("flow opened") && client.log.contains("number 2 of 2 servers")
+        }
+
+        let again = try await Gateway.start(Tunnel.serverArguments, in: net.server)
+        try await until("the flow to come back", within: .seconds(15)) {
+          try application.send([3])
+          return again.log.contains("flow opened") && client.log.contains("number 1 of 2 servers")
+        }
+        try await application.echo([4], within: .seconds(2))
+        try await until("the second server's flow to end", within: .seconds(2)) {
+          second.log.contains("closed by the other end")
+        }
+      }
+    }
+
+    // MARK: - The router
+
+    /// Drops what the router forwards: everything, or what `match` says.
+    private static func cut(_ match: String, on net: Topology) throws {
+      try net.router!.load(
+        rules: """
+          table inet cut {
+            chain forward {
+              type filter hook forward priority -10
+              \(match) drop
+            }
+          }
+          """)
+    }
+
+    private static func restore(on net: Topology) throws {
+      try net.router!.run("nft", "delete", "table", "inet", "cut")
+    }
+
+    /// What an application does that does not notice.
+    private static func keepSending(_ application: DatagramSocket, for duration: Duration) async throws {
+      let end = ContinuousClock.now + duration
+      while ContinuousClock.now < end {
+        try application.send([0])
+        try await Task.sleep(for: .milliseconds(20))
+      }
+      while application.poll() != nil {}
+    }
+
+    /// The TCP port of the only flow.
+    private static func portOfFirstFlow(_ client: Gateway) async throws -> Substring {
+      try await eventually("a flow in the log", within: .seconds(2)) {
+        client.log.firstMatch(of: /flow opened: UDP \S+ -> port (\d+)/)?.1
+      }
+    }
+  }
+}
