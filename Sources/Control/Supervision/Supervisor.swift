@@ -34,9 +34,10 @@ package struct Supervisor {
       flowFile: configuration.flowFile == .standard ? flows?.name : nil, log)
     do throws(SetupError) {
       let gateway = try start(preflight, &host, &flows)
-      announce(preflight, host, flows?.path)
+      let isKept = flows?.isKept == true
+      announce(preflight, host, isKept ? flows?.path : nil)
       host.complete()
-      switch watch(gateway, signals, &host, canHandOver: flows != nil) {
+      switch watch(gateway, signals, &host, canHandOver: isKept) {
       case .handOver(let process):
         gateway.handOver()
         host.leave()
