@@ -23,6 +23,8 @@ struct FlowStore: ~Copyable {
     let isRunning: Bool
   }
   private(set) var predecessor: Predecessor?
+  /// Whether this process's flows are in the file.
+  private(set) var isKept = false
 
   static let handOverSecondsMax = 5
 
@@ -208,6 +210,7 @@ struct FlowStore: ~Copyable {
     do throws(LockedFile.Failure) {
       try file.rename(to: path)
       lock = consume file
+      isKept = true
     } catch {
       log.warning("cannot rename the flow file \(file.path): \(error.text)")
       file.remove()

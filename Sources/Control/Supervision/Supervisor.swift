@@ -37,11 +37,12 @@ package struct Supervisor {
     do throws(SetupError) {
       let gateway = try start(preflight, &host, &flows)
       try confine(confinement, gateway)
-      announce(preflight, host, flows?.path)
+      let isKept = flows?.isKept == true
+      announce(preflight, host, isKept ? flows?.path : nil)
       host.complete()
       let names = RemoteNames(
         configuration.remotes, known: preflight.remotes, families: preflight.families)
-      switch watch(gateway, signals, &host, names, canHandOver: flows != nil) {
+      switch watch(gateway, signals, &host, names, canHandOver: isKept) {
       case .handOver(let process):
         gateway.handOver()
         host.leave()
