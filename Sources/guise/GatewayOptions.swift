@@ -118,6 +118,10 @@ struct GatewayOptions: ParsableArguments {
     help:
       "Replace the process that has this end now, with another version or options, and go on with its flows.")
   var takesOver = false
+
+  @Option(
+    help: ArgumentHelp(
+      """
       Whom to go on as once set up, by name or number, when started by root: guise where there is such a user, \
       else nobody. root: stays root.
       """,

@@ -8,15 +8,16 @@ import Testing
 
 /// Who has an end's flow file, and what becomes of it.
 @Suite final class FlowStoreTests {
-  private let directory = FileManager.default.temporaryDirectory.appending(path: "gc-flows-\(UUID())").path()
+  private let root = FileManager.default.temporaryDirectory.appending(path: "gc-flows-\(UUID())").path()
+  private var directory: String { "\(root)/42" }
   private let namespace = NetworkNamespace(inode: 42, identity: "boot/7")
   private let log = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
-  deinit { try? FileManager.default.removeItem(atPath: directory) }
+  deinit { try? FileManager.default.removeItem(atPath: root) }
 
   private var path: String { "\(directory)/42-server-4567.flows" }
 
-  private func state() throws -> StateDirectory { try StateDirectory(path: directory, namespace: namespace) }
+  private func state() throws -> StateDirectory { try StateDirectory(root: root, namespace: namespace) }
 
   private static func configuration(takesOver: Bool = false) throws -> GatewayConfiguration {
     var configuration = GatewayConfiguration(
@@ -99,6 +100,20 @@ import Testing
     #expect(throws: NotKept.self) { _ = try open() }
     let successor = try open(takesOver: true)
     #expect(successor.predecessor?.isRunning == true)
+    first.discard()
+  }
+
+  @Test func onlyTheProcessThatHoldsTheFileIsAskedToLeave() throws {
+    let file = try LockedFile("\(root).lock")
+    #expect(LockedFile.isHeld("\(root).lock", by: getpid()))
+    #expect(!LockedFile.isHeld("\(root).lock", by: 1))
+    file.remove()
+    // A file of an unprivileged user may name any process: here 123, while this one has it.
+    var first = try open()
+    #expect(first.make(header(), workerCount: 1, flowsPerWorker: 100) != nil)
+    first.commit()
+    var successor = try open(takesOver: true)
+    #expect(throws: SetupError.self) { try successor.takeOver() }
     first.discard()
   }
 

@@ -69,6 +69,8 @@ struct Flow: BitwiseCopyable {
   /// What was last heard of the other end.
   var liveness: Liveness
 
+  /// What a flow file knows this flow by (`FlowRecord`); 0 until key and peer are what they will be.
+  var seal: UInt32
   var pendingBytes: Int32
   /// Bytes that may still be sent while `unconfirmed`.
   var firstFlightLeft: Int32
@@ -95,8 +97,6 @@ struct Flow: BitwiseCopyable {
   /// Whether it counts among its source's (`SourceCounts`).
   var isCounted: Bool
 
-  /// What a flow file knows this flow by (`FlowRecord`); 0 until key and peer are what they will be.
-  var seal: UInt32
   /// When the next SYN or the give-up is due (`synSent`), when waiting for a first segment is over
   /// (`unconfirmed`), or when the path is to be looked at again; CLOCK_MONOTONIC nanoseconds.
   var retryAt: UInt64

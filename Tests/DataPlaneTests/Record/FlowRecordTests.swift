@@ -38,7 +38,7 @@ import Testing
     #expect([Flow.State.free, .synSent, .unconfirmed, .established].map(\.rawValue) == [0, 1, 2, 3])
   }
 
-  @Test(arguments: [Flow.State.unconfirmed, .established])
+  @Test(arguments: [Flow.State.unconfirmed, .established, .suspended])
   func `a flow whose handshake is done reads back`(state: Flow.State) {
     #expect(
       Self.read(Self.bytes(Self.flow(state)))
