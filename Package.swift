@@ -88,3 +88,13 @@ let package = Package(
   ],
   swiftLanguageModes: [.v6]
 )
+
+// `make fuzz` alone has these: libFuzzer must be linked in, and the data plane compiled for it.
+if Context.environment["GUISE_FUZZ"] != nil {
+  package.targets += [
+    .systemLibrary(name: "CLibFuzzer", path: "fuzz/CLibFuzzer"),
+    .executableTarget(
+      name: "guise-fuzz", dependencies: ["CLibFuzzer", "CLiburing", "Control", "DataPlane"],
+      path: "fuzz/guise-fuzz", swiftSettings: settings),
+  ]
+}

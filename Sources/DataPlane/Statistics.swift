@@ -12,6 +12,8 @@ package enum Counter: Int, CaseIterable, Sendable {
   case segmentBytesOut
   case controlSegmentsIn
   case controlSegmentsOut
+  /// Those of them that the kernel did not take.
+  case controlSegmentsRefused
   case tunReads
   case tunWrites
   case udpReceives
@@ -48,6 +50,7 @@ package enum Counter: Int, CaseIterable, Sendable {
     case .segmentBytesOut: "segment bytes out"
     case .controlSegmentsIn: "control segments in"
     case .controlSegmentsOut: "control segments out"
+    case .controlSegmentsRefused: "control segments refused"
     case .tunReads: "TUN reads"
     case .tunWrites: "TUN writes"
     case .udpReceives: "UDP receives"

@@ -126,7 +126,7 @@ extension Worker where E: ~Copyable {
     let count = train.partCount
     guard count > 0 else {
       statistics.add(.controlSegmentsOut, -1)
-      return statistics.drop(reason)
+      return statistics.add(.controlSegmentsRefused)
     }
     statistics.add(outlet == .tun ? .segmentsOut : .datagramsOut, -count)
     statistics.add(outlet == .tun ? .segmentBytesOut : .datagramBytesOut, -train.byteCount)

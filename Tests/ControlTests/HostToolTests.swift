@@ -91,7 +91,8 @@ import Testing
     .handshakePacketUnusable(path: "/x", bytes: 10, limit: 9), .engineUnavailable(.disabled("2")),
     .engineUnavailable(.filtered), .engineUnavailable(.tooOld(kernel)),
     .descriptorsExhausted(kernel), .lockedMemoryExhausted(kernel), .kernelRefused(kernel),
-    .workerFailed(kernel), .stopForced,
+    .userUnknown("x"), .userNotPermitted("x"), .confinementRefused(kernel), .workerFailed(kernel),
+    .stopForced,
   ]
 
   @Test(arguments: all) func everyTextIsOneLineWithoutAFullStop(error: SetupError) {

@@ -153,10 +153,10 @@ import Testing
     let text = table.description
     #expect(text.split(separator: "\n")[0].hasSuffix("         all"))
     #expect(!text.contains("worker"))
-    #expect(line("datagrams in", table) == "  datagrams in                     12")
-    #expect(line("flows open ", table) == "  flows open                        2")
-    #expect(line("  bad-checksum", table) == "!   bad-checksum                    4")
-    #expect(line("  fragment", table) == "    fragment                        0")
+    #expect(line("datagrams in", table) == "  datagrams in                       12")
+    #expect(line("flows open ", table) == "  flows open                          2")
+    #expect(line("  bad-checksum", table) == "!   bad-checksum                      4")
+    #expect(line("  fragment", table) == "    fragment                          0")
   }
 
   @Test func severalWorkersAddUp() {

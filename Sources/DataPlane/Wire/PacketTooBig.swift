@@ -66,9 +66,9 @@ struct PacketTooBig: Equatable, Sendable, BitwiseCopyable {
 
     let quote = icmp.extracting(droppingFirst: headerLength)
     guard let quoted = IPv6Header.View(quoted: quote) else { throw .shortPacket }
-    guard quote.field8(0) &>> 4 == 6, quoted.nextHeader == IPv6Header.protocolTCP else {
-      throw .icmpNotCredible
-    }
+    guard quote.field8(0) &>> 4 == 6, quoted.nextHeader == IPv6Header.protocolTCP,
+      !quoted.destination.isIPv4, !ip.destination.isIPv4
+    else { throw .icmpNotCredible }
     return try make(
       quote.extracting(droppingFirst: IPv6Header.length), destination: quoted.destination,
       sentTo: ip.destination, quotedLength: quoted.totalLength,

@@ -31,6 +31,8 @@ struct Segment: Sendable, BitwiseCopyable {
       guard let ip = IPv6Header.View(packet) else { throw .shortPacket }
       guard ip.nextHeader == IPv6Header.protocolTCP else { throw .unsupportedPacket }
       (source, destination) = (ip.source, ip.destination)
+      // An IPv4 address in an IPv6 header would name a flow of IPv4; none is ever on a wire (RFC 4038 §4.2).
+      guard !source.isIPv4, !destination.isIPv4 else { throw .foreignAddress }
       (ipLength, totalLength) = (IPv6Header.length, ip.totalLength)
     default: throw .unsupportedPacket
     }

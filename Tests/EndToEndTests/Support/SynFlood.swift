@@ -32,7 +32,8 @@ struct SynFlood {
     for number in 0..<count {
       if number % burst == 0 {
         let due = start + .seconds(seconds) * (Double(number) / Double(count))
-        if due > clock.now { usleep(UInt32((due - clock.now) / .microseconds(1))) }
+        let wait = due - clock.now
+        if wait > .zero { usleep(UInt32(wait / .microseconds(1))) }
       }
       try send(number)
     }

@@ -146,8 +146,8 @@ package struct Ring: ~Copyable {
     }
   }
 
-  /// Whether requests could go on at once if the owner asked for completions again: a multishot receive
-  /// that has had its turn, for one. Known only with `IORING_SETUP_TASKRUN_FLAG`.
+  /// Whether requests may be able to go on if the owner asked for completions again: a multishot receive
+  /// that has had its turn, for one. A hint (`IORING_SETUP_TASKRUN_FLAG`).
   package var hasPendingWork: Bool {
     unsafe guise_sq_flags(ring) & IORING_SQ_TASKRUN != 0
   }

@@ -154,11 +154,16 @@ struct UringEngine: Engine, ~Copyable {
 
   /// Goes on with receives that have had their turn. A multishot receive hands up 33 datagrams at a time, and
   /// the flows of a busy listener share what a turn takes: by this their trains are as long as by recvmmsg.
+  ///
+  /// A pass that brings nothing is the last. The kernel sets the flag after it has queued the work
+  /// (`io_req_local_work_add`), which may have been run by then: it can stay set with nothing behind it.
   private func collect() throws(KernelError) {
-    while ring.hasPendingWork, ring.readyCount < Limits.turnArrivalsMax,
-      ring.readyByteCount < Limits.turnBytesMax
+    var readyCount = ring.readyCount
+    while ring.hasPendingWork, readyCount < Limits.turnArrivalsMax, ring.readyByteCount < Limits.turnBytesMax
     {
       try ring.submitAndWait(timeout: 0)
+      guard ring.readyCount > readyCount else { return }
+      readyCount = ring.readyCount
     }
   }
 

@@ -1,0 +1,1 @@
+../../../Tests/DataPlaneTests/Support/Packet.swift

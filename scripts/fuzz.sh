@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# fuzz.sh SECONDS [TARGET]: builds guise-fuzz and lets each target run so long, as many at once as there are CPUs.
+#
+# What a run has found that is new to it stays in .build/corpus; fuzz/corpus, which is read only, is where it begins.
+# A finding is written to .build/findings, and the last lines say how to run it again.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+seconds=$1
+target=${2:-}
+
+GUISE_FUZZ=1 swift build -c release --product guise-fuzz --scratch-path .build/fuzz \
+  -Xswiftc -sanitize=fuzzer,address -Xswiftc -enable-testing -Xswiftc -use-ld=lld
+export program=$PWD/.build/fuzz/release/guise-fuzz seconds
+# A crash is libFuzzer's to report.
+export SWIFT_BACKTRACE=enable=no
+
+run() {
+  local name=$1 log=.build/fuzz/$1.log
+  mkdir -p ".build/corpus/$name" .build/findings
+  # Half as long again for what it reads at first.
+  if timeout -s KILL "$((seconds + seconds / 2 + 60))" "$program" "$name" -max_total_time="$seconds" -timeout=10 \
+    -print_final_stats=1 -artifact_prefix=".build/findings/$name-" ".build/corpus/$name" "fuzz/corpus/$name" \
+    </dev/null >"$log" 2>&1; then
+    echo "$name: $(awk '/number_of_executed_units/ { print $2 }' "$log") inputs, no finding"
+    return
+  fi
+  grep -E 'not so|ERROR|SUMMARY|Test unit written' "$log" || tail -n 20 "$log"
+  echo "$name: to see it again: SWIFT_BACKTRACE=enable=no $program $name FILE" >&2
+  return 1
+}
+export -f run
+{ if [[ -n $target ]]; then echo "$target"; else "$program"; fi; } |
+  xargs -P "$(nproc)" -I{} bash -euo pipefail -c 'run {}'
