@@ -204,6 +204,8 @@ int guise_tun_set_offload(int fd, int enabled) {
   return result_or_errno(ioctl(fd, TUNSETOFFLOAD, flags));
 }
 
+int guise_tun_set_persistent(int fd, int enabled) { return result_or_errno(ioctl(fd, TUNSETPERSIST, (unsigned long)enabled)); }
+
 static int link_request(const char *name, unsigned long request, struct ifreq *value) {
   int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   if (fd < 0)

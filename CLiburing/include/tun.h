@@ -20,6 +20,9 @@ int guise_tun_set_vnet_header_size(int fd, int size);
 /* TUNSETOFFLOAD: checksum and TSO for both families, or none. */
 int guise_tun_set_offload(int fd, int enabled);
 
+/* TUNSETPERSIST: whether the device outlives its last queue. */
+int guise_tun_set_persistent(int fd, int enabled);
+
 /* Interface requests, by name. MTU and queue length in packets. */
 int guise_link_set_mtu(const char *name, int mtu);
 int guise_link_get_mtu(const char *name);

@@ -19,6 +19,14 @@ package struct GatewayConfiguration: Sendable {
     case off
   }
 
+  /// Where flows are kept, so that they outlive the process.
+  package enum FlowFileChoice: Hashable, Sendable {
+    /// Among the records of what this host has of guise.
+    case standard
+    case off
+    case path(String)
+  }
+
   package enum OffloadMode: String, Sendable, CaseIterable {
     /// On where the kernel takes it.
     case auto
@@ -68,6 +76,9 @@ package struct GatewayConfiguration: Sendable {
   package var handshakePacketPath: String?
   package var firewall = FirewallMode.auto
   package var offload = OffloadMode.auto
+  package var flowFile = FlowFileChoice.standard
+  /// Whether to replace the process that has this end now.
+  package var takesOver = false
   /// nil for the best that the kernel grants.
   package var engine: EngineKind?
   /// Whom to go on as, by name or number; nil for what suits (`Confinement`).

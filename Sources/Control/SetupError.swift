@@ -18,6 +18,8 @@ package enum SetupError: Error, Equatable, Sendable {
   case userUnknown(String)
   case userNotPermitted(String)
   case stateUnavailable(path: String)
+  case takeOverImpossible(process: Int32, reason: String)
+  case takeOverTimedOut(process: Int32, seconds: Int)
 
   // Something that was asked for is taken, or cannot be.
   case deviceTaken(String)
@@ -106,6 +108,12 @@ extension SetupError: CustomStringConvertible {
       "another guise has been setting up this network namespace for too long: see who holds \(path) with "
         + "'fuser -v \(path)'"
     case .stateUnavailable(let path): "cannot write \(path): run as root"
+    case .takeOverImpossible(let process, let reason):
+      "cannot take over from process \(process), since \(reason): end it ('kill \(process)') and start without "
+        + "'--takeover'; its flows begin anew then"
+    case .takeOverTimedOut(let process, let seconds):
+      "process \(process) did not hand its flows over within \(seconds) s: see what it is doing, or 'kill -9 "
+        + "\(process)' and start again, which goes on with its flows as well"
     case .deviceTaken(let name):
       "a network device named \(name) exists already: choose another with '--tun', or leave it out"
     case .tunAddressTaken(let address, let reason):

@@ -28,6 +28,12 @@ package struct FlowEvent: Sendable, BitwiseCopyable {
     case sourceFlowsFull
     /// Server: more than `limit` new flows a second came to the worker.
     case newFlowRate
+    /// Server: a resumed flow speaks to the service from another port than before; `detail` is the errno that
+    /// the old one was refused with.
+    case resumedElsewhere
+    /// The flow file does not grow any more: flows beyond the worker's first `limit` end with the process.
+    /// `detail` is the errno.
+    case flowFileFull
     /// Server: there was no UDP socket for a new flow; `detail` is the errno.
     case socketUnavailable
   }

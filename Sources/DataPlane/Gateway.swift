@@ -10,6 +10,7 @@ package final class Gateway: Sendable {
   private let eventRings: [SPSCRing<FlowEvent>]
   private let workerPlan: WorkerPlan
   private let isStopping = Atomic(false)
+  private let leavesFlows = Atomic(false)
   /// Workers that have begun their run and not ended it.
   private let runningCount = Atomic(0)
   private let state = Mutex(State())
@@ -21,7 +22,8 @@ package final class Gateway: Sendable {
     var isFinished = false
   }
 
-  /// Takes the plan's descriptors over: they are closed when the gateway has stopped.
+  /// Takes the plan's descriptors over: they are closed when the gateway has stopped, and when it has handed
+  /// over at the end of the process.
   package init(_ plan: GatewayPlan) throws(KernelError) {
     precondition((1...Limits.workerCountMax).contains(plan.workerCount))
     precondition(GatewayPlan.connectionsRange.contains(plan.connections))
@@ -75,7 +77,8 @@ package final class Gateway: Sendable {
     }
   }
 
-  /// Asks every worker to reset its flows and end; returns when all have ended. Idempotent.
+  /// Asks every worker to reset its flows and end; returns when all have ended, and with them the device.
+  /// Idempotent.
   package func stop() {
     isStopping.store(true, ordering: .releasing)
     for index in 0..<plan.workerCount { switchboard.wake(index) }
@@ -89,7 +92,18 @@ package final class Gateway: Sendable {
       return !state.isFinished
     }
     guard isFirst else { return }
-    for descriptor in plan.tunQueues + plan.udpSockets { close(descriptor) }
+    for descriptor in plan.udpSockets { close(descriptor) }
+    // To close a queue takes the kernel 10 ms, and the process that goes on has its own.
+    guard !leavesFlows.load(ordering: .acquiring) else { return }
+    try? TunDevice.keep(plan.tunQueues[0], false)
+    for descriptor in plan.tunQueues { close(descriptor) }
+  }
+
+  /// Ends the workers as they stand, their flows in the flow file and their sockets closed: another process
+  /// goes on.
+  package func handOver() {
+    leavesFlows.store(true, ordering: .releasing)
+    stop()
   }
 
   /// Each worker's counters as they stand now.
@@ -159,12 +173,16 @@ package final class Gateway: Sendable {
       var worker = try Worker(
         index: index, plan: workerPlan, engine: makeEngine(), handshakePacket: plan.handshakePacket,
         statistics: counters[index], events: eventRings[index], switchboard: switchboard,
-        random: UInt64.random(in: 0 ... .max))
+        random: UInt64.random(in: 0 ... .max), section: plan.flowFile?.section(worker: index))
       try plan.confineWorker()
+      // As the user that the predecessor's sockets are of, or their ports could not be shared.
+      worker.resume(plan.resumed)
       runningCount.add(1, ordering: .relaxed)
       ready(nil)
       do throws(KernelError) {
-        try worker.run { isStopping.load(ordering: .relaxed) }
+        try worker.run(
+          until: { isStopping.load(ordering: .relaxed) },
+          leavesFlows: { leavesFlows.load(ordering: .acquiring) })
       } catch {
         state.withLock { if $0.failure == nil { $0.failure = error } }
       }
@@ -188,8 +206,6 @@ extension WorkerPlan {
   /// What the workers of a gateway need of its plan, with fresh keys.
   init(_ plan: GatewayPlan, remotes: RemoteBoard? = nil) {
     func random() -> UInt64 { UInt64.random(in: 0 ... .max) }
-    let perWorker =
-      plan.workerCount == 1 ? plan.flowCountMax : plan.flowCountMax * 5 / 4 / plan.workerCount + 256
     self.init(
       role: plan.role, workerCount: plan.workerCount, remote: plan.remote, remotes: remotes,
       listenPort: plan.listenPort,
@@ -200,9 +216,9 @@ extension WorkerPlan {
       moderationNanoseconds: UInt64(plan.moderationMicroseconds) * 1_000,
       segmentsPerTrainMax: plan.offload ? Limits.trainSegmentsMax : 1,
       datagramsPerTrainMax: plan.offload ? Limits.trainSegmentsMax : 1,
-      connectionCount: plan.connections, flowCountMax: min(perWorker, plan.flowCountMax),
+      connectionCount: plan.connections, flowCountMax: plan.flowsPerWorker,
       newFlowsPerSecond: plan.newFlowsPerSecond.map { max(1, $0 / plan.workerCount) },
       keyHash: KeyHash(seed: (random(), random())),
-      cookie: HandshakeCookie(key: (random(), random())))
+      cookie: HandshakeCookie(key: (plan.cookieKey.first, plan.cookieKey.second)))
   }
 }

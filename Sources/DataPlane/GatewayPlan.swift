@@ -73,6 +73,13 @@ package struct GatewayPlan: Sendable {
     min(Limits.flowsPerAddress * max(sources, 1), Limits.flowCountMax)
   }
 
+  /// What the cookies of handshakes are made with.
+  package var cookieKey = FlowFileHeader.CookieKey.random()
+  /// Where flows outlive the process, if they shall: made for as many workers, and `flowsPerWorker`.
+  package var flowFile: FlowFile?
+  /// Flows of a process that was here before, to go on with.
+  package var resumed: [FlowRecord] = []
+
   package init(role: Role, remote: Endpoint, tunQueues: [Int32]) {
     self.role = role
     self.remote = remote
@@ -80,4 +87,10 @@ package struct GatewayPlan: Sendable {
   }
 
   package var workerCount: Int { tunQueues.count }
+
+  /// Most flows of one worker: several do not share them evenly.
+  package var flowsPerWorker: Int {
+    guard workerCount > 1 else { return flowCountMax }
+    return min(flowCountMax * 5 / 4 / workerCount + 256, flowCountMax)
+  }
 }

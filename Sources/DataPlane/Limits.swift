@@ -85,6 +85,11 @@ package enum Limits {
   /// How long a client waits after a SYN was answered by a reset.
   static let refusalNanoseconds: UInt64 = 100_000_000
 
+  /// How long a worker waits for the UDP ports of a killed process: with io_uring, the kernel is done with
+  /// its sockets 50 to 75 ms after its end.
+  static let resumptionNanoseconds: UInt64 = 200_000_000
+  static let resumptionStepNanoseconds: UInt64 = 1_000_000
+
   /// Deadlines that one turn deals with: as many packets of its own as it reads of others.
   static let expirationsPerTurn = 64
   /// How many arrivals ahead a flow's memory is fetched. One takes a worker about 50 ns and memory 150 ns

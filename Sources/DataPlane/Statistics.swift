@@ -20,6 +20,8 @@ package enum Counter: Int, CaseIterable, Sendable {
   case udpSends
   case flowsOpened
   case flowsClosed
+  /// Flows of an earlier process that went on here.
+  case flowsResumed
   /// Flows that another took the place of, with the same UDP side.
   case flowsReopened
   /// Segments that asked the other end for a sign of life.
@@ -55,6 +57,7 @@ package enum Counter: Int, CaseIterable, Sendable {
     case .udpSends: "UDP sends"
     case .flowsOpened: "flows opened"
     case .flowsClosed: "flows closed"
+    case .flowsResumed: "flows resumed"
     case .flowsReopened: "flows reopened"
     case .probes: "keepalives out"
     case .flowsDisplaced: "flows displaced"

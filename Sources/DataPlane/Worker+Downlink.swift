@@ -150,13 +150,15 @@ extension Worker where E: ~Copyable {
       plan.sourceCounts?.remove(segment.key.remote)
       return refuseFlow(segment, .flowTableFull, count)
     }
+    let local: Endpoint
     do throws(KernelError) {
-      try openSocket(flow: flow)
+      local = try openSocket(flow: flow)
     } catch {
       flows.remove(flow)
       plan.sourceCounts?.remove(segment.key.remote)
       return refuseFlow(segment, .socketUnavailable, count, errno: error.errno)
     }
+    setService(local, flow: flow)
     flows[flow].isCounted = true
     idleOrder.note(flow, activity: now)
     let acknowledgement = flows[flow].accept(segment, now: now)
@@ -171,12 +173,12 @@ extension Worker where E: ~Copyable {
 
   /// Opens a flow's socket. Ports and descriptors may be used up before the table is: then another flow makes
   /// room.
-  private mutating func openSocket(flow: UInt32) throws(KernelError) {
+  private mutating func openSocket(flow: UInt32) throws(KernelError) -> Endpoint {
     do throws(KernelError) {
-      try engine.openSocket(flow: flow, generation: flows[flow].generation)
+      return try engine.openSocket(flow: flow, generation: flows[flow].generation, at: nil)
     } catch {
       guard error.isForWantOfRoom, makeRoom() else { throw error }
-      try engine.openSocket(flow: flow, generation: flows[flow].generation)
+      return try engine.openSocket(flow: flow, generation: flows[flow].generation, at: nil)
     }
   }
 

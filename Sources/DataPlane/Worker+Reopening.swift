@@ -9,6 +9,9 @@ extension Worker where E: ~Copyable {
   /// The endpoint of a client's server, as it is known now.
   func remote(_ target: UInt8) -> Endpoint { plan.remotes?[Int(target)] ?? plan.remote }
 
+  /// The server that has this endpoint now; nil when none has.
+  func target(at endpoint: Endpoint) -> UInt8? { (0..<remoteCount).first { remote($0) == endpoint } }
+
   private var remoteCount: UInt8 { UInt8(plan.remotes?.count ?? 1) }
 
   /// SYNs of a new flow: fewer where there is something else to try.

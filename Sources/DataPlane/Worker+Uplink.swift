@@ -123,6 +123,9 @@ extension Worker where E: ~Copyable {
     flows[index].triesMax = synTries
     flows[index].backoff = backoff
     flows[index].partner = partner
+    // Who a successor is for is known when it takes over.
+    if peer != .none { flows[index].sealIdentity() }
+    reportFile()
     let syn = flows[index].open(now: now)
     setTimer(index)
     idleOrder.note(index, activity: now)

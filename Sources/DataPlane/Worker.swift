@@ -37,6 +37,8 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
   var returnedTo: WorkerSet
   /// Packet buffers of ours that other workers have.
   var lentCount: Int
+  /// Whether the log has been told that the flow file does not grow any more.
+  var hasReportedFile = false
   /// When the log may be told again that there is no room for a new flow; CLOCK_MONOTONIC, nanoseconds.
   var fullReportDue: UInt64 = 0
   /// Client: which of the servers new flows go to.
@@ -52,7 +54,7 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
 
   init(
     index: Int, plan: WorkerPlan, engine: consuming E, handshakePacket: [UInt8], statistics: Statistics,
-    events: SPSCRing<FlowEvent>, switchboard: Switchboard, random: UInt64
+    events: SPSCRing<FlowEvent>, switchboard: Switchboard, random: UInt64, section: FlowSection? = nil
   ) throws(KernelError) {
     Limits.assertRelations()
     now = engine.now
@@ -61,7 +63,7 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
     var buffers = try BufferPool(pendingPayloadMax: payloadMax)
     let trains = try TrainPool(capacity: Limits.trainCount)
     let flows = try FlowTable(
-      capacity: plan.flowCountMax, hash: plan.keyHash, indexesPeers: plan.role == .client)
+      capacity: plan.flowCountMax, hash: plan.keyHash, indexesPeers: plan.role == .client, in: section)
     let timers = try TimerWheel(capacity: plan.flowCountMax, now: now)
     let idleOrder = try IdleOrder(capacity: plan.flowCountMax)
     let ports = try PortSpace(
@@ -101,10 +103,10 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
     moderation = Moderation(intervalMax: plan.moderationNanoseconds, now: now)
   }
 
-  /// Takes turns until `isStopping` says so, then resets every flow and sends that off.
-  mutating func run(until isStopping: () -> Bool) throws(KernelError) {
+  /// Takes turns until `isStopping` says so. Then every flow is reset, or left to another process.
+  mutating func run(until isStopping: () -> Bool, leavesFlows: () -> Bool) throws(KernelError) {
     while !isStopping() { try turn(until: .max) }
-    closeAllFlows()
+    if leavesFlows() { leaveFlows() } else { closeAllFlows() }
   }
 
   /// One turn. Waits until `deadline` at most, and no longer than the next timer.

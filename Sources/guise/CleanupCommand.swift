@@ -8,8 +8,8 @@ struct CleanupCommand: ParsableCommand {
     commandName: "cleanup",
     abstract: "Undoes what killed processes of guise left on this host.",
     discussion: """
-      Every start does the same first. This is for those who do not want to start again, or for a service's \
-      'ExecStopPost='. What running processes need stays.
+      A killed gateway's device, rules and flows wait for its next start, which goes on with them. This is for \
+      those who do not want to start it again. What running processes need stays.
       """)
 
   @OptionGroup var logging: LoggingOptions

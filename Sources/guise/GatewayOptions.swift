@@ -107,6 +107,21 @@ struct GatewayOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       """
+      Where flows are kept, so that the next start goes on with them after a crash. auto: in /run/guise. off: nowhere; \
+      they begin anew.
+      """,
+      valueName: "auto|off|file"))
+  var flowFile = "auto"
+
+  @Flag(
+    name: .customLong("takeover"),
+    help:
+      "Replace the process that has this end now, with another version or options, and go on with its flows.")
+  var takesOver = false
+
+  @Option(
+    help: ArgumentHelp(
+      """
       Whom to go on as once set up, by name or number, when started by root: guise where there is such a user, \
       else nobody. root: stays root.
       """,
@@ -132,6 +147,9 @@ struct GatewayOptions: ParsableArguments {
     try check(moderation, in: GatewayConfiguration.moderationRange, "--moderation")
     try check(maxFlows, in: GatewayConfiguration.flowCountRange, "--max-flows")
     try check(idleTimeout, in: GatewayConfiguration.idleTimeoutRange, "--idle-timeout")
+    if takesOver, flowFile == "off" {
+      throw ValidationError("--takeover goes on with the flows in the flow file: leave out '--flow-file off'")
+    }
     if let tunLocal, tunLocal == tunPeer {
       throw ValidationError("--tun-local and --tun-peer must differ: they are the two ends of a link")
     }
@@ -196,6 +214,13 @@ struct GatewayOptions: ParsableArguments {
     configuration.handshakePacketPath = handshakePacket
     configuration.firewall = firewall
     configuration.offload = offload
+    configuration.flowFile =
+      switch flowFile {
+      case "auto": .standard
+      case "off": .off
+      default: .path(flowFile)
+      }
+    configuration.takesOver = takesOver
     configuration.engine = EngineKind(rawValue: engine.rawValue)
     configuration.user = user
     configuration.filtersCalls = sandbox == .auto

@@ -19,7 +19,7 @@ struct GuiseCommand: ParsableCommand {
       most 1420, or 1400 when the way between them is IPv6: a segment is 12 bytes longer than a datagram.
 
       Both ends need root or CAP_NET_ADMIN. They make a TUN device, switch on forwarding and install a \
-      table of nftables rules; all of it is undone when they end, and by the next start if they are killed. \
+      table of nftables rules; all of it is undone when they end. If they are killed, the next start goes on with it, and with their flows. \
       SIGINT and SIGTERM end them, SIGUSR1 prints the counters.
       """,
     version: "0.1.0",

@@ -101,11 +101,41 @@ import Testing
       service: try UDPSocket.localEndpoint(of: service), sources: sources, first: 4, offload: false)
     var seen: [Address] = []
     for _ in 0..<6 {
-      let flow = try sockets.open()
+      let (flow, local) = try sockets.open(at: nil)
       defer { close(flow) }
-      seen.append(try UDPSocket.localEndpoint(of: flow).address)
+      #expect(try UDPSocket.localEndpoint(of: flow) == local)
+      seen.append(local.address)
     }
     #expect(seen == [1, 2, 0, 1, 2, 0].map { sources[$0] })
+  }
+
+  @Test func aFlowsSuccessorHasItsPortWhileTheDeadProcessStillHasIt() throws {
+    let service = try bound(Self.loopback4)
+    defer { close(service) }
+    var sockets = FlowSockets(
+      service: try UDPSocket.localEndpoint(of: service), sources: [], first: 0, offload: false)
+    let (dead, local) = try sockets.open(at: nil)
+    defer { close(dead) }
+    let (flow, place) = try sockets.open(at: local)
+    defer { close(flow) }
+    #expect(place == local)
+    #expect(try UDPSocket.localEndpoint(of: flow) == local)
+    // Nobody gets it by chance.
+    let others = try (0..<50).map { _ in try sockets.open(at: nil) }
+    defer { for other in others { close(other.descriptor) } }
+    #expect(Set(others.map(\.local)).count == 50 && !others.contains { $0.local == local })
+  }
+
+  @Test func aPortThatAStrangerHasIsRefusedToAFlow() throws {
+    let service = try bound(Self.loopback4)
+    defer { close(service) }
+    let stranger = try bound(Self.loopback4)
+    defer { close(stranger) }
+    var sockets = FlowSockets(
+      service: try UDPSocket.localEndpoint(of: service), sources: [], first: 0, offload: false)
+    let taken = try UDPSocket.localEndpoint(of: stranger)
+    let error = #expect(throws: KernelError.self) { try sockets.open(at: taken) }
+    #expect(error?.errno == EADDRINUSE)
   }
 
   @Test func aSourceThatIsNotOnThisHostIsRefusedByName() throws {

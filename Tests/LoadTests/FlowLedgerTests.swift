@@ -31,6 +31,20 @@ struct FlowLedgerTests {
     #expect(report.perFlow?.first?.run == 7)
   }
 
+  @Test("A flow's longest silence lies between its arrivals, or at the end")
+  func silence() {
+    var ledger = FlowLedger(verification: .full)
+    for (flow, second) in [(0, 1), (1, 1), (0, 2), (1, 2), (0, 5), (1, 3), (0, 6), (0, 7)]
+      as [(UInt16, UInt64)]
+    {
+      ledger.record(datagram(flow: flow, second), arrival: second * 1_000_000_000)
+    }
+    let report = ArrivalReport(ledger, perFlow: true)
+    #expect(report.perFlow?.map(\.longestSilenceSeconds) == [3, 1])
+    #expect(report.perFlow?.map(\.silentSinceSeconds) == [0, 4])
+    #expect(report.longestSilenceSeconds == 4)
+  }
+
   @Test("Goodput is the payload between the first and the last arrival")
   func goodput() {
     var ledger = FlowLedger(verification: .full)

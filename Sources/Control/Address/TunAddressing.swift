@@ -22,6 +22,11 @@ package struct TunAddressRequest: Hashable, Sendable {
   }
 
   var isExplicit: Bool { local != nil || peer != nil }
+
+  /// Whether this pair is one that was asked for, if any was.
+  func isMet(by pair: TunAddressPair) -> Bool {
+    (local ?? pair.local) == pair.local && (peer ?? pair.peer) == pair.peer
+  }
 }
 
 /// An address range that the host uses already, and for what.
@@ -43,9 +48,11 @@ enum TunAddressing {
     }
   }
 
-  /// The pair asked for, which must be free, or else the default pair or the first free one after it.
+  /// The pair asked for, which must be free, or else the first free one of those that a predecessor had, the
+  /// default pair, and those after it.
   static func choose(
-    _ role: Role, _ family: AddressFamily, request: TunAddressRequest, taken: [TakenPrefix]
+    _ role: Role, _ family: AddressFamily, request: TunAddressRequest, predecessor: TunAddressPair? = nil,
+    taken: [TakenPrefix]
   ) throws(SetupError) -> TunAddressPair {
     let standard = defaultPair(role, family)
     if request.isExplicit {
@@ -56,7 +63,9 @@ enum TunAddressing {
       }
       return pair
     }
-    for pair in [standard] + spares(family) where conflict(of: pair, taken) == nil { return pair }
+    for pair in [predecessor ?? standard, standard] + spares(family) where conflict(of: pair, taken) == nil {
+      return pair
+    }
     throw .noFreeTunAddress(family)
   }
 

@@ -16,7 +16,7 @@ enum WorkerCalls {
       }
     return SystemCallFilter(
       rules: carrying.map { SystemCallFilter.Rule(call: $0, verdict: .allow) } + sockets
-        + always.map { SystemCallFilter.Rule(call: $0, verdict: .allow) } + memory,
+        + always.map { SystemCallFilter.Rule(call: $0, verdict: .allow) } + [flowFile] + memory,
       otherwise: .refuse(EPERM), isLogged: true)
   }
 
@@ -39,6 +39,10 @@ enum WorkerCalls {
     SYS_rt_sigreturn, SYS_rt_sigprocmask, SYS_rt_sigaction, SYS_madvise, SYS_munmap, SYS_mremap, SYS_brk,
     SYS_getrandom, SYS_sched_yield, SYS_getpid, SYS_gettid, SYS_tgkill, SYS_exit, SYS_exit_group,
   ]
+
+  /// Room for more flows in the flow file, at its end (`FlowSection.cover`).
+  private static let flowFile = SystemCallFilter.Rule(
+    call: SYS_fallocate, verdict: .allow, conditions: [.argument(1, is: 0)])
 
   /// Memory, none of which will be run as code.
   private static let memory = [SYS_mmap, SYS_mprotect].map {
@@ -69,7 +73,7 @@ enum WorkerCalls {
 
   /// With CAP_NET_ADMIN, others could do more than ask for large buffers.
   private static let socketOptions: [(level: Int32, options: [Int32])] = [
-    (SOL_SOCKET, [SO_RCVBUFFORCE, SO_SNDBUFFORCE, SO_RCVBUF, SO_SNDBUF, SO_REUSEADDR]),
+    (SOL_SOCKET, [SO_RCVBUFFORCE, SO_SNDBUFFORCE, SO_RCVBUF, SO_SNDBUF, SO_REUSEPORT]),
     (Int32(GUISE_SOL_UDP), [Int32(GUISE_UDP_GRO)]),
     (Int32(IPPROTO_IP), [Int32(GUISE_IP_BIND_ADDRESS_NO_PORT)]),
     (Int32(IPPROTO_IPV6), [IPV6_V6ONLY]),

@@ -9,10 +9,13 @@ enum EgressMTU {
 
   /// What was asked for, or what the routes say. A client knows its way, the narrowest of several: what does
   /// not fit its link is cut down to it.
+  ///
+  /// A process that goes on for its `predecessor` takes what that had found: there is no time to ask.
   static func choose(
     _ configuration: GatewayConfiguration, _ remotes: [Endpoint], _ families: Set<AddressFamily>,
-    _ log: Logger
+    _ predecessor: FlowFileHeader?, _ log: Logger
   ) -> Int {
+    if let mtu = predecessor?.mtu, mtu == configuration.mtu ?? mtu { return mtu }
     switch configuration.role {
     case .client:
       let ways = remotes.compactMap { remote in

@@ -20,35 +20,61 @@ struct HostSetup: ~Copyable {
   private let state: StateDirectory?
   private var instance: LockedFile?
   private var choice: TranslationChoice
+  /// For the record: where flows are kept in the state directory.
+  private let flowFile: String?
   /// Changes that could not be recorded in the state directory.
   private var unrecorded: [SysctlChange] = []
+  /// Whether all this is the predecessor's until `takeCharge`.
+  private var isBorrowed: Bool
+  /// Whether the firewall's rules are still the predecessor's.
+  private var isIncomplete = false
   private var isUndone = false
 
-  /// Sets the host up, after cleaning up what dead instances left.
-  static func apply(_ preflight: Preflight, _ log: Logger) throws(SetupError) -> HostSetup {
-    guard let state = openState(preflight.confinement.account, log) else {
-      return try applyLocked(preflight, nil, log)
-    }
+  /// Sets the host up, after cleaning up what dead instances left; or takes up what a predecessor has set up,
+  /// to be followed by `takeCharge` and `complete`.
+  static func apply(
+    _ preflight: Preflight, _ state: StateDirectory?, _ predecessor: FlowStore.Predecessor?,
+    flowFile: String?, _ log: Logger
+  ) throws(SetupError) -> HostSetup {
+    guard let state else { return try applyLocked(preflight, nil, predecessor?.header, flowFile, log) }
+    let end = state.flowFileName(of: preflight.configuration.listen)
     return try state.withLock { () throws(SetupError) in
-      Leftovers.undo(state, Sysctl(), log)
-      return try applyLocked(preflight, state, log)
+      if let predecessor {
+        if let setup = join(preflight, state, predecessor.header, flowFile, log) {
+          Leftovers.undo(state, Sysctl(), for: end, goingOnWith: setup.device.name, log)
+          return setup
+        }
+        guard !predecessor.isRunning else {
+          throw .takeOverImpossible(
+            process: predecessor.header.processID,
+            reason: "it has another device or other addresses than are asked for")
+        }
+        removeDevice(of: predecessor.header)
+      }
+      Leftovers.undo(state, Sysctl(), for: end, log)
+      return try applyLocked(preflight, state, predecessor?.header, flowFile, log)
     }
   }
 
   private static func applyLocked(
-    _ preflight: Preflight, _ state: StateDirectory?, _ log: Logger
+    _ preflight: Preflight, _ state: StateDirectory?, _ predecessor: FlowFileHeader?, _ flowFile: String?,
+    _ log: Logger
   ) throws(SetupError) -> HostSetup {
     let configuration = preflight.configuration
     let taken = try HostNetwork.takenPrefixes(preflight.families)
     var pairs: [TunAddressPair] = []
     for family in AddressFamily.allCases where preflight.families.contains(family) {
-      pairs.append(try choosePair(family, configuration, taken + preflight.remotes.map(remotePrefix), log))
+      pairs.append(
+        try choosePair(
+          family, configuration, predecessor?.pair(family), taken + preflight.remotes.map(remotePrefix), log))
     }
     let device = try makeDevice(preflight)
     let choice = TranslationChoice(
       mode: configuration.firewall, listen: configuration.listen, remotes: preflight.remotes,
       neighbours: state?.liveInstances(besides: nil) ?? [])
-    var setup = HostSetup(device: device, pairs: pairs, log: log, state: state, choice: choice)
+    var setup = HostSetup(
+      device: device, pairs: pairs, log: log, state: state, choice: choice, flowFile: flowFile,
+      isBorrowed: false)
     do throws(SetupError) {
       try setup.bringUp(preflight)
       return setup
@@ -60,8 +86,11 @@ struct HostSetup: ~Copyable {
   }
 
   private init(
-    device: TunDevice, pairs: [TunAddressPair], log: Logger, state: StateDirectory?, choice: TranslationChoice
+    device: TunDevice, pairs: [TunAddressPair], log: Logger, state: StateDirectory?,
+    choice: TranslationChoice, flowFile: String?, isBorrowed: Bool
   ) {
+    self.flowFile = flowFile
+    self.isBorrowed = isBorrowed
     self.device = device
     self.pairs = pairs
     self.log = log
@@ -69,9 +98,91 @@ struct HostSetup: ~Copyable {
     self.choice = choice
   }
 
+  // MARK: - What a predecessor has set up
+
+  /// Takes queues of the predecessor's device, if device and addresses are there and are what is asked for.
+  private static func join(
+    _ preflight: Preflight, _ state: StateDirectory, _ predecessor: FlowFileHeader, _ flowFile: String?,
+    _ log: Logger
+  ) -> HostSetup? {
+    let configuration = preflight.configuration
+    guard configuration.device == nil || configuration.device == predecessor.device else { return nil }
+    var pairs: [TunAddressPair] = []
+    for family in AddressFamily.allCases {
+      let pair = predecessor.pair(family)
+      guard preflight.families.contains(family) == (pair != nil) else { return nil }
+      guard let pair else { continue }
+      let request = family == .ipv4 ? configuration.tunIPv4 : configuration.tunIPv6
+      let outlet = Outlet(device: predecessor.device, address: pair.local)
+      guard request.isMet(by: pair), LocalAddresses.reachable(family, except: []).contains(outlet) else {
+        return nil
+      }
+      pairs.append(pair)
+    }
+    guard
+      let device = try? TunDevice.join(
+        name: predecessor.device, queueCount: preflight.workers, mtu: preflight.mtu,
+        offload: configuration.offload != .off)
+    else { return nil }
+    guard device.offload || configuration.offload != .on else {
+      device.close()
+      return nil
+    }
+    let choice = TranslationChoice(
+      mode: configuration.firewall, listen: configuration.listen, remotes: preflight.remotes,
+      neighbours: state.liveInstances(besides: device.name))
+    return HostSetup(
+      device: device, pairs: pairs, log: log, state: state, choice: choice, flowFile: flowFile,
+      isBorrowed: true)
+  }
+
+  /// Removes a device that is of no use to the dead predecessor's successor.
+  private static func removeDevice(of predecessor: FlowFileHeader) {
+    guard unsafe if_nametoindex(predecessor.device) != 0 else { return }
+    try? TunDevice.removeKept(name: predecessor.device)
+    _ = Preflight.deviceIsGone(predecessor.device)
+  }
+
+  /// What the predecessor had set up is ours from now on: it is gone.
+  mutating func takeCharge(_ preflight: Preflight) throws(SetupError) {
+    guard isBorrowed else { return }
+    isBorrowed = false
+    isIncomplete = true
+    rules = choice.mode == .off ? nil : try plannedRules()
+    claim(rules, preflight)
+    try enableForwarding(preflight.families)
+  }
+
+  /// Makes sure of what takes time and is most likely as it should be. What is refused is logged.
+  mutating func complete() {
+    guard isIncomplete else { return }
+    isIncomplete = false
+    do throws(SetupError) {
+      if let rules { try Firewall.install(rules) }
+      warnAboutForwardChains()
+    } catch {
+      log.warning("cannot renew the firewall's rules: \(error)")
+    }
+  }
+
+  /// Lets the device outlive a process that is killed, for the next one.
+  func keepDevice() {
+    do throws(KernelError) {
+      try device.keep(true)
+    } catch {
+      log.warning("flows will not outlive this process: \(error)")
+    }
+  }
+
+  /// Leaves everything to the process that goes on.
+  mutating func leave() {
+    isUndone = true
+    instance = nil
+  }
+
   // MARK: - Choices
 
-  private static func openState(_ account: Account?, _ log: Logger) -> StateDirectory? {
+  static func openState(_ account: Account?, _ log: Logger) -> StateDirectory? {
     do throws(LockedFile.Failure) {
       let state = try StateDirectory(namespace: .current(), account: account)
       if !state.belongs(to: account) {
@@ -91,11 +202,14 @@ struct HostSetup: ~Copyable {
   }
 
   private static func choosePair(
-    _ family: AddressFamily, _ configuration: GatewayConfiguration, _ taken: [TakenPrefix], _ log: Logger
+    _ family: AddressFamily, _ configuration: GatewayConfiguration, _ predecessor: TunAddressPair?,
+    _ taken: [TakenPrefix], _ log: Logger
   ) throws(SetupError) -> TunAddressPair {
     let request = family == .ipv4 ? configuration.tunIPv4 : configuration.tunIPv6
-    let pair = try TunAddressing.choose(configuration.role, family, request: request, taken: taken)
-    if !request.isExplicit, pair != TunAddressing.defaultPair(configuration.role, family) {
+    let pair = try TunAddressing.choose(
+      configuration.role, family, request: request, predecessor: predecessor, taken: taken)
+    if !request.isExplicit, pair != predecessor, pair != TunAddressing.defaultPair(configuration.role, family)
+    {
       log.notice("the usual \(family) addresses are taken on this host: using \(pair.local) and \(pair.peer)")
     }
     return pair
@@ -155,7 +269,7 @@ struct HostSetup: ~Copyable {
       namespace: state.namespace.identity, processID: getpid(), device: device.name,
       firewallTable: rules.map { FirewallRules.table(of: $0.device) },
       remotes: preflight.configuration.role == .client ? preflight.remotes.map { "\($0)" } : nil,
-      isStateless: rules?.isStateless)
+      isStateless: rules?.isStateless, flowFile: flowFile)
     do throws(LockedFile.Failure) {
       instance = try state.claim(record)
     } catch {
@@ -244,6 +358,9 @@ struct HostSetup: ~Copyable {
 
   /// Puts the host back as it was, once the gateway has stopped. What is refused is logged.
   mutating func undo() {
+    guard !isBorrowed, !isUndone else { return }
+    // Where no gateway came to be that would have removed it.
+    if unsafe if_nametoindex(device.name) != 0 { try? TunDevice.removeKept(name: device.name) }
     _ = Preflight.deviceIsGone(device.name)
     do throws(SetupError) {
       try state?.withLock { undoLocked() }

@@ -20,16 +20,20 @@ struct Preflight: Sendable {
   let confinement: Confinement
 
   /// Looks everything up and throws the first thing that would make the gateway fail.
-  static func check(_ configuration: GatewayConfiguration, _ log: Logger) throws(SetupError) -> Preflight {
-    let privileges = Privileges.current()
-    try privileges.check()
-    let confinement = try Confinement.choose(configuration, privileges, log)
+  ///
+  /// What a `predecessor` has need not be free: it is handed over, or its process is dead.
+  static func check(
+    _ configuration: GatewayConfiguration, _ confinement: Confinement, _ predecessor: FlowFileHeader?,
+    _ log: Logger
+  ) throws(SetupError) -> Preflight {
     try checkTunDevice()
     guard HostTool.ip.path() != nil else { throw .toolMissing(.ip) }
     if configuration.firewall != .off, HostTool.nft.path() == nil { throw .toolMissing(.nft) }
-    if let device = configuration.device, !deviceIsGone(device) { throw .deviceTaken(device) }
+    if let device = configuration.device, device != predecessor?.device, !deviceIsGone(device) {
+      throw .deviceTaken(device)
+    }
 
-    let local = try checkedLocal(configuration, log)
+    let local = try checkedLocal(configuration, isFree: predecessor != nil, log)
     let available = try availableFamilies(configuration, log)
     var remotes: [Endpoint] = []
     for target in configuration.remotes {
@@ -41,7 +45,7 @@ struct Preflight: Sendable {
     for source in configuration.sources { try check(source: source, to: remote) }
 
     var families = try carriedFamilies(configuration, remotes, available)
-    let mtu = EgressMTU.choose(configuration, remotes, families, log)
+    let mtu = EgressMTU.choose(configuration, remotes, families, predecessor, log)
     if mtu < minimumMTUForIPv6, families.contains(.ipv6) {
       guard configuration.role == .server else { throw .mtuTooSmallForIPv6(mtu) }
       log.warning("an MTU of \(mtu) is too small for IPv6, which needs 1280: going on with IPv4 only")
@@ -71,13 +75,13 @@ struct Preflight: Sendable {
   // MARK: - Where traffic comes in
 
   private static func checkedLocal(
-    _ configuration: GatewayConfiguration, _ log: Logger
+    _ configuration: GatewayConfiguration, isFree: Bool, _ log: Logger
   ) throws(SetupError) -> Endpoint? {
     switch configuration.listen {
     case .udp(let target):
       let all = Set(AddressFamily.allCases)
       let local = try HostResolution.endpoint(of: target, families: all, purpose: "--local")
-      try checkFree(local)
+      if !isFree { try checkFree(local) }
       return local
     case .tcp(let address, let port):
       if let address, !LocalAddresses.has(address) { throw .localAddressMissing(address) }
@@ -91,8 +95,8 @@ struct Preflight: Sendable {
   }
 
   /// Tries to bind without SO_REUSEPORT, which would let two gateways take turns on one port.
-  private static func checkFree(_ local: Endpoint) throws(SetupError) {
-    let isFree = try Patience.wait { () throws(SetupError) in
+  static func checkFree(_ local: Endpoint) throws(SetupError) {
+    let isFree = try Patience.wait(step: 1) { () throws(SetupError) in
       do throws(SetupError) {
         close(try bind(local, reusePort: false, offload: false))
         return true

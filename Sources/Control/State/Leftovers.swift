@@ -1,3 +1,5 @@
+internal import DataPlane
+internal import Glibc
 internal import Logging
 
 /// What instances left on the host that were killed before they could clean up.
@@ -7,12 +9,23 @@ enum Leftovers {
   /// Sysctls are put back only when no instance lives that may need them. Devices go with their process, if
   /// not at once: they are waited for, so that the next instance finds the same addresses free. With others,
   /// what conntrack remembers of flows through the dead one would lead to where nobody is any more.
-  static func undo(_ state: StateDirectory, _ sysctl: Sysctl, _ log: Logger) {
+  ///
+  /// Who starts tells its `end` by the name of its flow file: dead instances of other ends whose flows may still
+  /// be gone on with are left alone, as is the one whose device it goes on with.
+  static func undo(
+    _ state: StateDirectory, _ sysctl: Sysctl, for end: String? = nil, goingOnWith device: String? = nil,
+    _ log: Logger
+  ) {
     state.reapDeadInstances { record in
+      if record.device == device { return false }
+      if let end, record.flowFile != end, state.hasFlows(record) { return false }
       log.notice("cleaning up after process \(record.processID), which could not: device \(record.device)")
+      // Kept for a successor, which it did not get.
+      if unsafe if_nametoindex(record.device) != 0 { try? TunDevice.removeKept(name: record.device) }
       if !Preflight.deviceIsGone(record.device) {
         log.warning("the device \(record.device) of the dead process \(record.processID) is still there")
       }
+      if end == nil || record.flowFile != end { state.removeFlows(of: record) }
       guard let table = record.firewallTable else { return true }
       do throws(SetupError) {
         try Firewall.remove(table: table)

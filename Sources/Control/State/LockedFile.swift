@@ -3,7 +3,7 @@ internal import Glibc
 /// A file that this process alone holds, by flock(2): until the value ends, or the process does, however
 /// it ends.
 struct LockedFile: ~Copyable {
-  let path: String
+  private(set) var path: String
   private let descriptor: Int32
 
   enum Failure: Error, Equatable {
@@ -11,10 +11,11 @@ struct LockedFile: ~Copyable {
     case refused(errno: Int32)
   }
 
-  /// Opens or makes the file (mode 0600) and takes the lock without waiting. With an `owner`, as root can, the
-  /// file belongs to that user.
-  init(_ path: String, owner: FileOwner? = nil) throws(Failure) {
-    let descriptor = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+  /// Opens or makes the file (mode 0600) and takes the lock without waiting. One that must be there already is
+  /// not made (ENOENT). With an `owner`, as root can, the file belongs to that user.
+  init(_ path: String, mustExist: Bool = false, owner: FileOwner? = nil) throws(Failure) {
+    let flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | (mustExist ? 0 : O_CREAT)
+    let descriptor = unsafe open(path, flags, 0o600)
     guard descriptor >= 0 else { throw .refused(errno: errno) }
     // Whoever owns the directory could have put a name of somebody else's file into it.
     guard Self.isPlain(descriptor) else {
@@ -53,6 +54,29 @@ struct LockedFile: ~Copyable {
 
   deinit { close(descriptor) }
 
+  /// Another descriptor of the same file, to read and write, which the lock does not hang on.
+  func reopen() throws(Failure) -> Int32 {
+    let other = unsafe open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW)
+    guard other >= 0 else { throw .refused(errno: errno) }
+    // Whoever owns the directory could have put another file there.
+    guard Self.isPlain(other), Self.isCurrent(descriptor, path), Self.isCurrent(other, path) else {
+      close(other)
+      throw .refused(errno: EPERM)
+    }
+    return other
+  }
+
+  /// Whether this process holds the lock of the file at `path`, by the kernel's own account (proc_locks(5)).
+  static func isHeld(_ path: String, by process: Int32) -> Bool {
+    var status = stat()
+    guard unsafe lstat(path, &status) == 0 else { return false }
+    return TextFile.lines("/proc/locks").contains { line in
+      let fields = line.split(separator: " ")
+      return fields.count >= 6 && fields[1] == "FLOCK" && fields[4] == "\(process)"
+        && fields[5].split(separator: ":").last == "\(status.st_ino)"
+    }
+  }
+
   func replaceContents(_ bytes: [UInt8]) throws(Failure) {
     guard ftruncate(descriptor, 0) == 0, lseek(descriptor, 0, SEEK_SET) == 0 else {
       throw .refused(errno: errno)
@@ -71,6 +95,12 @@ struct LockedFile: ~Copyable {
     } catch {
       throw .refused(errno: error.errno)
     }
+  }
+
+  /// Gives the file another name, in place of what had it before.
+  mutating func rename(to path: String) throws(Failure) {
+    guard unsafe Glibc.rename(self.path, path) == 0 else { throw .refused(errno: errno) }
+    self.path = path
   }
 
   /// Removes the file while the lock is still held, so that nobody takes over a name that goes away.

@@ -10,12 +10,15 @@ struct InstanceRecord: Codable, Equatable, Sendable {
   var remotes: [String]?
   /// Whether its packets pass connection tracking by.
   var isStateless: Bool?
+  /// The file in the state directory that its flows are in, if they outlive it.
+  var flowFile: String?
 
   /// Whether guise can have written it. The directory is that of an unprivileged user, and root acts on what it
   /// finds there.
   var isPlausible: Bool {
     GatewayConfiguration.isDeviceName(device) && !device.contains("%")
       && (firewallTable == nil || firewallTable == FirewallRules.table(of: device))
+      && flowFile.map(StateDirectory.isFlowFileName) != false
   }
 }
 

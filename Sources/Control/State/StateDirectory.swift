@@ -1,18 +1,20 @@
+internal import DataPlane
 internal import FoundationEssentials
 internal import Glibc
 
 /// `/run/guise/INODE`: what the instances of this network namespace changed on the host.
 ///
-/// `INODE-DEVICE.json` is an instance's (`InstanceRecord`), `INODE.shared.json` that of all of them
-/// (`SharedRecord`), and `INODE.lock` is held by whoever changes the host or puts it back. The directory is that
-/// of the user whom the instances go on as; the one above it stays root's.
+/// `INODE-DEVICE.json` is an instance's (`InstanceRecord`), `INODE-END.flows` has the flows of an end
+/// (`FlowStore`), `INODE.shared.json` is of all of them (`SharedRecord`), and `INODE.lock` is held by whoever
+/// changes the host or puts it back. The directory is that of the user whom the instances go on as; the one
+/// above it stays root's.
 struct StateDirectory: Sendable {
   static let standardPath = "/run/guise"
 
   let path: String
   let namespace: NetworkNamespace
   /// Whom new files are given to; nil where this process is that user.
-  private let owner: FileOwner?
+  let owner: FileOwner?
 
   /// Makes the directory (mode 0755) when there is none.
   ///
@@ -123,6 +125,40 @@ struct StateDirectory: Sendable {
 
   private func instanceFiles() -> [String] {
     TextFile.names(in: path).filter { $0.hasPrefix(instancePrefix) && $0.hasSuffix(".json") }
+  }
+
+  /// Where the flows of an end are kept: the same end finds them again.
+  func flowFile(of listen: GatewayConfiguration.Listen) -> String { "\(path)/\(flowFileName(of: listen))" }
+
+  func flowFileName(of listen: GatewayConfiguration.Listen) -> String {
+    let end =
+      switch listen {
+      case .udp(let local): "client-\(local)"
+      case .tcp(nil, let port): "server-\(port)"
+      case .tcp(let address?, let port): "server-\(Endpoint(address, port: port))"
+      }
+    return "\(instancePrefix)\(end.replacing("/", with: "_")).flows"
+  }
+
+  static func isFlowFileName(_ name: String) -> Bool { name.hasSuffix(".flows") && !name.contains("/") }
+
+  /// Whether a dead instance has left flows that have not been silent for too long.
+  func hasFlows(_ record: InstanceRecord) -> Bool {
+    guard let file = flowFile(of: record) else { return false }
+    return FlowStore.hasLivingFlows(file, namespace.identity)
+  }
+
+  func removeFlows(of record: InstanceRecord) {
+    guard let file = flowFile(of: record) else { return }
+    unsafe unlink(file)
+    unsafe unlink(FlowStore.unfinished(file))
+  }
+
+  private func flowFile(of record: InstanceRecord) -> String? {
+    guard let name = record.flowFile, name.hasPrefix(instancePrefix), Self.isFlowFileName(name) else {
+      return nil
+    }
+    return "\(path)/\(name)"
   }
 
   // MARK: - Changes that instances share

@@ -61,6 +61,7 @@ struct FlowEventLog {
     case .opened, .closedIdle, .closedByPeer: .info
     case .pathLimitLowered, .resumed, .reopened, .serverChanged, .closedForRoom: .notice
     case .suspended, .closedUnanswered, .closedRefused, .datagramTooLarge: .warning
+    case .resumedElsewhere, .flowFileFull: .warning
     case .portSpaceFull, .flowTableFull, .sourceFlowsFull, .newFlowRate, .socketUnavailable: .warning
     }
   }
@@ -107,6 +108,13 @@ struct FlowEventLog {
     case .newFlowRate:
       "more than \(event.limit) new flows a second come to worker \(event.worker), and \(path) is refused for now "
         + "(new-flow-rate): raise '--max-new-flows', or see who opens so many"
+    case .resumedElsewhere:
+      "flow resumed from another UDP port, which the service takes for another sender: \(path) "
+        + "(\(unsafe String(cString: strerror(Int32(event.detail)))))"
+    case .flowFileFull:
+      "the flow file cannot grow (\(unsafe String(cString: strerror(Int32(event.detail))))): worker "
+        + "\(event.worker)'s flows beyond the first \(event.limit) are lost if this process is killed; make room "
+        + "there, or choose another place with '--flow-file'"
     case .socketUnavailable:
       "no UDP socket for \(path): such flows are refused (socket-unavailable) until "
         + socketRemedy(errno: Int32(event.detail))

@@ -12,6 +12,8 @@ struct SignalWait {
     case stop(name: String)
     /// SIGUSR1.
     case showStatistics
+    /// SIGUSR2: another process wants to go on with the flows.
+    case handOver(to: Int32)
   }
 
   private var set = sigset_t()
@@ -19,7 +21,7 @@ struct SignalWait {
   /// Blocks the signals. To be called on the main thread before any other is started.
   init() {
     unsafe sigemptyset(&set)
-    for signal in [SIGINT, SIGTERM, SIGUSR1] { unsafe sigaddset(&set, signal) }
+    for signal in [SIGINT, SIGTERM, SIGUSR1, SIGUSR2] { unsafe sigaddset(&set, signal) }
     if !Self.isIgnored(SIGHUP) { unsafe sigaddset(&set, SIGHUP) }
     unsafe pthread_sigmask(SIG_BLOCK, &set, nil)
     // A reader of the log that goes away must not end the gateway.
@@ -30,11 +32,13 @@ struct SignalWait {
   func next(milliseconds: Int) -> Arrival? {
     var set = set
     var timeout = timespec(tv_sec: milliseconds / 1000, tv_nsec: milliseconds % 1000 * 1_000_000)
-    switch unsafe sigtimedwait(&set, nil, &timeout) {
+    var details = unsafe siginfo_t()
+    switch unsafe sigtimedwait(&set, &details, &timeout) {
     case SIGINT: return .stop(name: "SIGINT")
     case SIGTERM: return .stop(name: "SIGTERM")
     case SIGHUP: return .stop(name: "SIGHUP")
     case SIGUSR1: return .showStatistics
+    case SIGUSR2: return .handOver(to: unsafe details._sifields._kill.si_pid)
     default: return nil
     }
   }

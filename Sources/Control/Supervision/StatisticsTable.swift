@@ -39,7 +39,7 @@ struct StatisticsTable: CustomStringConvertible {
 
   /// Workers' counters are not read at one instant, so that the difference may be negative for a moment.
   private static func openFlows(_ values: StatisticsSnapshot) -> UInt64 {
-    let (opened, closed) = (values[.flowsOpened], values[.flowsClosed])
+    let (opened, closed) = (values[.flowsOpened] + values[.flowsResumed], values[.flowsClosed])
     return opened > closed ? opened - closed : 0
   }
 

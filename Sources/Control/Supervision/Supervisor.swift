@@ -21,43 +21,77 @@ package struct Supervisor {
   }
 
   /// Returns once a signal has stopped the gateway; throws what kept it from running. Either way the host
-  /// is as it was before.
+  /// is as it was before, unless another process goes on with it.
   package func run() throws(SetupError) {
+    let privileges = Privileges.current()
+    try privileges.check()
+    let confinement = try Confinement.choose(configuration, privileges, log)
+    let state = HostSetup.openState(confinement.account, log)
+    var flows = FlowStore.open(configuration, state, log)
     // Signals have their ordinary effect until here: nothing is changed yet, and DNS may take its time.
-    let preflight = try Preflight.check(configuration, log)
+    let preflight = try Preflight.check(configuration, confinement, flows?.predecessor?.header, log)
     let signals = SignalWait()
-    var host = try HostSetup.apply(preflight, log)
+    var host = try HostSetup.apply(
+      preflight, state, flows?.predecessor,
+      flowFile: configuration.flowFile == .standard ? flows?.name : nil, log)
     do throws(SetupError) {
-      let gateway = try start(preflight, host)
-      try confine(preflight.confinement, gateway)
-      announce(preflight, host)
+      let gateway = try start(preflight, &host, &flows)
+      try confine(confinement, gateway)
+      let isKept = flows?.isKept == true
+      announce(preflight, host, isKept ? flows?.path : nil)
+      host.complete()
       let names = RemoteNames(
         configuration.remotes, known: preflight.remotes, families: preflight.families)
-      let failure = watch(gateway, signals, &host, names)
-      try stop(gateway, signals)
-      StandardErrorLog.write("\(StatisticsTable(gateway.statistics()))")
-      if let failure { throw SetupError.workerFailed(failure) }
+      switch watch(gateway, signals, &host, names, canHandOver: isKept) {
+      case .handOver(let process):
+        gateway.handOver()
+        host.leave()
+        flows?.letGo()
+        StandardErrorLog.write("\(StatisticsTable(gateway.statistics()))")
+        return log.notice("process \(process) goes on with the flows; ended")
+      case .stop(let failure):
+        try stop(gateway, signals)
+        StandardErrorLog.write("\(StatisticsTable(gateway.statistics()))")
+        if let failure { throw SetupError.workerFailed(failure) }
+      }
     } catch {
+      flows?.abandon()
       host.undo()
       throw error
     }
+    flows?.discard()
     host.undo()
     log.info("ended; the host is as it was")
   }
 
   // MARK: - Start
 
-  private func start(_ preflight: Preflight, _ host: borrowing HostSetup) throws(SetupError) -> Gateway {
-    let plan: GatewayPlan
+  private func start(
+    _ preflight: Preflight, _ host: inout HostSetup, _ flows: inout FlowStore?
+  ) throws(SetupError) -> Gateway {
+    var plan: GatewayPlan
     do throws(SetupError) {
       plan = try self.plan(preflight, host)
+      // The kernel deals senders out among all sockets of a port, by their order: with several workers, flows
+      // stay where their datagrams come to only if the predecessor's sockets are gone before ours are there.
+      let mayOverlap = preflight.workers == 1 || flows?.predecessor == nil
+      if mayOverlap { try openSockets(&plan, preflight, sharesPort: flows != nil) }
+      try flows?.takeOver()
+      if !mayOverlap {
+        if let local = preflight.local { try Preflight.checkFree(local) }
+        try openSockets(&plan, preflight, sharesPort: true)
+      }
+      try host.takeCharge(preflight)
     } catch {
       host.device.close()
       throw error
     }
+    keepFlows(&plan, preflight, host, &flows)
     do throws(KernelError) {
       let gateway = try Gateway(plan)
       try gateway.start()
+      if plan.flowFile != nil { host.keepDevice() }
+      flows?.commit()
       return gateway
     } catch {
       throw .refusal(error)
@@ -74,7 +108,26 @@ package struct Supervisor {
     }
   }
 
-  /// The plan, with a client's UDP sockets opened.
+  /// Lets the plan go on with the flows of a predecessor, and makes a file for all that it will have.
+  private func keepFlows(
+    _ plan: inout GatewayPlan, _ preflight: Preflight, _ host: borrowing HostSetup, _ flows: inout FlowStore?
+  ) {
+    guard flows != nil else { return }
+    if let predecessor = flows?.predecessor {
+      plan.cookieKey = predecessor.header.cookieKey
+      plan.resumed = flows?.flows() ?? []
+    }
+    var header = FlowFileHeader(
+      namespace: NetworkNamespace.current().identity, processID: getpid(), role: configuration.role,
+      device: host.device.name, mtu: preflight.mtu, listen: configuration.listen.endpoint(preflight.local),
+      remote: preflight.remote, idleTimeoutSeconds: configuration.idleTimeoutSeconds,
+      cookieKey: plan.cookieKey)
+    for pair in host.pairs { header.add(pair) }
+    plan.flowFile = flows?.make(
+      header, workerCount: plan.workerCount, flowsPerWorker: plan.flowsPerWorker)
+  }
+
+  /// The plan, without a client's UDP sockets.
   private func plan(_ preflight: Preflight, _ host: borrowing HostSetup) throws(SetupError) -> GatewayPlan {
     var plan = GatewayPlan(
       role: configuration.role, remote: preflight.remote, tunQueues: host.device.queues)
@@ -112,25 +165,28 @@ package struct Supervisor {
         "at most \(limits.flows) flows at once, \(limits.perSource) of one source, with \(descriptors) descriptors ('ulimit -n')"
       )
     }
-    if let local = preflight.local { plan.udpSockets = try openSockets(local, count: preflight.workers) }
     return plan
   }
 
-  private func openSockets(_ local: Endpoint, count: Int) throws(SetupError) -> [Int32] {
-    var sockets: [Int32] = []
+  /// Opens a client's UDP sockets. `sharesPort`: with a predecessor or a successor, of the same user.
+  private func openSockets(
+    _ plan: inout GatewayPlan, _ preflight: Preflight, sharesPort: Bool
+  ) throws(SetupError) {
+    guard let local = preflight.local else { return }
+    let count = preflight.workers
     do throws(SetupError) {
-      for _ in 0..<count {
-        sockets.append(
-          try Preflight.bind(local, reusePort: count > 1, offload: configuration.offload != .off))
+      while plan.udpSockets.count < count {
+        plan.udpSockets.append(
+          try Preflight.bind(
+            local, reusePort: count > 1 || sharesPort, offload: configuration.offload != .off))
       }
-      return sockets
     } catch {
-      for socket in sockets { close(socket) }
+      for socket in plan.udpSockets { close(socket) }
       throw error
     }
   }
 
-  private func announce(_ preflight: Preflight, _ host: borrowing HostSetup) {
+  private func announce(_ preflight: Preflight, _ host: borrowing HostSetup, _ flowFile: String?) {
     let device = host.device
     for pair in host.pairs {
       log.info("\(device.name): \(pair.local) is the kernel's address, \(pair.peer) that of our TCP end")
@@ -146,6 +202,7 @@ package struct Supervisor {
     let firewall = host.rules.map { "table inet \(FirewallRules.table(of: $0.device)), \($0.summary)" }
     log.info("firewall: \(firewall ?? "left alone")")
     log.info("\(preflight.confinement.summary)")
+    if let flowFile { log.info("flows are kept in \(flowFile)") }
     let limits = AddressFamily.allCases.filter { preflight.families.contains($0) }.map { family in
       let limit = preflight.mtu - family.headerBytes
       return "\(limit) bytes over \(family) (WireGuard: MTU \(WireGuard.mtu(for: limit)))"
@@ -163,10 +220,18 @@ package struct Supervisor {
 
   // MARK: - Running
 
+  /// How a gateway ends.
+  private enum Ending {
+    /// By a signal, or by a worker's failure.
+    case stop(KernelError?)
+    case handOver(to: Int32)
+  }
+
   /// Logs events and answers signals until one of them, or a worker's failure, ends the gateway.
   private func watch(
-    _ gateway: Gateway, _ signals: SignalWait, _ host: inout HostSetup, _ names: RemoteNames
-  ) -> KernelError? {
+    _ gateway: Gateway, _ signals: SignalWait, _ host: inout HostSetup, _ names: RemoteNames,
+    canHandOver: Bool
+  ) -> Ending {
     var events = FlowEventLog(configuration.role, now: .now) { log.log(level: $0, "\($1)") }
     var tick = 0
     while true {
@@ -178,12 +243,16 @@ package struct Supervisor {
       events.summarize(now: .now)
       if let failure = gateway.failure {
         log.error("a worker ended by itself (\(failure)): stopping")
-        return failure
+        return .stop(failure)
       }
       switch arrival {
       case .stop(let name):
         log.notice("\(name): stopping; once more ends without waiting for the workers")
-        return nil
+        return .stop(nil)
+      case .handOver(let process) where canHandOver:
+        log.notice("SIGUSR2 of process \(process): handing over")
+        return .handOver(to: process)
+      case .handOver: log.warning("SIGUSR2: there is no flow file to hand over")
       case .showStatistics: StandardErrorLog.write("\(StatisticsTable(gateway.statistics()))")
       case nil: break
       }

@@ -86,11 +86,17 @@ protocol Engine: ~Copyable {
   /// Wakes another worker, by the start of the next turn at the latest. For a whole batch, not for a packet.
   mutating func wake(_ worker: Int)
 
-  /// Opens the UDP socket of a server's flow, connected to the service.
-  mutating func openSocket(flow: UInt32, generation: UInt16) throws(KernelError)
+  /// Opens the UDP socket of a server's flow, connected to the service; `local` is where to, if that matters.
+  /// Returns where it is.
+  mutating func openSocket(
+    flow: UInt32, generation: UInt16, at local: Endpoint?
+  ) throws(KernelError) -> Endpoint
 
   /// Closes it. What it still brings carries the old generation.
   mutating func closeSocket(flow: UInt32, generation: UInt16)
+
+  /// Lets go of every descriptor, so that another process may have what they stand for. The last call.
+  mutating func release()
 }
 
 extension Engine where Self: ~Copyable {

@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// Opens the UDP sockets of a server's flows, from its own addresses in turn.
 ///
 /// Each address has a port space of its own, so that flows are not bound by the ports of one
@@ -17,9 +19,29 @@ struct FlowSockets: ~Copyable {
     next = sources.isEmpty ? 0 : first % sources.count
   }
 
-  /// A socket of the next address, or of the first after it that has a port left. Throws EAGAIN when none
-  /// has, and what socket(2), bind(2) or connect(2) refuse for another reason.
-  mutating func open() throws(KernelError) -> Int32 {
+  /// The socket of a flow, and where it is bound.
+  ///
+  /// `local` is where the flow's last process had it; otherwise it is of the next address, or of the first after
+  /// it that has a port left. Throws EADDRINUSE while somebody else has `local`, EAGAIN when no address has a
+  /// port left, and what socket(2), bind(2) or connect(2) refuse for another reason.
+  mutating func open(at local: Endpoint?) throws(KernelError) -> (descriptor: Int32, local: Endpoint) {
+    if let local {
+      let descriptor = try UDPSocket.connected(
+        to: service, from: local.address, port: local.port, offload: offload)
+      return (descriptor, local)
+    }
+    let descriptor = try openNext()
+    do throws(KernelError) {
+      let local = try UDPSocket.localEndpoint(of: descriptor)
+      try UDPSocket.letOthersShare(descriptor)
+      return (descriptor, local)
+    } catch {
+      close(descriptor)
+      throw error
+    }
+  }
+
+  private mutating func openNext() throws(KernelError) -> Int32 {
     var refusal: KernelError?
     for _ in sources {
       let source = sources[next]

@@ -58,7 +58,7 @@ struct Flow: BitwiseCopyable {
   var lastActivity: UInt64
 
   /// The UDP side. Client: the application's endpoint, the address it spoke to and, in place of a local port,
-  /// the number of the connection. Server: unused.
+  /// the number of the connection. Server: the service, and the address and port of the flow's own socket.
   var peer: FlowKey
   /// The open train of the current batch, to UDP.
   var downlinkTrain: TrainID
@@ -69,6 +69,8 @@ struct Flow: BitwiseCopyable {
   /// What was last heard of the other end.
   var liveness: Liveness
 
+  /// What a flow file knows this flow by (`FlowRecord`); 0 until key and peer are what they will be.
+  var seal: UInt32
   var pendingBytes: Int32
   /// Bytes that may still be sent while `unconfirmed`.
   var firstFlightLeft: Int32
@@ -116,6 +118,7 @@ struct Flow: BitwiseCopyable {
     self.generation = generation
     self.segmentBytesMax = UInt16(segmentBytesMax)
     limitEndsAt = 0
+    seal = 0
     sendNext = SequenceNumber(0)
     receiveNext = SequenceNumber(0)
     acknowledged = SequenceNumber(0)

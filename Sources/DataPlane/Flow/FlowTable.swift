@@ -2,11 +2,12 @@ internal import CLiburing
 
 /// A worker's flows: a slab of them, found by TCP key and, on the client, by UDP peer.
 ///
-/// Fixed capacity; memory is touched as flows come. An index stays valid until its flow is removed.
+/// Fixed capacity; memory is touched as flows come, and may lie in a flow file (`FlowMemory`). An index stays
+/// valid until its flow is removed.
 /// Each flow begins a cache line, so that a packet touches no more of them than it must.
 @safe
 struct FlowTable: ~Copyable {
-  private let flowRegion: Region
+  private var memory: FlowMemory
   private let freeRegion: Region
   private let flows: UnsafeMutableRawPointer
   /// Slots that were used and are free again.
@@ -21,21 +22,24 @@ struct FlowTable: ~Copyable {
   private let hash: KeyHash
   private var byKey: KeyIndex
   private var byPeer: KeyIndex
+  private let indexesPeers: Bool
   private(set) var count = 0
 
   /// `indexesPeers`: whether flows are looked up by their UDP peer, too.
-  init(capacity: Int, hash: KeyHash, indexesPeers: Bool) throws(KernelError) {
-    let flowRegion = try Region(byteCount: capacity * Self.stride)
+  init(
+    capacity: Int, hash: KeyHash, indexesPeers: Bool, in section: FlowSection? = nil
+  ) throws(KernelError) {
+    let memory = try FlowMemory(capacity: capacity, in: section)
     let freeRegion = try Region.array(of: UInt32.self, count: capacity)
     let byKey = try KeyIndex(capacity: capacity)
     let byPeer = try KeyIndex(capacity: indexesPeers ? capacity : 1)
-    flowRegion.preferLargePages()
-    unsafe flows = flowRegion.base
+    unsafe flows = memory.base
     unsafe free = freeRegion.bound(to: UInt32.self)
-    self.flowRegion = flowRegion
+    self.memory = memory
     self.freeRegion = freeRegion
     self.byKey = byKey
     self.byPeer = byPeer
+    self.indexesPeers = indexesPeers
     self.capacity = capacity
     self.hash = hash
   }
@@ -110,7 +114,9 @@ struct FlowTable: ~Copyable {
     } else {
       guard Int(usedCount) < capacity else { return nil }
       index = usedCount
+      if index == UInt32(memory.coveredCount) { memory.cover() }
       usedCount += 1
+      memory.note(used: usedCount)
     }
     let generation = unsafe place(index).pointee.generation &+ 1
     unsafe place(index).pointee = Flow(
@@ -121,24 +127,29 @@ struct FlowTable: ~Copyable {
     return index
   }
 
+  /// Why flows beyond those that are there now are not in the flow file; nil where they will be.
+  var fileRefusal: KernelError? { memory.refusal }
+
   /// Gives a flow without UDP peer the one of a flow that is no longer there.
   mutating func assign(_ peer: FlowKey, to index: UInt32) {
     precondition(self[index].peer == .none)
     self[index].peer = peer
+    self[index].sealIdentity()
     indexPeer(of: index)
   }
 
   private mutating func indexPeer(of index: UInt32) {
     let peer = unsafe place(index).pointee.peer
-    if peer != .none { byPeer.insert(tag(peer), index) }
+    if indexesPeers, peer != .none { byPeer.insert(tag(peer), index) }
   }
 
   /// Removes a flow; its index may be given to another.
   mutating func remove(_ index: UInt32) {
     let flow = self[index]
     byKey.remove(tag(flow.key), index)
-    if flow.peer != .none { byPeer.remove(tag(flow.peer), index) }
+    if indexesPeers, flow.peer != .none { byPeer.remove(tag(flow.peer), index) }
     unsafe place(index).pointee.state = .free
+    unsafe place(index).pointee.seal = 0
     unsafe free[freeCount] = index
     freeCount += 1
     count -= 1

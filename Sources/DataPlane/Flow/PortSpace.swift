@@ -54,6 +54,19 @@ struct PortSpace: ~Copyable {
     }
   }
 
+  /// Takes this port; false when it is not ours to take.
+  mutating func take(_ port: UInt16) -> Bool {
+    guard (Self.first...last).contains(Int(port)),
+      Self.owner(of: port, workerCount: workerCount) == worker
+    else { return false }
+    let bit: UInt64 = 1 << UInt64(port & 63)
+    // Safety: as above.
+    guard unsafe words[Int(port) >> 6] & bit == 0 else { return false }
+    unsafe words[Int(port) >> 6] |= bit
+    takenCount += 1
+    return true
+  }
+
   mutating func giveBack(_ port: UInt16) {
     let bit: UInt64 = 1 << UInt64(port & 63)
     precondition(unsafe words[Int(port) >> 6] & bit != 0, "a port was given back twice")

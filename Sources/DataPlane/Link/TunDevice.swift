@@ -3,7 +3,7 @@ internal import Glibc
 
 /// The queues of one multi-queue TUN device that this process made, one for each worker.
 ///
-/// The kernel removes the device when the last queue is closed. Packets come and go behind a vnet header
+/// The kernel removes the device when the last queue is closed, unless it was told to keep it. Packets come and go behind a vnet header
 /// of 12 bytes (`VirtioNetHeader`); descriptors are non-blocking and close-on-exec.
 /// Source: Documentation/networking/tuntap.rst, drivers/net/tun.c.
 package struct TunDevice: Sendable {
@@ -60,7 +60,41 @@ package struct TunDevice: Sendable {
     }
   }
 
-  /// Closes every queue, which removes the device. For whoever still owns the descriptors.
+  /// Adds queues to a device that another process of guise made and may still have queues of.
+  package static func join(
+    name: String, queueCount: Int, mtu: Int, offload: Bool
+  ) throws(KernelError) -> TunDevice {
+    var queues: [Int32] = []
+    do throws(KernelError) {
+      while queues.count < queueCount { queues.append(try attach(name, isNew: false).descriptor) }
+      try KernelError.check(
+        "ioctl(TUNSETVNETHDRSZ)", guise_tun_set_vnet_header_size(queues[0], vnetHeaderSize))
+      let offloads = offload && guise_tun_set_offload(queues[0], 1) == 0
+      if !offloads { try KernelError.check("ioctl(TUNSETOFFLOAD)", guise_tun_set_offload(queues[0], 0)) }
+      try KernelError.check(
+        "ioctl(SIOCSIFMTU, \(mtu))", unsafe guise_link_set_mtu(name, Int32(clamping: mtu)))
+      return TunDevice(name: name, queues: queues, offload: offloads)
+    } catch {
+      for queue in queues { Glibc.close(queue) }
+      throw error
+    }
+  }
+
+  /// Removes a device that was kept when its process was killed.
+  package static func removeKept(name: String) throws(KernelError) {
+    let device = try attach(name, isNew: false).descriptor
+    defer { Glibc.close(device) }
+    try keep(device, false)
+  }
+
+  /// Whether the device stays when this process ends without closing it in order (TUNSETPERSIST).
+  package func keep(_ isKept: Bool) throws(KernelError) { try Self.keep(queues[0], isKept) }
+
+  static func keep(_ queue: Int32, _ isKept: Bool) throws(KernelError) {
+    try KernelError.check("ioctl(TUNSETPERSIST)", guise_tun_set_persistent(queue, isKept ? 1 : 0))
+  }
+
+  /// Closes every queue, which removes a device that is not kept. For whoever still owns the descriptors.
   package func close() {
     for queue in queues { Glibc.close(queue) }
   }

@@ -24,7 +24,7 @@ package enum UDPSocket {
   ) throws(KernelError) -> Int32 {
     let descriptor = try open(local.address)
     do throws(KernelError) {
-      if reusePort { try set(descriptor, SOL_SOCKET, SO_REUSEPORT, 1, "setsockopt(SO_REUSEPORT)") }
+      if reusePort { try letOthersShare(descriptor) }
       try prepare(
         descriptor, receiveBytes: sharedReceiveBytes, sendBytes: sharedSendBytes, offload: offload)
       if local.address.isUnspecified {
@@ -38,17 +38,24 @@ package enum UDPSocket {
     }
   }
 
-  /// The socket of one flow: exchanges datagrams with `remote` alone, from a port that the kernel picks.
+  /// The socket of one flow: exchanges datagrams with `remote` alone, from a port that the kernel picks unless
+  /// one is given.
   ///
   /// `local` pins the address it sends from; otherwise the route decides. Throws EAGAIN from connect when
-  /// that address has no port left, or the host when none is given.
+  /// that address has no port left, or the host when none is given. A given port may still be a dead process's
+  /// of the same user that let others share it (`letOthersShare`); else, while it is taken, bind throws
+  /// EADDRINUSE.
   package static func connected(
-    to remote: Endpoint, from local: Address?, offload: Bool, bufferBytes: Int = flowBufferBytes
+    to remote: Endpoint, from local: Address?, port: UInt16 = 0, offload: Bool,
+    bufferBytes: Int = flowBufferBytes
   ) throws(KernelError) -> Int32 {
     let descriptor = try open(remote.address)
     do throws(KernelError) {
       try prepare(descriptor, receiveBytes: bufferBytes, sendBytes: bufferBytes, offload: offload)
-      if let local {
+      if let local, port != 0 {
+        try letOthersShare(descriptor)
+        try bind(descriptor, to: Endpoint(local, port: port))
+      } else if let local {
         // The port is connect's to pick, so that there is one answer when none is left.
         try set(
           descriptor, Int32(IPPROTO_IP), Int32(GUISE_IP_BIND_ADDRESS_NO_PORT), 1,
@@ -63,6 +70,13 @@ package enum UDPSocket {
       Glibc.close(descriptor)
       throw error
     }
+  }
+
+  /// Lets other processes of this user bind to the same address and port (SO_REUSEPORT in socket(7)): a
+  /// successor must not wait for the kernel to be done with this process. To be called once a port has been
+  /// picked, or the kernel would pick those of others.
+  package static func letOthersShare(_ descriptor: Int32) throws(KernelError) {
+    try set(descriptor, SOL_SOCKET, SO_REUSEPORT, 1, "setsockopt(SO_REUSEPORT)")
   }
 
   /// Where the socket is bound, as getsockname(2) says.

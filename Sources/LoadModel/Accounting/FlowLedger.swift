@@ -4,11 +4,22 @@ package struct FlowTally: ~Copyable {
   package let flow: UInt16
   package fileprivate(set) var received: UInt64 = 0
   package fileprivate(set) var bytes: UInt64 = 0
+  /// The longest time from one arrival to the next, in nanoseconds.
+  package private(set) var longestSilence: UInt64 = 0
+  /// `CLOCK_MONOTONIC` in nanoseconds.
+  package private(set) var lastArrival: UInt64 = 0
   package fileprivate(set) var tracker = SequenceTracker()
 
   init(run: UInt32, flow: UInt16) {
     self.run = run
     self.flow = flow
+  }
+
+  /// Batches are taken in the order in which they came.
+  @inline(__always)
+  fileprivate mutating func note(arrival: UInt64) {
+    if lastArrival > 0 { longestSilence = max(longestSilence, arrival - lastArrival) }
+    lastArrival = arrival
   }
 }
 
@@ -71,6 +82,7 @@ package struct FlowLedger: ~Copyable {
       let index = find(run: head.run, flow: head.flow)
       unsafe tallies[index].received += 1
       unsafe tallies[index].bytes += UInt64(datagram.byteCount)
+      unsafe tallies[index].note(arrival: arrival)
       unsafe tallies[index].tracker.record(head.sequence)
     }
     received += 1

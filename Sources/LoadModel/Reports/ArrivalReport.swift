@@ -12,6 +12,10 @@ package struct ArrivalReport: Codable, Equatable, Sendable {
     package var stale: UInt64
     /// To compare with what the sender reports: it sent 0 ..< numbered.
     package var highestSequence: UInt64
+    /// The longest time from one arrival to the next.
+    package var longestSilenceSeconds: Double
+    /// From the flow's last arrival to the last of all: of a flow that still went on, little.
+    package var silentSinceSeconds: Double
   }
 
   /// Genuine datagrams, duplicates included.
@@ -39,6 +43,9 @@ package struct ArrivalReport: Codable, Equatable, Sendable {
   /// Payload bits a second in that time.
   package var bitsPerSecond = 0.0
   package var datagramsPerSecond = 0.0
+  /// The longest time that any flow had from one arrival to the next, the end counted in: the time from its last
+  /// arrival to the last of all.
+  package var longestSilenceSeconds = 0.0
   /// With `--expect-json`, and with `send --echo`: datagrams that were sent.
   package var sent: UInt64?
   /// With `sink --latency` the time from sender to receiver, with `send --echo` the round trip.
@@ -52,7 +59,8 @@ package struct ArrivalReport: Codable, Equatable, Sendable {
   private enum CodingKeys: String, CodingKey {
     case received, bytes, flows, lost, lossPercent, duplicated, reordered, stale, corrupt, anonymous,
       socketDrops
-    case durationSeconds, bitsPerSecond, datagramsPerSecond, sent, latencyMicroseconds, perFlow
+    case durationSeconds, bitsPerSecond, datagramsPerSecond, longestSilenceSeconds, sent, latencyMicroseconds,
+      perFlow
   }
 
   /// Sums a ledger up. With `expectation`, the loss is told from what that sender says it sent.
@@ -75,7 +83,8 @@ package struct ArrivalReport: Codable, Equatable, Sendable {
     var distinct: UInt64 = 0
     var distinctExpected: UInt64 = 0
     ledger.forEachFlow { tally in
-      let flow = Flow(tally)
+      let flow = Flow(tally, lastArrival: ledger.lastArrival)
+      longestSilenceSeconds = max(longestSilenceSeconds, flow.longestSilenceSeconds, flow.silentSinceSeconds)
       lost += flow.lost
       duplicated += flow.duplicated
       reordered += flow.reordered
@@ -99,7 +108,7 @@ package struct ArrivalReport: Codable, Equatable, Sendable {
 }
 
 extension ArrivalReport.Flow {
-  fileprivate init(_ tally: borrowing FlowTally) {
+  fileprivate init(_ tally: borrowing FlowTally, lastArrival: UInt64) {
     run = tally.run
     flow = tally.flow
     received = tally.received
@@ -109,6 +118,8 @@ extension ArrivalReport.Flow {
     reordered = tally.tracker.reordered
     stale = tally.tracker.stale
     highestSequence = tally.tracker.highest ?? 0
+    longestSilenceSeconds = Figures.rounded(Double(tally.longestSilence) / 1e9, places: 6)
+    silentSinceSeconds = Figures.rounded(Double(lastArrival - tally.lastArrival) / 1e9, places: 6)
   }
 }
 
@@ -122,6 +133,9 @@ extension ArrivalReport: CustomStringConvertible {
       (\(Figures.decimal(lossPercent, places: 2)) %), duplicated \(Figures.grouped(duplicated)), \
       reordered \(Figures.grouped(reordered)), corrupt \(Figures.grouped(corrupt))
       """
+    if flows > 0 {
+      text += ", longest silence of a flow \(Figures.decimal(longestSilenceSeconds * 1_000, places: 1)) ms"
+    }
     if stale > 0 { text += ", too late \(Figures.grouped(stale))" }
     if socketDrops > 0 {
       text += "\n\(Figures.grouped(socketDrops)) dropped at this socket: it did not keep up"

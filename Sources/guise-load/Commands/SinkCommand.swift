@@ -19,9 +19,10 @@ struct SinkCommand: ParsableCommand {
       JSON: received, bytes, flows, lost, lossPercent, duplicated, reordered, stale (too late to tell new \
       from duplicate), corrupt, anonymous (too short for a sequence number: under 24 bytes), socketDrops \
       (this program did not keep up), durationSeconds (first arrival to last), bitsPerSecond, \
-      datagramsPerSecond; with --expect-json sent; with --latency latencyMicroseconds {count, min, mean, \
+      datagramsPerSecond, longestSilenceSeconds (of any flow, from one arrival to the next or to the end); \
+      with --expect-json sent; with --latency latencyMicroseconds {count, min, mean, \
       p50, p90, p99, p999, max}; with --per-flow perFlow [{run, flow, received, bytes, lost, duplicated, \
-      reordered, stale, highestSequence}]. Exits with 1 when a datagram was corrupt.
+      reordered, stale, highestSequence, longestSilenceSeconds, silentSinceSeconds}]. Exits with 1 when a datagram was corrupt.
       """)
 
   @Option(

@@ -35,7 +35,11 @@ class EngineRig {
   func send(_ train: TrainID, flow: UInt32) {}
   func flush() {}
   func wake(_ worker: Int) {}
-  func open(flow: UInt32, generation: UInt16) throws(KernelError) {}
+  @discardableResult
+  func open(flow: UInt32, generation: UInt16, at local: Endpoint? = nil) throws(KernelError) -> Endpoint {
+    Endpoint(.unspecified, port: 0)
+  }
+  func release() {}
   func close(flow: UInt32, generation: UInt16) {}
   var now: UInt64 { 0 }
 }
@@ -65,9 +69,10 @@ private final class EngineRigOf<E: Engine & ~Copyable>: EngineRig {
   }
   override func flush() { engine.flush(&buffers, &trains) }
   override func wake(_ worker: Int) { engine.wake(worker) }
-  override func open(flow: UInt32, generation: UInt16) throws(KernelError) {
-    try engine.openSocket(flow: flow, generation: generation)
+  override func open(flow: UInt32, generation: UInt16, at local: Endpoint?) throws(KernelError) -> Endpoint {
+    try engine.openSocket(flow: flow, generation: generation, at: local)
   }
+  override func release() { engine.release() }
   override func close(flow: UInt32, generation: UInt16) {
     engine.closeSocket(flow: flow, generation: generation)
   }

@@ -27,6 +27,12 @@ final class SimulatedKernel {
   var deliveries: [Delivery] = []
   /// Server: open sockets, flow -> generation.
   var sockets: [UInt32: UInt16] = [:]
+  /// Server: where each flow's socket is.
+  var socketPlaces: [UInt32: Endpoint] = [:]
+  /// Server: ports that somebody else has.
+  var takenPorts: Set<UInt16> = []
+  /// Whether the engine has let go of its descriptors.
+  var isReleased = false
   /// Makes the next writes or sends fail with this errno, once each.
   var writeFailures: [Int32] = []
   var sendFailures: [Int32] = []
@@ -131,10 +137,18 @@ struct SimulatedEngine: Engine, ~Copyable {
 
   mutating func wake(_ worker: Int) { kernel.woken.append(worker) }
 
-  mutating func openSocket(flow: UInt32, generation: UInt16) throws(KernelError) {
+  mutating func openSocket(
+    flow: UInt32, generation: UInt16, at local: Endpoint?
+  ) throws(KernelError) -> Endpoint {
     if let errno = kernel.socketFailures.popLast(), errno != 0 { throw KernelError("socket", errno: errno) }
+    if let local, kernel.takenPorts.contains(local.port) { throw KernelError("bind", errno: EADDRINUSE) }
     kernel.sockets[flow] = generation
+    let place = local ?? Endpoint(Address("127.0.0.1")!, port: UInt16(40_000 + kernel.socketPlaces.count))
+    kernel.socketPlaces[flow] = place
+    return place
   }
+
+  mutating func release() { kernel.isReleased = true }
 
   mutating func closeSocket(flow: UInt32, generation: UInt16) {
     precondition(kernel.sockets.removeValue(forKey: flow) == generation)

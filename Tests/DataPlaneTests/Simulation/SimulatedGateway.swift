@@ -27,12 +27,13 @@ final class SimulatedGateway {
   /// One worker, on a switchboard that it shares with others if there is one.
   init(
     _ plan: WorkerPlan, index: Int = 0, switchboard: Switchboard? = nil, seed: UInt64,
-    handshakePacket: [UInt8] = []
+    handshakePacket: [UInt8] = [], section: FlowSection? = nil
   ) throws {
     ownSwitchboard = switchboard == nil ? try Switchboard(workerCount: 1) : nil
     worker = try Worker(
       index: index, plan: plan, engine: SimulatedEngine(kernel), handshakePacket: handshakePacket,
-      statistics: counters, events: events, switchboard: switchboard ?? ownSwitchboard!, random: seed)
+      statistics: counters, events: events, switchboard: switchboard ?? ownSwitchboard!, random: seed,
+      section: section)
   }
 
   static func plan(
@@ -79,6 +80,10 @@ final class SimulatedGateway {
   func unwatch() { worker.plan.keepaliveNanoseconds = nil }
 
   func stop() { worker.closeAllFlows() }
+
+  /// What a worker does at its start, and when it hands over.
+  func resume(_ records: [FlowRecord]) { worker.resume(records) }
+  func leave() { worker.leaveFlows() }
 
   var statistics: StatisticsSnapshot { counters.snapshot() }
   var flowCount: Int { worker.flows.count }

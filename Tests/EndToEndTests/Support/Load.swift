@@ -19,6 +19,7 @@ enum Load {
     let reordered: Int
     let corrupt: Int
     let socketDrops: Int
+    let longestSilenceSeconds: Double
   }
 
   /// What came back, of `guise-load sweep`.

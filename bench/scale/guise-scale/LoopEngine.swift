@@ -141,6 +141,10 @@ struct LoopEngine: Engine, ~Copyable {
   ) { queued.append(train) }
 
   mutating func wake(_ worker: Int) {}
-  mutating func openSocket(flow: UInt32, generation: UInt16) throws(KernelError) {}
+  mutating func openSocket(
+    flow: UInt32, generation: UInt16, at local: Endpoint?
+  ) throws(KernelError) -> Endpoint { Endpoint(.unspecified, port: 0) }
+
+  mutating func release() {}
   mutating func closeSocket(flow: UInt32, generation: UInt16) {}
 }

@@ -261,8 +261,10 @@ struct EpollEngine: Engine, ~Copyable {
 
   // MARK: Flows' sockets
 
-  mutating func openSocket(flow: UInt32, generation: UInt16) throws(KernelError) {
-    let descriptor = try flowSockets!.open()
+  mutating func openSocket(
+    flow: UInt32, generation: UInt16, at local: Endpoint?
+  ) throws(KernelError) -> Endpoint {
+    let (descriptor, local) = try flowSockets!.open(at: local)
     sockets[Int(flow)] = SocketTable.Entry(descriptor: descriptor, generation: generation)
     do throws(KernelError) {
       try poller.add(descriptor, Token(.receive, index: flow, generation: generation))
@@ -270,11 +272,16 @@ struct EpollEngine: Engine, ~Copyable {
       sockets.close(flow: flow)
       throw error
     }
+    return local
   }
 
   mutating func closeSocket(flow: UInt32, generation: UInt16) {
     // What waits for being sent names the descriptor, which the next socket may get.
     send()
     sockets.close(flow: flow)
+  }
+
+  mutating func release() {
+    for flow in 0..<sockets.listener { sockets.close(flow: UInt32(flow)) }
   }
 }

@@ -99,6 +99,12 @@ package struct Ring: ~Copyable {
       unsafe io_uring_register_files_update(ring, UInt32(slot), &descriptor, 1))
   }
 
+  /// Empties the first `count` slots.
+  func dropFiles(count: Int) {
+    let none = [Int32](repeating: -1, count: count)
+    _ = unsafe io_uring_register_files_update(ring, 0, none, UInt32(count))
+  }
+
   /// Registers memory of `entries` × 16 bytes as the provided-buffer ring of a group.
   package func registerBufferRing(_ memory: UnsafeMutableRawPointer, entries: UInt32, group: UInt16)
     throws(KernelError)

@@ -375,13 +375,16 @@ struct UringEngine: Engine, ~Copyable {
     return unsafe sockets[Int(token.index)] == UInt32(token.generation) + 1
   }
 
-  mutating func openSocket(flow: UInt32, generation: UInt16) throws(KernelError) {
-    let descriptor = try flowSockets!.open()
+  mutating func openSocket(
+    flow: UInt32, generation: UInt16, at local: Endpoint?
+  ) throws(KernelError) -> Endpoint {
+    let (descriptor, local) = try flowSockets!.open(at: local)
     // The ring's table keeps the socket; the descriptor is not needed, and descriptors are few.
     defer { close(descriptor) }
     try ring.setFile(descriptor, slot: Int(Slot.firstFlow) + Int(flow))
     unsafe sockets[Int(flow)] = UInt32(generation) + 1
     arm(Token(.receive, index: flow, generation: generation))
+    return local
   }
 
   mutating func closeSocket(flow: UInt32, generation: UInt16) {
@@ -396,4 +399,26 @@ struct UringEngine: Engine, ~Copyable {
     ring.submit()
     _ = try? ring.setFile(-1, slot: Int(Slot.firstFlow) + Int(flow))
   }
+
+  /// The kernel takes a ring apart some 50 ms after its descriptor is closed, with all that it holds.
+  mutating func release() {
+    let entry = unsafe ring.entry()
+    unsafe io_uring_prep_cancel64(entry, 0, Int32(IORING_ASYNC_CANCEL_ALL | IORING_ASYNC_CANCEL_ANY))
+    unsafe entry.pointee.user_data = Token(.cancel).rawValue
+    // What is cancelled lets go of its file as it completes, some of it after the cancellation itself.
+    var isCancelled = false
+    for _ in 0..<Self.releaseTurnsMax {
+      guard (try? ring.submitAndWait(timeout: isCancelled ? 0 : Self.releaseTurnNanoseconds)) != nil else {
+        break
+      }
+      if isCancelled, ring.readyCount == 0 { break }
+      while let completion = ring.nextCompletion() {
+        if completion.token.kind == .cancel { isCancelled = true }
+      }
+    }
+    ring.dropFiles(count: Int(Slot.firstFlow) + (resources.service == nil ? 0 : resources.flowCountMax))
+  }
+
+  private static let releaseTurnsMax = 100
+  private static let releaseTurnNanoseconds: UInt64 = 1_000_000
 }
