@@ -21,6 +21,7 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
     .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
   ],
   targets: [
@@ -30,16 +31,27 @@ let package = Package(
     // The packet's path. No Foundation, no allocation after start.
     .target(name: "DataPlane", dependencies: ["CLiburing"], swiftSettings: settings),
 
+    // What a running gateway tells of itself, and takes orders by: control socket, metrics, page.
+    .target(
+      name: "Telemetry",
+      dependencies: [
+        "CLiburing", "DataPlane",
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+      ],
+      resources: [.embedInCode("Page/page.html")], swiftSettings: settings),
+
     // What surrounds it: host set-up, supervision, the log.
     .target(
       name: "Control",
-      dependencies: ["DataPlane", .product(name: "Logging", package: "swift-log")],
+      dependencies: ["DataPlane", "Telemetry", .product(name: "Logging", package: "swift-log")],
       swiftSettings: settings),
 
     .executableTarget(
       name: "guise",
       dependencies: [
-        "Control", "DataPlane",
+        "Control", "DataPlane", "Telemetry",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -80,8 +92,10 @@ let package = Package(
       resources: [.copy("Vectors")], swiftSettings: settings),
     .testTarget(
       name: "ControlTests",
-      dependencies: ["Control", "DataPlane", .product(name: "Logging", package: "swift-log")],
+      dependencies: ["Control", "DataPlane", "Telemetry", .product(name: "Logging", package: "swift-log")],
       swiftSettings: settings),
+    .testTarget(
+      name: "TelemetryTests", dependencies: ["Telemetry", "DataPlane"], swiftSettings: settings),
     .testTarget(name: "LoadTests", dependencies: ["LoadModel", "guise-load"], swiftSettings: settings),
     .testTarget(name: "UringTests", dependencies: ["guise-uring"], swiftSettings: settings),
     .testTarget(name: "EndToEndTests", swiftSettings: settings),

@@ -79,6 +79,8 @@ package struct GatewayConfiguration: Sendable {
   package var flowFile = FlowFileChoice.standard
   /// Whether to replace the process that has this end now.
   package var takesOver = false
+  /// Where metrics and page are served; a port alone is one of the loopback address. nil: nowhere.
+  package var metrics: ListenPort?
   /// nil for the best that the kernel grants.
   package var engine: EngineKind?
   /// Whom to go on as, by name or number; nil for what suits (`Confinement`).

@@ -28,6 +28,7 @@ package enum SetupError: Error, Equatable, Sendable {
   case noFreeTunAddress(AddressFamily)
   case udpPortTaken(Endpoint)
   case udpAddressUnavailable(Endpoint)
+  case metricsRefused(Endpoint, errno: Int32)
   case offloadRefused
   case localAddressMissing(Address)
   case statelessImpossible(AddressFamily, reason: String)
@@ -124,6 +125,12 @@ extension SetupError: CustomStringConvertible {
     case .noFreeTunAddress(let family):
       "no free \(family) addresses found for the TUN device: choose some with "
         + (family == .ipv4 ? "'--tun-local' and '--tun-peer'" : "'--tun-local6' and '--tun-peer6'")
+    case .metricsRefused(let endpoint, EADDRINUSE):
+      "TCP port \(endpoint) is taken ('ss -ltnp sport = :\(endpoint.port)' names the program): give '--metrics' "
+        + "another port"
+    case .metricsRefused(let endpoint, let errno):
+      "cannot serve metrics at \(endpoint) (\(text(errno))): give '--metrics' an address of this host, as in "
+        + "127.0.0.1:9740"
     case .udpPortTaken(let endpoint):
       "UDP port \(endpoint.port) is taken on \(endpoint.address): stop who uses it ('ss -lunp sport = "
         + ":\(endpoint.port)' names it), or choose another with '--local'"

@@ -6,6 +6,8 @@ package struct FlowEvent: Sendable, BitwiseCopyable {
     case closedByPeer
     case closedUnanswered
     case closedRefused
+    /// An operator wanted it.
+    case closedOnRequest
     /// Client: nothing was heard for `detail` milliseconds, although asked for: another flow is tried.
     case suspended
     /// Client: a suspended flow was answered again.

@@ -8,6 +8,9 @@ package final class Gateway: Sendable {
   private let switchboard: Switchboard
   private let counters: [Statistics]
   private let eventRings: [SPSCRing<FlowEvent>]
+  private let requestSlots: [RequestSlot]
+  /// Held by whoever asks workers.
+  private let asking = Mutex(())
   private let workerPlan: WorkerPlan
   private let isStopping = Atomic(false)
   private let leavesFlows = Atomic(false)
@@ -44,6 +47,7 @@ package final class Gateway: Sendable {
       throw error
     }
     counters = (0..<plan.workerCount).map { _ in Statistics() }
+    requestSlots = (0..<plan.workerCount).map { _ in RequestSlot() }
     eventRings = (0..<plan.workerCount).map { _ in SPSCRing(capacity: 4_096) }
   }
 
@@ -52,6 +56,7 @@ package final class Gateway: Sendable {
     switchboard.deallocate()
     for counter in counters { counter.deallocate() }
     for ring in eventRings { ring.deallocate() }
+    for slot in requestSlots { slot.deallocate() }
     workerPlan.remotes?.deallocate()
     workerPlan.sourceCounts?.deallocate()
   }
@@ -109,6 +114,18 @@ package final class Gateway: Sendable {
   /// Each worker's counters as they stand now.
   package func statistics() -> [StatisticsSnapshot] { counters.map { $0.snapshot() } }
 
+  /// Most flows at once.
+  package var flowCountMax: Int { plan.flowsPerWorker * plan.workerCount }
+
+  /// CPU time of each worker's thread so far, in seconds; nil for one that has ended.
+  package func processorSeconds() -> [Double?] {
+    state.withLock { state in
+      (0..<plan.workerCount).map {
+        state.threads.indices.contains($0) ? state.threads[$0].processorSeconds : nil
+      }
+    }
+  }
+
   /// The oldest flow event that nobody has taken yet. One caller at a time.
   package func nextFlowEvent() -> FlowEvent? {
     state.withLock { state in
@@ -133,7 +150,73 @@ package final class Gateway: Sendable {
   /// The first error that ended a worker by itself, if any.
   package var failure: KernelError? { state.withLock { $0.failure } }
 
-  // MARK: On a worker's thread
+  // MARK: - What workers are asked
+
+  /// How long a worker may take to answer.
+  private static let answerMilliseconds = 1_000
+
+  /// Whether every worker still takes turns.
+  package func isResponsive() -> Bool { (try? request(.answer)) != nil }
+
+  /// The flows that are meant, `limit` of them at most.
+  package func flows(_ selection: FlowSelection = FlowSelection(), limit: Int = .max) throws(WorkerSilence)
+    -> [FlowSummary]
+  {
+    try request(.list, selection, limit: limit).flows
+  }
+
+  /// Resets the flows that are meant. How many there were.
+  package func closeFlows(_ selection: FlowSelection) throws(WorkerSilence) -> Int {
+    try request(.close, selection).count
+  }
+
+  /// Client: opens each of the flows that are meant anew, from another port, to the server that is preferred now.
+  /// How many there are.
+  package func reconnectFlows(_ selection: FlowSelection) throws(WorkerSilence) -> Int {
+    workerPlan.remotes?.wantLookUp()
+    return try request(.reconnect, selection).count
+  }
+
+  private func request(
+    _ verb: WorkerRequest.Verb, _ selection: FlowSelection = FlowSelection(), limit: Int = .max
+  ) throws(WorkerSilence) -> (count: Int, flows: [FlowSummary]) {
+    try asking.withLock { _ throws(WorkerSilence) in
+      var count = 0
+      var flows: [FlowSummary] = []
+      for worker in 0..<plan.workerCount {
+        var request: WorkerRequest? = WorkerRequest(verb: verb, selection: selection)
+        while let next = request, flows.count < limit {
+          let (answer, summaries) = try ask(next, worker)
+          count += Int(answer.count)
+          flows += summaries
+          request = answer.next.map { WorkerRequest(verb: verb, selection: selection, from: $0) }
+        }
+      }
+      return (count, Array(flows.prefix(limit)))
+    }
+  }
+
+  private func ask(
+    _ request: WorkerRequest, _ worker: Int
+  ) throws(WorkerSilence) -> (RequestSlot.Answer, [FlowSummary]) {
+    let slot = requestSlots[worker]
+    let deadline = ContinuousClock.now + .milliseconds(Self.answerMilliseconds)
+    var isAsked = false
+    repeat {
+      guard !isStopping.load(ordering: .relaxed) else { break }
+      if !isAsked {
+        // What an earlier asker gave up waiting for is taken and forgotten.
+        isAsked = slot.ask(request)
+        switchboard.wake(worker)
+      } else if let answer = slot.takeAnswer() {
+        return answer
+      }
+      usleep(50)
+    } while ContinuousClock.now < deadline
+    throw WorkerSilence(worker: worker)
+  }
+
+  // MARK: - On a worker's thread
 
   private func run(_ index: Int, _ workerPlan: WorkerPlan, _ ready: (KernelError?) -> Void) {
     do throws(KernelError) {
@@ -172,7 +255,8 @@ package final class Gateway: Sendable {
     do throws(KernelError) {
       var worker = try Worker(
         index: index, plan: workerPlan, engine: makeEngine(), handshakePacket: plan.handshakePacket,
-        statistics: counters[index], events: eventRings[index], switchboard: switchboard,
+        statistics: counters[index], events: eventRings[index], requests: requestSlots[index],
+        switchboard: switchboard,
         random: UInt64.random(in: 0 ... .max), section: plan.flowFile?.section(worker: index))
       try plan.confineWorker()
       // As the user that the predecessor's sockets are of, or their ports could not be shared.

@@ -92,6 +92,10 @@ package enum Limits {
 
   /// Deadlines that one turn deals with: as many packets of its own as it reads of others.
   static let expirationsPerTurn = 64
+  /// Flows that a worker tells of at once to whoever asks, and slots that it looks through for them: some 20 us
+  /// at most.
+  static let summariesPerRequest = 256
+  static let slotsPerRequest = 1_024
   /// How many arrivals ahead a flow's memory is fetched. One takes a worker about 50 ns and memory 150 ns
   /// (`bench/scale/build.sh`, docs/SCALING.md).
   static let prefetchDistance: UInt32 = 4

@@ -77,7 +77,7 @@ package enum Counter: Int, CaseIterable, Sendable {
 @safe
 struct Statistics: @unchecked Sendable {
   private let cells: UnsafeMutablePointer<Atomic<UInt64>>
-  private static let count = Counter.allCases.count + DropReason.allCases.count
+  private static let count = StatisticsSnapshot.count
 
   /// Cells that live until `deallocate`; the gateway owns them, so that they outlast the worker.
   init() {
@@ -98,6 +98,18 @@ struct Statistics: @unchecked Sendable {
     bump(Counter.allCases.count + reason.rawValue, amount)
   }
 
+  /// Adds a value to its bucket and to the sum.
+  @inline(__always)
+  func record(_ distribution: Distribution, _ value: UInt64) {
+    let first = StatisticsSnapshot.place(of: distribution)
+    bump(first &+ Distribution.bucket(of: value), 1)
+    bump(first &+ Distribution.bucketCount, Int(truncatingIfNeeded: value))
+  }
+
+  /// Writer: where a counter stands.
+  @inline(__always)
+  subscript(counter: Counter) -> UInt64 { unsafe cells[counter.rawValue].load(ordering: .relaxed) }
+
   // Safety: raw values are dense and below `count`.
   @inline(__always)
   private func bump(_ index: Int, _ amount: Int) {
@@ -117,13 +129,30 @@ struct Statistics: @unchecked Sendable {
 
 /// Counters as they stood at one moment; they add up over workers.
 package struct StatisticsSnapshot: Sendable, Equatable {
-  fileprivate(set) var values = [UInt64](
-    repeating: 0, count: Counter.allCases.count + DropReason.allCases.count)
+  fileprivate(set) var values = [UInt64](repeating: 0, count: Self.count)
+
+  /// Counters, drops, and then the distributions: buckets and sum of each.
+  fileprivate static let count =
+    Counter.allCases.count + DropReason.allCases.count
+    + Distribution.allCases.count * (Distribution.bucketCount + 1)
+
+  @inline(__always)
+  fileprivate static func place(of distribution: Distribution) -> Int {
+    Counter.allCases.count &+ DropReason.allCases.count
+      &+ distribution.rawValue &* (Distribution.bucketCount &+ 1)
+  }
 
   package init() {}
 
   package subscript(counter: Counter) -> UInt64 { values[counter.rawValue] }
   package subscript(reason: DropReason) -> UInt64 { values[Counter.allCases.count + reason.rawValue] }
+
+  package subscript(distribution: Distribution) -> DistributionSnapshot {
+    let first = Self.place(of: distribution)
+    return DistributionSnapshot(
+      buckets: Array(values[first..<first + Distribution.bucketCount]),
+      sum: values[first + Distribution.bucketCount])
+  }
 
   package static func + (a: Self, b: Self) -> Self {
     var sum = a

@@ -85,6 +85,9 @@ extension Worker where E: ~Copyable {
     switch reaction.effect {
     case .deliver: deliver(segment, arrival, flow: index)
     case .none: statistics.add(.controlSegmentsIn, count)
+    case .probeAnswered:
+      statistics.add(.controlSegmentsIn, count)
+      statistics.record(.probeRoundTrip, UInt64(flows[index].probeMicroseconds))
     case .established:
       statistics.add(.controlSegmentsIn, count)
       noteOpened(index)

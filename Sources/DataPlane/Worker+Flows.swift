@@ -24,7 +24,7 @@ extension Worker where E: ~Copyable {
     case .suspended:
       statistics.add(.probes)
       suspend(index)
-    case .none, .deliver, .established, .drop: break
+    case .none, .deliver, .established, .drop, .probeAnswered: break
     }
     guard flows[index].state != .free else { return }
     idleOrder.note(index, activity: flows[index].lastActivity)
@@ -78,6 +78,7 @@ extension Worker where E: ~Copyable {
       let silence = (now - flows[index].lastActivity) / 1_000_000_000
       report(.closedForRoom, flow: index, detail: Int(silence))
     case .unanswered: report(.closedUnanswered, flow: index)
+    case .asked: report(.closedOnRequest, flow: index)
     case .replaced, .shutdown: break
     }
     flows.remove(index)

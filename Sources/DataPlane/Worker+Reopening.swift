@@ -21,6 +21,7 @@ extension Worker where E: ~Copyable {
   @inline(never)
   mutating func noteOpened(_ index: UInt32) {
     statistics.add(.flowsOpened)
+    statistics.record(.handshakeRoundTrip, UInt64(flows[index].handshakeMicroseconds))
     noteAnswer(of: flows[index].target)
     if !isSuccessor(index) { report(.opened, flow: index) }
   }
@@ -88,7 +89,7 @@ extension Worker where E: ~Copyable {
       guard failed < remoteCount, replace(index, target: preference.current, failedTargets: failed) else {
         return closeFlow(index, reason)
       }
-    case .idle, .displaced, .replaced, .shutdown: closeFlow(index, reason)
+    case .idle, .displaced, .replaced, .asked, .shutdown: closeFlow(index, reason)
     }
   }
 
@@ -128,10 +129,19 @@ extension Worker where E: ~Copyable {
     _ = openSuccessor(of: index, target: target)
   }
 
+  /// Gives a client's flow a successor, as if its path did not answer: datagrams go on meanwhile. False where it
+  /// has one, or there is no room.
+  mutating func reconnect(_ index: UInt32) -> Bool {
+    guard plan.role == .client, flows[index].state == .established, flows[index].partner == Flow.noFlow else {
+      return false
+    }
+    return openSuccessor(of: index, target: preference.current)
+  }
+
   // MARK: - Successors
 
   @inline(__always)
-  private func isSuccessor(_ index: UInt32) -> Bool {
+  func isSuccessor(_ index: UInt32) -> Bool {
     flows[index].partner != Flow.noFlow && flows[index].peer == .none
   }
 

@@ -47,6 +47,10 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
   var remoteEdition: UInt64
   /// How often to wake.
   var moderation: Moderation
+  /// Arrivals until the last turn's end.
+  var arrivalsNoted: UInt64 = 0
+  /// Where others ask for the flows.
+  let requests: RequestSlot
   /// CLOCK_MONOTONIC of this turn, nanoseconds.
   var now: UInt64
   /// Tells one turn from the next.
@@ -54,7 +58,8 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
 
   init(
     index: Int, plan: WorkerPlan, engine: consuming E, handshakePacket: [UInt8], statistics: Statistics,
-    events: SPSCRing<FlowEvent>, switchboard: Switchboard, random: UInt64, section: FlowSection? = nil
+    events: SPSCRing<FlowEvent>, requests: RequestSlot, switchboard: Switchboard, random: UInt64,
+    section: FlowSection? = nil
   ) throws(KernelError) {
     Limits.assertRelations()
     now = engine.now
@@ -83,6 +88,7 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
     self.engine = engine
     self.statistics = statistics
     self.events = events
+    self.requests = requests
     self.switchboard = switchboard
     self.buffers = buffers
     self.trains = trains
@@ -125,6 +131,7 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
       case .woken:
         takeHandoffs()
         followRemotes()
+        takeRequest()
       }
     }
     if lentCount > 0 { takeHandoffs() }
@@ -132,5 +139,14 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
     expireTimers()
     closeTrains()
     publishHandoffs()
+    noteBatch()
+  }
+
+  /// Counts what the turn brought by the counters that it moved, so that a packet costs nothing.
+  @inline(__always)
+  private mutating func noteBatch() {
+    let total = statistics[.udpReceives] &+ statistics[.tunReads]
+    if total != arrivalsNoted { statistics.record(.batchSize, total &- arrivalsNoted) }
+    arrivalsNoted = total
   }
 }

@@ -61,5 +61,15 @@ package final class WorkerThread: Sendable {
     if let error = start.outcome.withLock({ $0 }) { throw error }
   }
 
+  /// CPU time that it has taken, in user mode and in the kernel (pthread_getcpuclockid(3)). Not after `join`.
+  var processorSeconds: Double? {
+    var clock = clockid_t()
+    var time = timespec()
+    guard unsafe pthread_getcpuclockid(thread, &clock) == 0, unsafe clock_gettime(clock, &time) == 0 else {
+      return nil
+    }
+    return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+  }
+
   package func join() { pthread_join(thread, nil) }
 }

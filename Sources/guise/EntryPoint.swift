@@ -12,6 +12,9 @@ enum EntryPoint {
     } catch let error as SetupError {
       StandardErrorLog.write("guise: \(error)\n")
       exit(1)
+    } catch let error as CommandRefusal {
+      StandardErrorLog.write("guise: \(error)\n")
+      exit(1)
     } catch {
       report(error)
     }

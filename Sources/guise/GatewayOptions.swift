@@ -135,6 +135,13 @@ struct GatewayOptions: ParsableArguments {
     transform: { try choice($0) })
   var sandbox = Sandbox.auto
 
+  @Option(
+    help: ArgumentHelp(
+      "Serve metrics for Prometheus, health and a live page over HTTP; of a port alone, at 127.0.0.1.",
+      valueName: "[address:]port"),
+    transform: ListenPort.init)
+  var metrics: ListenPort?
+
   @OptionGroup var logging: LoggingOptions
 
   mutating func validate() throws {
@@ -221,6 +228,7 @@ struct GatewayOptions: ParsableArguments {
       default: .path(flowFile)
       }
     configuration.takesOver = takesOver
+    configuration.metrics = metrics
     configuration.engine = EngineKind(rawValue: engine.rawValue)
     configuration.user = user
     configuration.filtersCalls = sandbox == .auto

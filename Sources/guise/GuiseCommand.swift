@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Telemetry
 
 /// The command `guise` itself; its subcommands do the work.
 struct GuiseCommand: ParsableCommand {
@@ -22,6 +23,6 @@ struct GuiseCommand: ParsableCommand {
       table of nftables rules; all of it is undone when they end. If they are killed, the next start goes on with it, and with their flows. \
       SIGINT and SIGTERM end them, SIGUSR1 prints the counters.
       """,
-    version: "0.1.0",
-    subcommands: [ClientCommand.self, ServerCommand.self, CleanupCommand.self])
+    version: Version.text,
+    subcommands: [ClientCommand.self, ServerCommand.self, StatusCommand.self, CleanupCommand.self])
 }

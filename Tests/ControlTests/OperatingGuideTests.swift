@@ -1,5 +1,6 @@
 import DataPlane
 import Glibc
+import Telemetry
 import Testing
 
 @testable import Control
@@ -12,6 +13,10 @@ import Testing
 
   @Test func everyDropReasonHasItsRowInTheGuide() throws {
     #expect(try rows(below: "### Drop reasons") == DropReason.allCases.map(\.name).sorted())
+  }
+
+  @Test func everyMetricHasItsRowInTheGuide() throws {
+    #expect(try rows(below: "### Metrics") == Metric.all.map(\.name).sorted())
   }
 
   @Test func theGuideNamesEveryRowOfTheTable() throws {

@@ -18,6 +18,8 @@ struct Confinement: Equatable, Sendable {
     /// Follows the host's addresses and undoes the set-up at the end, by sysctls, `ip` and `nft`.
     case supervisor
     case worker(EngineKind, Role)
+    /// Serves control socket, metrics and page; started by the supervisor, with all that is forbidden to that.
+    case observer
 
     /// The capabilities that it keeps, as a mask.
     var capabilities: UInt64 {
@@ -25,7 +27,7 @@ struct Confinement: Equatable, Sendable {
       case .supervisor: CapabilityMask.networkAdministration
       // The buffers of its flows' sockets may be larger than net.core.rmem_max.
       case .worker(_, .server): CapabilityMask.networkAdministration
-      case .worker(_, .client): 0
+      case .worker(_, .client), .observer: 0
       }
     }
 
@@ -36,6 +38,7 @@ struct Confinement: Equatable, Sendable {
       switch self {
       case .supervisor: SupervisorCalls.filter
       case .worker(let engine, let role): WorkerCalls.filter(engine, role)
+      case .observer: ObserverCalls.filter
       }
     }
   }
@@ -95,6 +98,21 @@ struct Confinement: Equatable, Sendable {
     }
     try KernelError.check("prctl(PR_SET_NO_NEW_PRIVS)", guise_thread_refuse_new_privileges())
     if filtersCalls { try part.filter.install() }
+  }
+
+  /// Confines the calling thread further than the one that started it, whose user it has already.
+  func narrow(to part: Part) throws(KernelError) {
+    try KernelError.check("prctl(PR_CAP_AMBIENT_CLEAR_ALL)", guise_thread_clear_ambient())
+    try KernelError.check("capset", guise_thread_set_capabilities(part.capabilities, part.inheritable))
+    if filtersCalls { try part.filter.install() }
+  }
+
+  /// Who may ask the gateway how it is: root and its user, and that user's group if it is one of guise's own.
+  var controlSocketMode: mode_t {
+    guard let account, account.name != Account.usualNames.last, account.user != Account.root else {
+      return 0o600
+    }
+    return 0o660
   }
 
   /// How the names of refusals begin.

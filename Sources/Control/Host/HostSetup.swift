@@ -165,6 +165,9 @@ struct HostSetup: ~Copyable {
     }
   }
 
+  /// Where this instance answers questions; nil where there is no state directory.
+  var controlSocket: String? { state?.controlSocket(of: device.name) }
+
   /// Lets the device outlive a process that is killed, for the next one.
   func keepDevice() {
     do throws(KernelError) {

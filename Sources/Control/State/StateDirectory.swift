@@ -5,7 +5,7 @@ internal import Glibc
 /// `/run/guise/INODE`: what the instances of this network namespace changed on the host.
 ///
 /// `INODE-DEVICE.json` is an instance's (`InstanceRecord`), `INODE-END.flows` has the flows of an end
-/// (`FlowStore`), `INODE.shared.json` is of all of them (`SharedRecord`), and `INODE.lock` is held by whoever
+/// (`FlowStore`), `INODE-DEVICE.sock` is where an instance answers questions, `INODE.shared.json` is of all of them (`SharedRecord`), and `INODE.lock` is held by whoever
 /// changes the host or puts it back. The directory is that of the user whom the instances go on as; the one
 /// above it stays root's.
 struct StateDirectory: Sendable {
@@ -114,11 +114,24 @@ struct StateDirectory: Sendable {
       guard let file = try? LockedFile("\(path)/\(name)") else { continue }
       let record = (try? file.contents()).flatMap { Self.decode(InstanceRecord.self, $0) }
       guard let record, record.namespace == namespace.identity, record.isPlausible else {
+        unsafe unlink(controlSocket(ofRecord: name))
         file.remove()
         continue
       }
-      if undo(record) { file.remove() }
+      if undo(record) {
+        unsafe unlink(controlSocket(ofRecord: name))
+        file.remove()
+      }
     }
+  }
+
+  /// Where the instance of a device answers questions.
+  func controlSocket(of device: String) -> String {
+    controlSocket(ofRecord: "\(instancePrefix)\(device).json")
+  }
+
+  private func controlSocket(ofRecord name: String) -> String {
+    "\(path)/\(name.dropLast(".json".count)).sock"
   }
 
   private var instancePrefix: String { "\(namespace.inode)-" }

@@ -58,7 +58,7 @@ struct FlowEventLog {
 
   private static func level(_ kind: FlowEvent.Kind) -> Logger.Level {
     switch kind {
-    case .opened, .closedIdle, .closedByPeer: .info
+    case .opened, .closedIdle, .closedByPeer, .closedOnRequest: .info
     case .pathLimitLowered, .resumed, .reopened, .serverChanged, .closedForRoom: .notice
     case .suspended, .closedUnanswered, .closedRefused, .datagramTooLarge: .warning
     case .resumedElsewhere, .flowFileFull: .warning
@@ -77,6 +77,7 @@ struct FlowEventLog {
     case .opened: "flow opened: \(path) (worker \(event.worker))"
     case .closedIdle: "flow closed after silence: \(path)"
     case .closedByPeer: "flow closed by the other end: \(path)"
+    case .closedOnRequest: "flow closed as asked: \(path)"
     case .closedUnanswered: "flow given up, no answer: \(path)"
     case .closedRefused: "flow given up, refused: \(path)"
     case .suspended:

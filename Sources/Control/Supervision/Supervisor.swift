@@ -12,6 +12,8 @@ package struct Supervisor {
   private static let tickMilliseconds = 100
   /// How often, in ticks, the firewall's rules are compared with the host's addresses.
   private static let addressTicks = 10
+  /// How often, in ticks, the firewall is looked at for those who ask after it.
+  private static let firewallTicks = 50
   /// How long workers may take to reset their flows and end.
   private static let stopSecondsMax = 10
 
@@ -23,11 +25,14 @@ package struct Supervisor {
   /// Returns once a signal has stopped the gateway; throws what kept it from running. Either way the host
   /// is as it was before, unless another process goes on with it.
   package func run() throws(SetupError) {
+    let starter = getuid()
     let privileges = Privileges.current()
     try privileges.check()
     let confinement = try Confinement.choose(configuration, privileges, log)
     let state = HostSetup.openState(confinement.account, log)
     var flows = FlowStore.open(configuration, state, log)
+    var metrics: MetricsListener?
+    if let listen = configuration.metrics { metrics = try MetricsListener(listen) }
     // Signals have their ordinary effect until here: nothing is changed yet, and DNS may take its time.
     let preflight = try Preflight.check(configuration, confinement, flows?.predecessor?.header, log)
     let signals = SignalWait()
@@ -42,7 +47,11 @@ package struct Supervisor {
       host.complete()
       let names = RemoteNames(
         configuration.remotes, known: preflight.remotes, families: preflight.families)
-      switch watch(gateway, signals, &host, names, canHandOver: isKept) {
+      let observation = Observation.start(
+        gateway, preflight, host, metrics.take(), commanders: [Account.root, starter], log)
+      let ending = watch(gateway, signals, &host, names, observation, canHandOver: isKept)
+      observation.stop(removingSocket: !ending.leavesHost)
+      switch ending {
       case .handOver(let process):
         gateway.handOver()
         host.leave()
@@ -225,12 +234,15 @@ package struct Supervisor {
     /// By a signal, or by a worker's failure.
     case stop(KernelError?)
     case handOver(to: Int32)
+
+    /// Whether another process goes on with what is there.
+    var leavesHost: Bool { if case .handOver = self { true } else { false } }
   }
 
   /// Logs events and answers signals until one of them, or a worker's failure, ends the gateway.
   private func watch(
     _ gateway: Gateway, _ signals: SignalWait, _ host: inout HostSetup, _ names: RemoteNames,
-    canHandOver: Bool
+    _ observation: Observation, canHandOver: Bool
   ) -> Ending {
     var events = FlowEventLog(configuration.role, now: .now) { log.log(level: $0, "\($1)") }
     var tick = 0
@@ -238,6 +250,7 @@ package struct Supervisor {
       let arrival = signals.next(milliseconds: Self.tickMilliseconds)
       tick += 1
       if tick % Self.addressTicks == 0 { host.followAddresses() }
+      if tick % Self.firewallTicks == 1 { observation.lookAfter(host) }
       followRemotes(gateway, names, &host)
       while let event = gateway.nextFlowEvent() { events.record(event, now: .now) }
       events.summarize(now: .now)

@@ -21,6 +21,7 @@ extension Flow {
     receiveNext = segment.sequence
     acknowledged = segment.sequence
     lastActivity = now
+    openedAt = now
     return control(.ack)
   }
 
@@ -53,6 +54,8 @@ extension Flow {
     }
     guard segment.flags.contains(.syn) else { return Reaction(effect: .drop(.badFlags)) }
     let roundTrip = now &- since
+    openedAt = now
+    handshakeMicroseconds = UInt32(clamping: roundTrip / 1_000)
     state = .unconfirmed
     firstFlightLeft = Int32(Limits.firstFlightBytes)
     retryAt = now &+ max(Limits.confirmationNanosecondsMin, 2 &* roundTrip)

@@ -19,6 +19,11 @@ extension Flow {
   @inline(never)
   mutating func receiveEmpty(_ segment: Segment, now: UInt64) -> Reaction {
     liveness.witness = .proven
+    if probedAt != 0 {
+      probeMicroseconds = UInt32(clamping: max(1_000, now &- probedAt) / 1_000)
+      probedAt = 0
+      return Reaction(effect: .probeAnswered, reply: answer(toProbe: segment, now: now))
+    }
     return Reaction(reply: answer(toProbe: segment, now: now))
   }
 
@@ -85,6 +90,8 @@ extension Flow {
   mutating func probe(now: UInt64) -> Reaction {
     if liveness.witness == .unknown { liveness.witness = .asked }
     liveness.heard += -1
+    // Which of several an answer is to, nobody can tell (Karn's rule, RFC 6298 §3).
+    probedAt = liveness.unanswered == 0 ? now : 0
     let header = probeHeader
     liveness.unanswered = min(liveness.unanswered + 1, Limits.probeTries)
     retryAt = now &+ Limits.probeIntervalNanoseconds

@@ -25,6 +25,8 @@ struct Flow: BitwiseCopyable {
     case replaced
     /// There was no room, and it had been silent longest.
     case displaced
+    /// An operator wanted it.
+    case asked
     /// The gateway itself ends.
     case shutdown
   }
@@ -111,6 +113,17 @@ struct Flow: BitwiseCopyable {
   /// Where a segment ended that was not plausible (Flow+Window.swift).
   var strayEnd: SequenceNumber
 
+  // For whoever asks after the flow; nothing here is decided by them.
+
+  /// CLOCK_MONOTONIC nanoseconds.
+  var openedAt: UInt64
+  /// When a probe went that is yet to be answered and had no other before it; 0 when there is none.
+  var probedAt: UInt64
+  /// How long the answer to the last SYN took, and that to the last such probe, in microseconds; 0 where nobody
+  /// has measured it.
+  var handshakeMicroseconds: UInt32
+  var probeMicroseconds: UInt32
+
   /// A flow of no state yet.
   init(key: FlowKey, peer: FlowKey, generation: UInt16, segmentBytesMax: Int, now: UInt64) {
     self.key = key
@@ -148,6 +161,10 @@ struct Flow: BitwiseCopyable {
     since = now
     ackDueAt = 0
     challengeAt = 0
+    openedAt = now
+    probedAt = 0
+    handshakeMicroseconds = 0
+    probeMicroseconds = 0
   }
 
   /// A segment of this flow without payload, as things stand.
@@ -176,6 +193,8 @@ struct Reaction {
     case drop(DropReason)
     /// The reply asks the other end for a sign of life.
     case probe
+    /// Such a sign came, and nothing with it.
+    case probeAnswered
     /// The same, after several that were not answered: the flow needs another in its place.
     case suspended
   }

@@ -60,6 +60,15 @@ package enum SocketAddress {
 }
 
 extension SocketAddress {
+  /// Gives a socket its address (bind(2)); false with errno set where that is refused.
+  package static func bind(_ descriptor: Int32, to endpoint: Endpoint) -> Bool {
+    unsafe withUnsafeTemporaryAllocation(byteCount: capacity, alignment: 8) { bytes in
+      let length = unsafe write(endpoint, to: bytes.baseAddress!)
+      let address = unsafe bytes.baseAddress!.assumingMemoryBound(to: sockaddr.self)
+      return unsafe Glibc.bind(descriptor, address, length) == 0
+    }
+  }
+
   /// Appends the control message that makes a datagram leave from `source` (IP_PKTINFO, IPV6_PKTINFO);
   /// returns the offset behind it. Room: 40 bytes.
   @inline(__always)

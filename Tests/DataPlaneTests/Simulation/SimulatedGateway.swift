@@ -5,6 +5,7 @@ final class SimulatedGateway {
   let kernel = SimulatedKernel()
   let counters = Statistics()
   let events = SPSCRing<FlowEvent>(capacity: 4_096)
+  let requests = RequestSlot()
   /// The switchboard, unless it is shared with others.
   private let ownSwitchboard: Switchboard?
   private(set) var worker: Worker<SimulatedEngine>
@@ -32,8 +33,8 @@ final class SimulatedGateway {
     ownSwitchboard = switchboard == nil ? try Switchboard(workerCount: 1) : nil
     worker = try Worker(
       index: index, plan: plan, engine: SimulatedEngine(kernel), handshakePacket: handshakePacket,
-      statistics: counters, events: events, switchboard: switchboard ?? ownSwitchboard!, random: seed,
-      section: section)
+      statistics: counters, events: events, requests: requests,
+      switchboard: switchboard ?? ownSwitchboard!, random: seed, section: section)
   }
 
   static func plan(
@@ -56,6 +57,7 @@ final class SimulatedGateway {
     ownSwitchboard?.deallocate()
     counters.deallocate()
     events.deallocate()
+    requests.deallocate()
   }
 
   /// Takes turns until nothing is left to read.

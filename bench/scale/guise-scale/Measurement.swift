@@ -48,10 +48,12 @@ struct Measurement {
     let statistics = Statistics()
     let switchboard = try Switchboard(workerCount: 1)
     let events = SPSCRing<FlowEvent>(capacity: 64)
+    let requests = RequestSlot()
     defer {
       statistics.deallocate()
       switchboard.deallocate()
       events.deallocate()
+      requests.deallocate()
     }
 
     var feed = unsafe Feed(order: UnsafePointer(order.baseAddress!), cookies: cookies)
@@ -62,7 +64,7 @@ struct Measurement {
       }
       var worker = try unsafe Worker(
         index: 0, plan: workerPlan, engine: LoopEngine(feed), handshakePacket: [], statistics: statistics,
-        events: events, switchboard: switchboard, random: 1)
+        events: events, requests: requests, switchboard: switchboard, random: 1)
 
       func pass(_ kind: Feed.Kind) throws(KernelError) {
         unsafe feed.pointee.kind = kind

@@ -1,0 +1,39 @@
+internal import DataPlane
+internal import Glibc
+
+/// The TCP socket that metrics and page are served on (`--metrics`).
+struct MetricsListener: ~Copyable {
+  let endpoint: Endpoint
+  private var descriptor: Int32
+
+  static let loopback = Address("127.0.0.1")!
+
+  /// Binds it, before anything of the host is changed.
+  init(_ listen: ListenPort) throws(SetupError) {
+    endpoint = Endpoint(listen.address ?? Self.loopback, port: listen.port)
+    let family = endpoint.address.isIPv4 ? AF_INET : AF_INET6
+    descriptor = socket(family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+    guard descriptor >= 0 else { throw .kernelRefused(KernelError("socket", errno: errno)) }
+    var one: Int32 = 1
+    unsafe setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &one, socklen_t(MemoryLayout<Int32>.size))
+    // Only listen(2) tells of those who share the address by SO_REUSEADDR.
+    guard SocketAddress.bind(descriptor, to: endpoint), Glibc.listen(descriptor, 64) == 0 else {
+      let error = errno
+      close(descriptor)
+      descriptor = -1
+      throw .metricsRefused(endpoint, errno: error)
+    }
+  }
+
+  var isLoopback: Bool {
+    endpoint.address.isIPv4 ? "\(endpoint.address)".hasPrefix("127.") : endpoint.address == Address("::1")
+  }
+
+  /// For whoever serves it, and closes it.
+  mutating func take() -> Int32 {
+    defer { descriptor = -1 }
+    return descriptor
+  }
+
+  deinit { if descriptor >= 0 { close(descriptor) } }
+}

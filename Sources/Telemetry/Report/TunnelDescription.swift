@@ -1,0 +1,56 @@
+package import DataPlane
+
+/// What of a tunnel does not change while it runs.
+package struct TunnelDescription: Codable, Sendable, Equatable {
+  /// The TUN device's name, which is the tunnel's as well.
+  package var name: String
+  package var role: String
+  package var engine: String
+  package var listen: String
+  package var remotes: [String]
+  package var mtu: Int
+  /// The CPU of each worker; empty where the scheduler decides.
+  package var cpus: [Int]
+  package var flowsMax: Int
+  package var process: Int32
+  /// Unix time.
+  package var startedAt: Double
+  package var version = Version.text
+
+  package init(
+    name: String, role: Role, engine: EngineKind, listen: String, remotes: [String], mtu: Int, cpus: [Int],
+    flowsMax: Int, process: Int32, startedAt: Double
+  ) {
+    self.name = name
+    self.role = role == .client ? "client" : "server"
+    self.engine = engine.rawValue
+    self.listen = listen
+    self.remotes = remotes
+    self.mtu = mtu
+    self.cpus = cpus
+    self.flowsMax = flowsMax
+    self.process = process
+    self.startedAt = startedAt
+  }
+}
+
+/// The rules that translate a tunnel's addresses, as they were last looked at.
+package struct FirewallReport: Codable, Sendable, Equatable {
+  /// The nftables table in the family `inet`; nil where guise leaves the firewall alone.
+  package var table: String?
+  /// How addresses are translated.
+  package var translation: String?
+  /// Whether the table is there; nil when nobody could tell.
+  package var isInstalled: Bool?
+  /// Packets that connection tracking called invalid and the table dropped.
+  package var invalidPackets: UInt64?
+
+  package init(
+    table: String? = nil, translation: String? = nil, isInstalled: Bool? = nil, invalidPackets: UInt64? = nil
+  ) {
+    self.table = table
+    self.translation = translation
+    self.isInstalled = isInstalled
+    self.invalidPackets = invalidPackets
+  }
+}

@@ -1,0 +1,73 @@
+internal import NIOCore
+internal import NIOHTTP1
+internal import NIOPosix
+
+/// Answers those who look at a process's tunnels, on one thread of its own (docs/decisions/0065-observation.md).
+package final class ObservationServer: Sendable {
+  /// A socket that is bound and does not listen yet; owned from here on.
+  package struct Listener: Sendable {
+    package var descriptor: Int32
+    package var access: Access
+
+    package init(descriptor: Int32, access: Access) {
+      self.descriptor = descriptor
+      self.access = access
+    }
+  }
+
+  /// Who comes in by a listener.
+  package enum Access: Sendable, Equatable {
+    /// Over TCP: sees metrics and page.
+    case metrics(isLoopback: Bool)
+    /// Over the control socket: sees everything, and those users may close flows and the like.
+    case control(commanders: Set<UInt32>)
+  }
+
+  private let group: MultiThreadedEventLoopGroup
+  private let channels: [any Channel]
+  private static let backlog: Int32 = 64
+
+  /// `confine` is called on the server's thread before it takes the first connection.
+  package init(
+    _ tunnels: [ObservedTunnel], _ listeners: [Listener],
+    confine: @escaping @Sendable () throws -> Void
+  ) throws {
+    group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    let loop = group.next()
+    try loop.submit { try confine() }.wait()
+    for tunnel in tunnels { tunnel.sample() }
+    loop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { _ in
+      for tunnel in tunnels { tunnel.sample() }
+    }
+    channels = try listeners.map { [group] in try Self.listen($0, Routes(tunnels), group) }
+  }
+
+  private static func listen(
+    _ listener: Listener, _ routes: Routes, _ group: MultiThreadedEventLoopGroup
+  ) throws -> any Channel {
+    let quota = ConnectionQuota()
+    return try ServerBootstrap(group: group)
+      .serverChannelOption(.backlog, value: Self.backlog)
+      .childChannelInitializer { channel in
+        guard quota.take() else { return channel.close() }
+        channel.closeFuture.whenComplete { _ in quota.giveBack() }
+        return channel.eventLoop.makeCompletedFuture {
+          let pipeline = channel.pipeline.syncOperations
+          try pipeline.configureHTTPServerPipeline(withErrorHandling: true)
+          try pipeline.addHandler(IdleStateHandler(readTimeout: .seconds(Self.idleSecondsMax)))
+          try pipeline.addHandler(RequestHandler(routes, listener.access))
+        }
+      }
+      .withBoundSocket(listener.descriptor)
+      .wait()
+  }
+
+  /// How long a connection may say nothing.
+  private static let idleSecondsMax: Int64 = 120
+
+  /// Takes no more connections. The thread ends with the process: to end it, swift-nio would have Dispatch make
+  /// threads on it, which may not.
+  package func stop() {
+    for channel in channels { try? channel.close().wait() }
+  }
+}
