@@ -24,5 +24,7 @@ struct GuiseCommand: ParsableCommand {
       SIGINT and SIGTERM end them, SIGUSR1 prints the counters.
       """,
     version: Version.text,
-    subcommands: [ClientCommand.self, ServerCommand.self, StatusCommand.self, CleanupCommand.self])
+    subcommands: [
+      ClientCommand.self, ServerCommand.self, RunCommand.self, ConfigCommand.self, StatusCommand.self, CleanupCommand.self,
+    ])
 }

@@ -4,7 +4,11 @@ internal import DataPlane
 struct StatisticsTable: CustomStringConvertible {
   private let columns: [(title: String, values: StatisticsSnapshot)]
 
-  init(_ workers: [StatisticsSnapshot]) {
+  /// What stands above the counters' names.
+  private let title: String
+
+  init(_ workers: [StatisticsSnapshot], title: String = "") {
+    self.title = title
     let sum = (title: "all", values: workers.reduce(StatisticsSnapshot(), +))
     guard workers.count > 1 else {
       columns = [sum]
@@ -14,7 +18,7 @@ struct StatisticsTable: CustomStringConvertible {
   }
 
   var description: String {
-    var rows = [Row(title: "", cells: columns.map(\.title))]
+    var rows = [Row(title: title, cells: columns.map(\.title))]
     for counter in Counter.allCases {
       rows.append(Row(title: counter.name, cells: columns.map { String($0.values[counter]) }))
     }
