@@ -25,6 +25,7 @@ struct GuiseCommand: ParsableCommand {
       """,
     version: Version.text,
     subcommands: [
-      ClientCommand.self, ServerCommand.self, RunCommand.self, ConfigCommand.self, StatusCommand.self, CleanupCommand.self,
+      ClientCommand.self, ServerCommand.self, RunCommand.self, ConfigCommand.self, StatusCommand.self,
+      CleanupCommand.self,
     ])
 }
