@@ -25,7 +25,7 @@ struct HostSetupTests {
     #expect(
       namespace.records == [
         "\(namespace.inode)-client-127.0.0.1:1234.flows", "\(namespace.inode)-guise0.json",
-        "\(namespace.inode).shared.json",
+        "\(namespace.inode)-guise0.sock", "\(namespace.inode).shared.json",
       ])
     #expect(guise.output.contains("largest datagram that fits: 1452 bytes over IPv4"))
 

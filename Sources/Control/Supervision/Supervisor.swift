@@ -46,14 +46,14 @@ package struct Supervisor {
       let gateway = try start(preflight, &host, &flows)
       try confine(confinement, gateway)
       let isKept = flows?.isKept == true
+      let observation = Observation.start(
+        gateway, preflight, host, metrics.take(), commanders: [Account.root, starter], log)
       announce(preflight, host, isKept ? flows?.path : nil)
       host.complete()
       try endWithParent()
       notifier?.ready("carries datagrams")
       let names = RemoteNames(
         configuration.remotes, known: preflight.remotes, families: preflight.families)
-      let observation = Observation.start(
-        gateway, preflight, host, metrics.take(), commanders: [Account.root, starter], log)
       let ending = watch(gateway, signals, &host, names, observation, canHandOver: isKept)
       observation.stop(removingSocket: !ending.leavesHost)
       switch ending {

@@ -78,7 +78,7 @@ final class RequestHandler: ChannelInboundHandler {
     case .metrics(let isLoopback): return .metrics(isLoopback: isLoopback)
     case .control(let commanders):
       let provider = context.channel as? any SocketOptionProvider
-      let option = NIOBSDSocket.Option(rawValue: guise_so_peercred)
+      let option = NIOBSDSocket.Option(rawValue: peerCredentialsOption)
       let credentials: EventLoopFuture<GuiseCredentials>? = provider?.unsafeGetSocketOption(
         level: .socket, name: option)
       var user: UInt32?
@@ -97,4 +97,4 @@ struct GuiseCredentials: BitwiseCopyable, Sendable {
 }
 
 /// The same number on all architectures that Swift runs on.
-private let guise_so_peercred: CInt = 17
+private let peerCredentialsOption: CInt = 17

@@ -79,7 +79,7 @@ struct FlowEnd {
   private mutating func take(_ reaction: Reaction) {
     if let reply = reaction.reply { transmit(reply) }
     switch reaction.effect {
-    case .none, .deliver, .probe, .suspended: break
+    case .none, .deliver, .probe, .probeAnswered, .suspended: break
     case .close:
       flow.state = .free
       fallthrough

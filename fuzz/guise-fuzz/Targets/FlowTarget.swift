@@ -80,7 +80,7 @@ private struct FlowRun {
       check(before.state != .synSent, "a handshake is ended from outside")
       check(isCredible(segment, before), "a reset that proves nothing ends a flow")
       isClosed = true
-    case .drop, .none: break
+    case .drop, .none, .probeAnswered: break
     case .probe, .suspended: check(false, "a segment demands \(reaction.effect)")
     }
     check(!isAhead(before.state, of: flow.state), "\(before.state) becomes \(flow.state)")
