@@ -69,6 +69,7 @@ case $target in
     # unshare and setpriv; sysctl.
     need_program setpriv util-linux
     need_program sysctl procps
+    need_program ethtool ethtool
     need_python
     ;;
   bench)

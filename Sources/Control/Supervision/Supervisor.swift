@@ -47,11 +47,11 @@ package struct Supervisor {
         gateway.handOver()
         host.leave()
         flows?.letGo()
-        StandardErrorLog.write("\(StatisticsTable(gateway.statistics()))")
+        StandardErrorLog.write("\(StatisticsTable(gateway.statistics(), restorations: host.restorations))")
         return log.notice("process \(process) goes on with the flows; ended")
       case .stop(let failure):
         try stop(gateway, signals)
-        StandardErrorLog.write("\(StatisticsTable(gateway.statistics()))")
+        StandardErrorLog.write("\(StatisticsTable(gateway.statistics(), restorations: host.restorations))")
         if let failure { throw SetupError.workerFailed(failure) }
       }
     } catch {
@@ -237,7 +237,10 @@ package struct Supervisor {
     while true {
       let arrival = signals.next(milliseconds: Self.tickMilliseconds)
       tick += 1
-      if tick % Self.addressTicks == 0 { host.followAddresses() }
+      if tick % Self.addressTicks == 0 {
+        host.followAddresses()
+        host.restoreRules()
+      }
       followRemotes(gateway, names, &host)
       while let event = gateway.nextFlowEvent() { events.record(event, now: .now) }
       events.summarize(now: .now)
@@ -253,7 +256,7 @@ package struct Supervisor {
         log.notice("SIGUSR2 of process \(process): handing over")
         return .handOver(to: process)
       case .handOver: log.warning("SIGUSR2: there is no flow file to hand over")
-      case .showStatistics: StandardErrorLog.write("\(StatisticsTable(gateway.statistics()))")
+      case .showStatistics: StandardErrorLog.write("\(StatisticsTable(gateway.statistics(), restorations: host.restorations))")
       case nil: break
       }
     }
