@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build test sanitize fuzz soak demo bench experiments handoff-bench flamegraph scale lint format clean
+.PHONY: help build test sanitize fuzz simulate hostile soak demo bench experiments handoff-bench flamegraph scale lint format clean
 
 # Archives found here win over shared libraries, so that the binaries need neither Swift nor liburing
 # where they run. (lld, because the default linker warns of a function in the Swift toolchain's own archives.)
@@ -49,6 +49,17 @@ sanitize: ## Run the tests under the thread and the address sanitizer, end to en
 fuzz: ## Fuzz parsers, flows, trains and tables (SECONDS=n for each, 30 unless told; TARGET=name for one)
 	@scripts/require.sh build
 	@scripts/fuzz.sh $(if $(filter command line,$(origin SECONDS)),$(SECONDS),30) $(TARGET)
+
+simulate: ## Simulate faults of hosts and path (SEEDS=n, 5000 unless told; 'make test' has 100)
+	@scripts/require.sh build
+	GUISE_FAULT_SEEDS=$(or $(SEEDS),5000) swift test -c release -Xswiftc -enable-testing --scratch-path .build/simulate \
+	  --disable-xctest --filter 'DataPlaneTests\.FaultTests'
+
+hostile: ## Send a million forged and malformed packets at a live flow, on each engine (root, 2 minutes)
+	@scripts/require.sh test
+	@$(MAKE) --no-print-directory build
+	GUISE_BINARY=$(CURDIR)/$(binaries)/guise GUISE_LOAD_BINARY=$(CURDIR)/$(binaries)/guise-load \
+	  GUISE_FORGED_COUNT=$(or $(COUNT),1000000) swift test --disable-xctest --filter 'EndToEndTests\..*Hostile'
 
 soak: ## Soak gateways in mixed load, churn and faults (root, HOURS=n, half an hour unless told)
 	@scripts/require.sh bench

@@ -27,13 +27,16 @@ let package = Package(
     // What Swift cannot say to liburing and the kernel: no decision, no loop.
     .target(name: "CLiburing", path: "CLiburing", linkerSettings: [.linkedLibrary("uring")]),
 
+    // toml++ for Swift: no decision.
+    .target(name: "CTomlPlusPlus", path: "CTomlPlusPlus"),
+
     // The packet's path. No Foundation, no allocation after start.
     .target(name: "DataPlane", dependencies: ["CLiburing"], swiftSettings: settings),
 
     // What surrounds it: host set-up, supervision, the log.
     .target(
       name: "Control",
-      dependencies: ["DataPlane", .product(name: "Logging", package: "swift-log")],
+      dependencies: ["CTomlPlusPlus", "DataPlane", .product(name: "Logging", package: "swift-log")],
       swiftSettings: settings),
 
     .executableTarget(
@@ -82,11 +85,17 @@ let package = Package(
       name: "ControlTests",
       dependencies: ["Control", "DataPlane", .product(name: "Logging", package: "swift-log")],
       swiftSettings: settings),
+    .testTarget(
+      name: "CommandTests",
+      dependencies: [
+        "Control", "DataPlane", "guise", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ], swiftSettings: settings),
     .testTarget(name: "LoadTests", dependencies: ["LoadModel", "guise-load"], swiftSettings: settings),
     .testTarget(name: "UringTests", dependencies: ["guise-uring"], swiftSettings: settings),
     .testTarget(name: "EndToEndTests", swiftSettings: settings),
   ],
-  swiftLanguageModes: [.v6]
+  swiftLanguageModes: [.v6],
+  cxxLanguageStandard: .cxx17
 )
 
 // `make fuzz` alone has these: libFuzzer must be linked in, and the data plane compiled for it.

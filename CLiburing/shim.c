@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -80,6 +81,26 @@ int guise_epoll_wait_ns(int epoll, void *events, int count, uint64_t timeout_ns)
 
 int guise_recvmmsg(int fd, struct guise_mmsghdr *messages, unsigned int count, int flags) {
   return result_or_errno(recvmmsg(fd, (struct mmsghdr *)messages, count, flags, NULL));
+}
+
+int guise_receive_from_process(int fd, void *bytes, size_t length, int *sender) {
+  union {
+    struct cmsghdr header;
+    char bytes[CMSG_SPACE(sizeof(struct ucred))];
+  } control;
+  struct iovec vector = {.iov_base = bytes, .iov_len = length};
+  struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1, .msg_control = &control,
+                           .msg_controllen = sizeof control};
+  ssize_t count = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
+  if (count < 0) return -errno;
+  struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+  *sender = 0;
+  if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_CREDENTIALS) {
+    struct ucred credentials;
+    memcpy(&credentials, CMSG_DATA(header), sizeof credentials);
+    *sender = credentials.pid;
+  }
+  return (int)count;
 }
 
 int guise_sendmmsg(int fd, struct guise_mmsghdr *messages, unsigned int count, int flags) {
@@ -173,6 +194,10 @@ int guise_thread_raise_ambient(int capability) {
 
 int guise_thread_refuse_new_privileges(void) {
   return result_or_errno(prctl(PR_SET_NO_NEW_PRIVS, 1ul, 0ul, 0ul, 0ul));
+}
+
+int guise_signal_when_parent_ends(int signal) {
+  return result_or_errno(prctl(PR_SET_PDEATHSIG, (unsigned long)signal, 0ul, 0ul, 0ul));
 }
 
 int guise_thread_filter_calls(const struct sock_filter *program, uint16_t count, uint32_t flags) {

@@ -33,7 +33,9 @@ need_swift() {
 need_build() {
   need_swift
   need_program cc gcc
+  need_program c++ g++
   need_file /usr/include/liburing.h liburing-dev
+  need_file /usr/include/toml++/toml.h libtomlplusplus-dev
 }
 
 need_network() {

@@ -43,6 +43,9 @@ int guise_thread_refuse_new_privileges(void);
 /* seccomp(2), SECCOMP_SET_MODE_FILTER with SECCOMP_FILTER_FLAG_*. */
 int guise_thread_filter_calls(const struct sock_filter *program, uint16_t count, uint32_t flags);
 
+/* PR_SET_PDEATHSIG: what the process gets when the thread that started it ends. A change of user clears it. */
+int guise_signal_when_parent_ends(int signal);
+
 /* SECCOMP_GET_ACTION_AVAIL: 0 when the kernel has filters and this action. */
 int guise_has_filter_action(uint32_t action);
 

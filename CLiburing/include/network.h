@@ -34,6 +34,9 @@ struct guise_mmsghdr {
 int guise_recvmmsg(int fd, struct guise_mmsghdr *messages, unsigned int count, int flags);
 int guise_sendmmsg(int fd, struct guise_mmsghdr *messages, unsigned int count, int flags);
 
+/* recvmsg(2) on a unix socket with SO_PASSCRED: the message's length and who sent it, or -errno. */
+int guise_receive_from_process(int fd, void *bytes, size_t length, int *sender);
+
 /* The CMSG_* macros over a bare control area. */
 static inline size_t guise_cmsg_space(size_t length) { return CMSG_SPACE(length); }
 static inline size_t guise_cmsg_len(size_t length) { return CMSG_LEN(length); }

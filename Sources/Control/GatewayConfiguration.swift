@@ -1,7 +1,7 @@
 package import DataPlane
 
 /// What the operator asked for, before anything was looked up on the host.
-package struct GatewayConfiguration: Sendable {
+package struct GatewayConfiguration: Equatable, Sendable {
   /// Where traffic comes in, which also says which end this is.
   package enum Listen: Hashable, Sendable {
     /// A client's UDP socket.
@@ -45,6 +45,8 @@ package struct GatewayConfiguration: Sendable {
     case list(CPUList)
   }
 
+  /// What the log calls this tunnel.
+  package var name: String?
   package var listen: Listen
   package var remote: HostPort
   /// Client: servers to go to when `remote` does not answer, in order.
@@ -83,6 +85,8 @@ package struct GatewayConfiguration: Sendable {
   package var flowFile = FlowFileChoice.standard
   /// Whether to replace the process that has this end now.
   package var takesOver = false
+  /// The process that runs this one as one tunnel of several, and that it does not outlive.
+  package var parentProcess: Int32?
   /// nil for the best that the kernel grants.
   package var engine: EngineKind?
   /// Whom to go on as, by name or number; nil for what suits (`Confinement`).
@@ -122,6 +126,11 @@ package struct GatewayConfiguration: Sendable {
   package static let idleTimeoutRange = 1...604_800
   package static let connectionsRange = GatewayPlan.connectionsRange
   package static let moderationRange = 0...10_000
+
+  /// Whether it can stand in a log line, and as a part of a file's name.
+  package static func isTunnelName(_ name: String) -> Bool {
+    (1...32).contains(name.utf8.count) && name.utf8.allSatisfy(\.isNameByte) && name.first != "."
+  }
 
   /// Whether the kernel would take `name` for a device and nft for a part of a table's name. One `%d`
   /// stands for a number that the kernel picks.

@@ -20,6 +20,8 @@ package enum SetupError: Error, Equatable, Sendable {
   case stateUnavailable(path: String)
   case takeOverImpossible(process: Int32, reason: String)
   case takeOverTimedOut(process: Int32, seconds: Int)
+  case parentGone(process: Int32)
+  case noTunnelStarted
 
   // Something that was asked for is taken, or cannot be.
   case deviceTaken(String)
@@ -65,6 +67,19 @@ extension SetupError {
     default: return .kernelRefused(error)
     }
   }
+}
+
+extension SetupError {
+  /// Of a process that ends with it.
+  package var exitStatus: Int32 {
+    switch self {
+    case .takeOverImpossible: Self.takeOverImpossibleStatus
+    default: 1
+    }
+  }
+
+  /// The running process could not be replaced as it is, and goes on.
+  static let takeOverImpossibleStatus: Int32 = 3
 }
 
 extension SetupError: CustomStringConvertible {
@@ -114,6 +129,9 @@ extension SetupError: CustomStringConvertible {
     case .takeOverTimedOut(let process, let seconds):
       "process \(process) did not hand its flows over within \(seconds) s: see what it is doing, or 'kill -9 "
         + "\(process)' and start again, which goes on with its flows as well"
+    case .parentGone(let process):
+      "process \(process), which started this one, has ended: start 'guise run' again"
+    case .noTunnelStarted: "no tunnel could be started: see what their processes say above"
     case .deviceTaken(let name):
       "a network device named \(name) exists already: choose another with '--tun', or leave it out"
     case .tunAddressTaken(let address, let reason):
@@ -189,7 +207,13 @@ extension SetupError: CustomStringConvertible {
     case .confinementRefused(let error):
       "cannot give up privileges (\(error)): '--sandbox off' goes on without filters of system calls, and "
         + "'--user root' as root"
+    case .kernelRefused(let error) where error.errno == ENOMEM && error.operation.hasPrefix("mmap"):
+      "there is too little memory (\(error)): raise the limit with 'LimitAS=' in systemd, or 'ulimit -v unlimited', "
+        + "or take a smaller '--max-flows'"
     case .kernelRefused(let error): "the kernel refused \(error)"
+    case .workerFailed(let error) where error.errno == EBADFD:
+      "the TUN device is gone: somebody has removed it ('ip link delete', or a network manager that does not know "
+        + "it); start guise again, which goes on with the flows ('Restart=on-failure' in systemd does so by itself)"
     case .workerFailed(let error): "a worker ended by itself: \(error)"
     case .stopForced: "stopped without waiting for the workers; peers notice only when they send"
     }

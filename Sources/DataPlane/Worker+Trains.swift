@@ -47,13 +47,15 @@ extension Worker where E: ~Copyable {
     switch outlet {
     case .tun:
       if flows[index].uplinkTrain != Flow.noTrain { return flows[index].uplinkTrain }
-      let id = newTrain(flow: index, sequence: flows[index].sendNext)
+      let id = newTrain(
+        flow: index, generation: flows[index].generation, sequence: flows[index].sendNext)
       flows[index].uplinkTrain = id
       openUplinks.append(id)
       return id
     case .udp:
       if flows[index].downlinkTrain != Flow.noTrain { return flows[index].downlinkTrain }
-      let id = newTrain(flow: index, sequence: SequenceNumber(0))
+      let id = newTrain(
+        flow: index, generation: flows[index].generation, sequence: SequenceNumber(0))
       flows[index].downlinkTrain = id
       openDownlinks.append(id)
       return id
@@ -61,16 +63,16 @@ extension Worker where E: ~Copyable {
   }
 
   @inline(__always)
-  mutating func newTrain(flow: UInt32, sequence: SequenceNumber) -> TrainID {
+  mutating func newTrain(flow: UInt32, generation: UInt16, sequence: SequenceNumber) -> TrainID {
     if openUplinks.count < Limits.trainCount, openDownlinks.count < Limits.trainCount,
-      let id = trains.open(flow: flow, sequence: sequence)
+      let id = trains.open(flow: flow, generation: generation, sequence: sequence)
     {
       return id
     }
     // The batch has used up all trains: close and send off what there is. This always frees them.
     closeTrains()
     engine.flush(&buffers, &trains)
-    return trains.open(flow: flow, sequence: sequence)!
+    return trains.open(flow: flow, generation: generation, sequence: sequence)!
   }
 
   @inline(__always)
@@ -104,7 +106,7 @@ extension Worker where E: ~Copyable {
 
   /// Sends a segment without payload.
   mutating func sendControl(_ header: SegmentHeader) {
-    let id = newTrain(flow: 0, sequence: header.sequence)
+    let id = newTrain(flow: 0, generation: 0, sequence: header.sequence)
     let (vectors, count) = unsafe trains.prependHeader(id, header)
     unsafe engine.writePacket(id, vectors, count: count, &trains)
     statistics.add(.controlSegmentsOut)
@@ -114,23 +116,24 @@ extension Worker where E: ~Copyable {
   /// Deals with a train that the kernel refused: where segmentation was the reason, it is switched off and
   /// the same parts go out one by one; otherwise they are counted as dropped.
   @inline(never)
-  mutating func resend(_ id: TrainID?, _ outlet: Outlet, errno: Int32) {
+  mutating func resend(_ id: TrainID?, _ outlet: Outlet, errno: Int32, parts count: Int) {
     let reason: DropReason =
       switch (outlet, errno) {
       case (.tun, _): .tunWriteFailed
       case (.udp, EAGAIN), (.udp, ENOBUFS): .udpSendBufferFull
       case (.udp, _): .udpSendFailed
       }
-    guard let id else { return statistics.drop(reason) }
-    let train = trains[id]
-    let count = train.partCount
     guard count > 0 else {
       statistics.add(.controlSegmentsOut, -1)
       return statistics.add(.controlSegmentsRefused)
     }
     statistics.add(outlet == .tun ? .segmentsOut : .datagramsOut, -count)
+    // Nobody knows any more how many bytes those had that have been finished.
+    guard let id else { return statistics.drop(reason, count) }
+    let train = trains[id]
     statistics.add(outlet == .tun ? .segmentBytesOut : .datagramBytesOut, -train.byteCount)
-    guard count > 1, errno == EIO || errno == EINVAL || errno == EMSGSIZE, flows[train.flow].state != .free
+    guard count > 1, Self.isAboutSegmentation(errno, outlet),
+      flows[train.flow].state != .free, flows[train.flow].generation == train.flowGeneration
     else { return statistics.drop(reason, count) }
     if outlet == .tun { plan.segmentsPerTrainMax = 1 } else { plan.datagramsPerTrainMax = 1 }
     closeTrains(of: train.flow)
@@ -143,6 +146,15 @@ extension Worker where E: ~Copyable {
     }
     if outlet == .tun { closeTrains(of: train.flow) }
     flows[train.flow].sendNext = sendNext
+  }
+
+  /// EIO of a socket says that checksums cannot be left to the kernel (`udp_send_skb`); of TUN, that the device
+  /// is down (`tun_get_user`), which passes.
+  private static func isAboutSegmentation(_ errno: Int32, _ outlet: Outlet) -> Bool {
+    switch outlet {
+    case .tun: errno == EINVAL
+    case .udp: errno == EIO || errno == EINVAL || errno == EMSGSIZE
+    }
   }
 
   private mutating func resendPiece(

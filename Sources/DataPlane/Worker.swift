@@ -121,7 +121,8 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
       switch arrival {
       case .datagrams(let datagrams): uplink(datagrams)
       case .packet(let packet): downlink(packet)
-      case .transmitFailed(let train, let outlet, let errno): resend(train, outlet, errno: errno)
+      case .transmitFailed(let train, let outlet, let errno, let parts):
+        resend(train, outlet, errno: errno, parts: parts)
       case .woken:
         takeHandoffs()
         followRemotes()

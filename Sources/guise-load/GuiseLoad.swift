@@ -27,6 +27,7 @@ struct GuiseLoad: ParsableCommand {
     version: "0.1.0",
     subcommands: [
       SendCommand.self, SinkCommand.self, EchoCommand.self, PingCommand.self, SweepCommand.self,
+      ForgeCommand.self,
     ])
 
   static func main() {

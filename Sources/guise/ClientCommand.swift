@@ -2,7 +2,7 @@ internal import ArgumentParser
 internal import Control
 
 /// `guise client`.
-struct ClientCommand: ParsableCommand {
+struct ClientCommand: GatewayCommand {
   static let configuration = CommandConfiguration(
     commandName: "client",
     abstract: "Takes UDP datagrams and opens TCP flows to a server.",
@@ -60,11 +60,12 @@ struct ClientCommand: ParsableCommand {
     }
   }
 
-  mutating func run() throws {
+  var configuration: GatewayConfiguration {
     var configuration = GatewayConfiguration(listen: .udp(local), remote: remote[0])
     configuration.fallbacks = Array(remote.dropFirst())
     configuration.keepaliveSeconds = keepalive
     configuration.connections = connections
-    try options.run(configuration)
+    options.fill(&configuration)
+    return configuration
   }
 }

@@ -2,23 +2,33 @@ internal import ArgumentParser
 internal import Control
 internal import Glibc
 
-/// Exit status: 0 stopped by a signal or helped, 2 for a command line that makes no sense, 1 for the rest.
+/// Exit status: 0 stopped by a signal or helped, 2 for a command line or configuration file that makes no sense, 3
+/// where `--takeover` cannot go on with what the running process has, 1 for the rest.
 @main
 enum EntryPoint {
   static func main() {
+    var defaults: EnvironmentDefaults?
+    var tunnel = ""
     do {
-      var command = try GuiseCommand.parseAsRoot()
+      let given = try EnvironmentDefaults(
+        Array(CommandLine.arguments.dropFirst()), environment: environment())
+      defaults = given
+      var command = try GuiseCommand.parseAsRoot(given.arguments)
+      if let name = (command as? any GatewayCommand)?.options.name { tunnel = "\(name): " }
       try command.run()
     } catch let error as SetupError {
-      StandardErrorLog.write("guise: \(error)\n")
-      exit(1)
+      StandardErrorLog.write("guise: \(tunnel)\(error)\n")
+      exit(error.exitStatus)
+    } catch let error as ConfigurationFile.Unusable {
+      StandardErrorLog.write("\(error)\n")
+      exit(2)
     } catch {
-      report(error)
+      report(error, defaults)
     }
   }
 
   /// Help and version go to standard output, complaints about the command line to standard error.
-  private static func report(_ error: any Error) -> Never {
+  private static func report(_ error: any Error, _ defaults: EnvironmentDefaults?) -> Never {
     let text = GuiseCommand.fullMessage(for: error)
     switch GuiseCommand.exitCode(for: error) {
     case .success:
@@ -26,11 +36,26 @@ enum EntryPoint {
       exit(0)
     case .validationFailure:
       StandardErrorLog.write("\(text)\n")
+      if let origins = defaults?.origins(in: GuiseCommand.message(for: error)) {
+        StandardErrorLog.write("\(origins)\n")
+      }
       exit(2)
     default:
       // A command that has said it all already ends with a bare status.
       if !text.isEmpty { StandardErrorLog.write("\(text)\n") }
       exit(1)
     }
+  }
+
+  private static func environment() -> [String: String] {
+    var variables: [String: String] = [:]
+    var entry = unsafe environ
+    while let text = unsafe entry.pointee {
+      let pair = unsafe String(cString: text).split(
+        separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+      if pair.count == 2 { variables[String(pair[0])] = String(pair[1]) }
+      unsafe entry += 1
+    }
+    return variables
   }
 }

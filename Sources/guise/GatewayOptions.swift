@@ -4,6 +4,9 @@ internal import DataPlane
 
 /// What both ends can be told.
 struct GatewayOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("What log lines call this tunnel, for a host with several.", valueName: "name"))
+  var name: String?
+
   @Option(
     help: ArgumentHelp(
       "The TUN device's name; without it, the first free of guise0, guise1, …", valueName: "name"))
@@ -145,9 +148,16 @@ struct GatewayOptions: ParsableArguments {
     transform: { try choice($0) })
   var sandbox = Sandbox.auto
 
+  /// Given by `guise run` to those that it starts.
+  @Option(help: .hidden) var parent: Int32?
+
   @OptionGroup var logging: LoggingOptions
 
   mutating func validate() throws {
+    if let name, !GatewayConfiguration.isTunnelName(name) {
+      throw ValidationError(
+        "'\(name)' cannot be the name of a tunnel: use up to 32 letters, digits, '-', '_' or '.'")
+    }
     if let tun, !GatewayConfiguration.isDeviceName(tun) {
       throw ValidationError(
         "'\(tun)' cannot be the name of a device: use up to 15 letters, digits, '-', '_' or '.'")
@@ -165,6 +175,10 @@ struct GatewayOptions: ParsableArguments {
     }
     if let tunLocal6, tunLocal6 == tunPeer6 {
       throw ValidationError("--tun-local6 and --tun-peer6 must differ: they are the two ends of a link")
+    }
+    if firewall == .print, parent != nil {
+      throw ValidationError(
+        "'print' is for the command line: a tunnel of a file takes auto, stateless or off")
     }
     if fwmark != nil, firewall == .off {
       throw ValidationError("--fwmark is set by guise's rules: with '--firewall off', set it in your own")
@@ -221,9 +235,9 @@ struct GatewayOptions: ParsableArguments {
     case epoll
   }
 
-  /// Fills the configuration in and runs the gateway to its end.
-  func run(_ base: GatewayConfiguration) throws {
-    var configuration = base
+  /// Adds what both ends can be told to what one of them has been told.
+  func fill(_ configuration: inout GatewayConfiguration) {
+    configuration.name = name
     configuration.device = tun
     configuration.tunIPv4 = TunAddressRequest(local: tunLocal, peer: tunPeer)
     configuration.tunIPv6 = TunAddressRequest(local: tunLocal6, peer: tunPeer6)
@@ -245,13 +259,9 @@ struct GatewayOptions: ParsableArguments {
       default: .path(flowFile)
       }
     configuration.takesOver = takesOver
+    configuration.parentProcess = parent
     configuration.engine = EngineKind(rawValue: engine.rawValue)
     configuration.user = user
     configuration.filtersCalls = sandbox == .auto
-    if firewall == .print {
-      print(try FirewallPrint.text(configuration), terminator: "")
-      return
-    }
-    try Supervisor(configuration, log: logging.logger()).run()
   }
 }

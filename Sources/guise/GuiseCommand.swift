@@ -23,5 +23,8 @@ struct GuiseCommand: ParsableCommand {
       SIGINT and SIGTERM end them, SIGUSR1 prints the counters.
       """,
     version: "0.1.0",
-    subcommands: [ClientCommand.self, ServerCommand.self, CheckCommand.self, CleanupCommand.self])
+    subcommands: [
+      ClientCommand.self, ServerCommand.self, RunCommand.self, ConfigCommand.self, CheckCommand.self,
+      CleanupCommand.self,
+    ])
 }

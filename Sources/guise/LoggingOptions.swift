@@ -17,8 +17,11 @@ struct LoggingOptions: ParsableArguments {
     return level
   }
 
-  func logger() -> Logger {
+  /// `tunnel`: whose lines they are, where a host has several.
+  func logger(tunnel: String? = nil) -> Logger {
     let level = logLevel
-    return Logger(label: "guise") { _ in StandardErrorLog(level: level) }
+    var logger = Logger(label: "guise") { _ in StandardErrorLog(level: level) }
+    if let tunnel { logger[metadataKey: "tunnel"] = "\(tunnel)" }
+    return logger
   }
 }

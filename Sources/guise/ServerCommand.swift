@@ -3,7 +3,7 @@ internal import Control
 internal import DataPlane
 
 /// `guise server`.
-struct ServerCommand: ParsableCommand {
+struct ServerCommand: GatewayCommand {
   static let configuration = CommandConfiguration(
     commandName: "server",
     abstract: "Takes TCP flows and hands their datagrams to a UDP service.",
@@ -53,13 +53,14 @@ struct ServerCommand: ParsableCommand {
     try options.check(maxNewFlows, in: GatewayConfiguration.newFlowsRange, "--max-new-flows")
   }
 
-  mutating func run() throws {
+  var configuration: GatewayConfiguration {
     var configuration = GatewayConfiguration(
       listen: .tcp(local.address, port: local.port), remote: remote)
     configuration.sources = source
     configuration.flowsPerSource = maxFlowsPerSource
     configuration.newFlowsPerSecond = maxNewFlows
-    try options.run(configuration)
+    options.fill(&configuration)
+    return configuration
   }
 
   private static func addresses(_ text: String) throws -> [Address] {

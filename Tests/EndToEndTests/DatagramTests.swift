@@ -78,14 +78,9 @@ extension EndToEnd {
         let live = try await eventually("a data segment", within: .seconds(1)) {
           tap.latest { $0.destinationPort == 4567 && !$0.payload.isEmpty }
         }
-        let back = live.with {
-          ($0.source, $0.destination) = (live.destination, live.source)
-          ($0.sourcePort, $0.destinationPort) = (live.destinationPort, live.sourcePort)
-          ($0.sequence, $0.acknowledgement) = (live.acknowledgement, live.sequence)
-        }
         let forger = try RawSocket(in: router)
         for number in UInt8(0)..<20 {
-          for (genuine, target) in [(live, net.serverAddress4), (back, net.clientAddress4)] {
+          for (genuine, target) in [(live, net.serverAddress4), (live.reversed, net.clientAddress4)] {
             for packet in Forgery.packets(like: genuine) { try forger.send(packet, to: target) }
           }
           try application.send([7, number])

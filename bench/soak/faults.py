@@ -73,16 +73,17 @@ def _flood(site: Site, namespace: str, source: str, destination: str, to_server:
 
 
 def _segment(source: str, destination: str, ports: tuple[int, int], rng: random.Random) -> bytes:
-    """A TCP segment whose header is whole and whose content means nothing."""
+    """A TCP segment without payload whose header is whole and means nothing.
+
+    A payload whose numbers happened to fit would be delivered, as one with forged addresses is by UDP.
+    """
     flags = rng.choice((0x02, 0x04, 0x10, 0x10, 0x11, 0x12, 0x14, 0x00, 0x3F))
-    payload = rng.randbytes(rng.randrange(0, 64))
     fields = (*ports, rng.getrandbits(32), rng.getrandbits(32), 5 << 4, flags, 0xFFFF)
     addresses = socket.inet_aton(source) + socket.inet_aton(destination)
-    length = 20 + len(payload)
-    pseudo = addresses + struct.pack("!BBH", 0, 6, length)
-    checksum = _checksum(pseudo + struct.pack("!HHIIBBHHH", *fields, 0, 0) + payload)
-    ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + length, 0, 0x4000, 64, 6, 0) + addresses
-    return ip + struct.pack("!HHIIBBHHH", *fields, checksum, 0) + payload
+    pseudo = addresses + struct.pack("!BBH", 0, 6, 20)
+    checksum = _checksum(pseudo + struct.pack("!HHIIBBHHH", *fields, 0, 0))
+    ip = struct.pack("!BBHHHBBH", 0x45, 0, 40, 0, 0x4000, 64, 6, 0) + addresses
+    return ip + struct.pack("!HHIIBBHHH", *fields, checksum, 0)
 
 
 def _checksum(data: bytes) -> int:
@@ -124,11 +125,12 @@ def lossy_path(site: Site) -> None:
 def new_address(site: Site) -> None:
     """The client's host has another address for three seconds."""
     command = ["ip", "-n", site.cable.client, "address"]
-    run([*command, "add", "192.0.2.9/24", "dev", "eth0"])
+    # One goes before the other comes: with the first address of a network, the kernel removes the others.
     run([*command, "del", f"{CLIENT_ADDRESS}/24", "dev", "eth0"])
+    run([*command, "add", "192.0.2.9/24", "dev", "eth0"])
     time.sleep(3)
-    run([*command, "add", f"{CLIENT_ADDRESS}/24", "dev", "eth0"])
     run([*command, "del", "192.0.2.9/24", "dev", "eth0"])
+    run([*command, "add", f"{CLIENT_ADDRESS}/24", "dev", "eth0"])
 
 
 ALL: tuple[Callable[[Site], None], ...] = (

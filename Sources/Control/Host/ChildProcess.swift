@@ -1,9 +1,7 @@
 internal import Glibc
 
-/// Runs one short-lived program to its end and gives what it printed (posix_spawn(3)).
-///
-/// The child has a process group of its own, so that an interrupt typed at the terminal does not reach
-/// a clean-up that is under way, and the default signal mask.
+/// Runs one short-lived program to its end and gives what it printed. An interrupt typed at the terminal does not
+/// reach it, as it may be a part of a clean-up.
 enum ChildProcess {
   struct Outcome: Equatable {
     /// The exit status, or 128 plus the signal that ended it.
@@ -26,7 +24,11 @@ enum ChildProcess {
     var stdin = try Pipe()
     var stdout = try Pipe()
     var stderr = try Pipe()
-    let child = try spawn(path, arguments, [stdin.readEnd, stdout.writeEnd, stderr.writeEnd])
+    // Messages and numbers in the form that is parsed, whatever the operator's language.
+    let search = unsafe getenv("PATH").map { unsafe String(cString: $0) } ?? "/usr/sbin:/usr/bin:/sbin:/bin"
+    let child = try ProgramStart.start(
+      path, arguments, descriptors: [stdin.readEnd, stdout.writeEnd, stderr.writeEnd],
+      environment: ["LC_ALL=C", "PATH=\(search)"])
     stdin.closeReadEnd()
     stdout.closeWriteEnd()
     stderr.closeWriteEnd()
@@ -39,49 +41,6 @@ enum ChildProcess {
       throw .timedOut
     }
     return Outcome(status: wait(for: child), output: texts[0], errors: texts[1])
-  }
-
-  /// Starts the program with the three descriptors as its standard input, output and error.
-  private static func spawn(
-    _ path: String, _ arguments: [String], _ descriptors: [Int32]
-  ) throws(Failure) -> pid_t {
-    var actions = unsafe posix_spawn_file_actions_t()
-    unsafe posix_spawn_file_actions_init(&actions)
-    defer { unsafe posix_spawn_file_actions_destroy(&actions) }
-    for (target, descriptor) in descriptors.enumerated() {
-      unsafe posix_spawn_file_actions_adddup2(&actions, descriptor, Int32(target))
-    }
-
-    var attributes = posix_spawnattr_t()
-    unsafe posix_spawnattr_init(&attributes)
-    defer { unsafe posix_spawnattr_destroy(&attributes) }
-    var none = sigset_t()
-    var all = sigset_t()
-    unsafe sigemptyset(&none)
-    unsafe sigfillset(&all)
-    unsafe posix_spawnattr_setsigmask(&attributes, &none)
-    unsafe posix_spawnattr_setsigdefault(&attributes, &all)
-    unsafe posix_spawnattr_setpgroup(&attributes, 0)
-    let flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP
-    unsafe posix_spawnattr_setflags(&attributes, Int16(flags))
-
-    // Messages and numbers in the form that is parsed, whatever the operator's language.
-    let search = unsafe getenv("PATH").map { unsafe String(cString: $0) } ?? "/usr/sbin:/usr/bin:/sbin:/bin"
-    var argv = unsafe Self.vector([path] + arguments)
-    var environment = unsafe Self.vector(["LC_ALL=C", "PATH=\(search)"])
-    defer {
-      for index in unsafe argv.indices { unsafe free(argv[index]) }
-      for index in unsafe environment.indices { unsafe free(environment[index]) }
-    }
-    var child = pid_t()
-    let result = unsafe posix_spawn(&child, path, &actions, &attributes, &argv, &environment)
-    guard result == 0 else { throw .notStarted(errno: result) }
-    return child
-  }
-
-  /// Copies on the heap, and nil at the end, as execve(2) wants them.
-  private static func vector(_ texts: [String]) -> [UnsafeMutablePointer<CChar>?] {
-    unsafe texts.map { text in unsafe strdup(text) } + [nil]
   }
 
   /// Reads all descriptors to their end; nil when that takes longer than `secondsMax`.
@@ -108,7 +67,9 @@ enum ChildProcess {
   private static func wait(for child: pid_t) -> Int32 {
     var status: Int32 = 0
     while unsafe waitpid(child, &status, 0) < 0, errno == EINTR {}
-    let signal = status & 0x7f
-    return signal == 0 ? (status >> 8) & 0xff : 128 + signal
+    switch ProcessEnd(waitStatus: status) {
+    case .status(let status): return status
+    case .signal(let signal): return 128 + signal
+    }
   }
 }

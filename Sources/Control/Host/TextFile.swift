@@ -1,12 +1,14 @@
 internal import Glibc
 
 /// Whole small files, as `/proc` and `/sys` have them: read until the end, written in one call.
-enum TextFile {
-  struct Refused: Error, Equatable {
+package enum TextFile {
+  package struct Refused: Error, Equatable {
     let errno: Int32
+
+    package var text: String { unsafe String(cString: strerror(errno)) }
   }
 
-  static func read(_ path: String) throws(Refused) -> [UInt8] {
+  package static func read(_ path: String) throws(Refused) -> [UInt8] {
     let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { throw Refused(errno: errno) }
     defer { close(descriptor) }

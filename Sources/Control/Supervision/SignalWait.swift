@@ -7,9 +7,13 @@ internal import Glibc
 /// undone.
 struct SignalWait {
   enum Arrival: Equatable {
-    /// SIGINT, SIGTERM, or SIGHUP: the terminal is gone, and nobody sees the log any more. A process that
-    /// was started with SIGHUP ignored (nohup(1)) goes on.
+    /// SIGINT, SIGTERM, or SIGHUP where it does not reload: the terminal is gone, and nobody sees the log any
+    /// more. A process that was started with SIGHUP ignored (nohup(1)) goes on.
     case stop(name: String)
+    /// SIGHUP of a process that has a configuration to read again.
+    case reload
+    /// SIGCHLD: look who has ended.
+    case childEnded
     /// SIGUSR1.
     case showStatistics
     /// SIGUSR2: another process wants to go on with the flows.
@@ -17,12 +21,17 @@ struct SignalWait {
   }
 
   private var set = sigset_t()
+  private let supervises: Bool
 
   /// Blocks the signals. To be called on the main thread before any other is started.
-  init() {
+  ///
+  /// - Parameter supervises: Whether this process has a configuration file and others that it runs by it.
+  init(supervises: Bool = false) {
+    self.supervises = supervises
     unsafe sigemptyset(&set)
-    for signal in [SIGINT, SIGTERM, SIGUSR1, SIGUSR2] { unsafe sigaddset(&set, signal) }
-    if !Self.isIgnored(SIGHUP) { unsafe sigaddset(&set, SIGHUP) }
+    let kinds = supervises ? [SIGHUP, SIGCHLD] : [SIGUSR2]
+    for signal in [SIGINT, SIGTERM, SIGUSR1] + kinds { unsafe sigaddset(&set, signal) }
+    if !supervises, !Self.isIgnored(SIGHUP) { unsafe sigaddset(&set, SIGHUP) }
     unsafe pthread_sigmask(SIG_BLOCK, &set, nil)
     // A reader of the log that goes away must not end the gateway.
     signal(SIGPIPE, SIG_IGN)
@@ -36,7 +45,8 @@ struct SignalWait {
     switch unsafe sigtimedwait(&set, &details, &timeout) {
     case SIGINT: return .stop(name: "SIGINT")
     case SIGTERM: return .stop(name: "SIGTERM")
-    case SIGHUP: return .stop(name: "SIGHUP")
+    case SIGHUP: return supervises ? .reload : .stop(name: "SIGHUP")
+    case SIGCHLD: return .childEnded
     case SIGUSR1: return .showStatistics
     case SIGUSR2: return .handOver(to: unsafe details._sifields._kill.si_pid)
     default: return nil

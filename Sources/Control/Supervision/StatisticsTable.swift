@@ -5,8 +5,12 @@ struct StatisticsTable: CustomStringConvertible {
   private let columns: [(title: String, values: StatisticsSnapshot)]
   private let restorations: UInt64
 
+  /// What stands above the counters' names.
+  private let title: String
+
   /// `restorations`: how often the firewall's rules had to be put back.
-  init(_ workers: [StatisticsSnapshot], restorations: UInt64 = 0) {
+  init(_ workers: [StatisticsSnapshot], title: String = "", restorations: UInt64 = 0) {
+    self.title = title
     self.restorations = restorations
     let sum = (title: "all", values: workers.reduce(StatisticsSnapshot(), +))
     guard workers.count > 1 else {
@@ -17,7 +21,7 @@ struct StatisticsTable: CustomStringConvertible {
   }
 
   var description: String {
-    var rows = [Row(title: "", cells: columns.map(\.title))]
+    var rows = [Row(title: title, cells: columns.map(\.title))]
     for counter in Counter.allCases {
       rows.append(Row(title: counter.name, cells: columns.map { String($0.values[counter]) }))
     }

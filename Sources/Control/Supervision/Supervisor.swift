@@ -1,3 +1,4 @@
+internal import CLiburing
 internal import DataPlane
 internal import Dispatch
 internal import Glibc
@@ -23,6 +24,8 @@ package struct Supervisor {
   /// Returns once a signal has stopped the gateway; throws what kept it from running. Either way the host
   /// is as it was before, unless another process goes on with it.
   package func run() throws(SetupError) {
+    let notifier = ServiceNotifier()
+    try endWithParent()
     let privileges = Privileges.current()
     try privileges.check()
     let confinement = try Confinement.choose(configuration, privileges, log)
@@ -40,6 +43,8 @@ package struct Supervisor {
       let isKept = flows?.isKept == true
       announce(preflight, host, isKept ? flows?.path : nil)
       host.complete()
+      try endWithParent()
+      notifier?.ready("carries datagrams")
       let names = RemoteNames(
         configuration.remotes, known: preflight.remotes, families: preflight.families)
       switch watch(gateway, signals, &host, names, canHandOver: isKept) {
@@ -47,12 +52,17 @@ package struct Supervisor {
         gateway.handOver()
         host.leave()
         flows?.letGo()
-        StandardErrorLog.write("\(StatisticsTable(gateway.statistics(), restorations: host.restorations))")
+        showStatistics(gateway, host.restorations)
         return log.notice("process \(process) goes on with the flows; ended")
-      case .stop(let failure):
+      case .fail(let failure):
+        // The flows stay in the flow file: the next process goes on with them.
+        gateway.handOver()
+        flows?.letGo()
+        showStatistics(gateway, host.restorations)
+        throw SetupError.workerFailed(failure)
+      case .stop:
         try stop(gateway, signals)
-        StandardErrorLog.write("\(StatisticsTable(gateway.statistics(), restorations: host.restorations))")
-        if let failure { throw SetupError.workerFailed(failure) }
+        showStatistics(gateway, host.restorations)
       }
     } catch {
       flows?.abandon()
@@ -96,6 +106,16 @@ package struct Supervisor {
     } catch {
       throw .refusal(error)
     }
+  }
+
+  /// A process that runs one tunnel of several is killed when the one that started it goes, whatever the reason: the
+  /// next finds a killed gateway, whose flows it goes on with.
+  ///
+  /// A change of user undoes it.
+  private func endWithParent() throws(SetupError) {
+    guard let parent = configuration.parentProcess else { return }
+    _ = guise_signal_when_parent_ends(SIGKILL)
+    guard getppid() == parent else { throw .parentGone(process: parent) }
   }
 
   /// Everything is open, and every worker has confined itself: the main thread follows.
@@ -218,12 +238,20 @@ package struct Supervisor {
     }
   }
 
+  private func showStatistics(_ gateway: Gateway, _ restorations: UInt64) {
+    let table = StatisticsTable(
+      gateway.statistics(), title: configuration.name ?? "", restorations: restorations)
+    StandardErrorLog.write("\(table)")
+  }
+
   // MARK: - Running
 
   /// How a gateway ends.
   private enum Ending {
-    /// By a signal, or by a worker's failure.
-    case stop(KernelError?)
+    /// By a signal.
+    case stop
+    /// By a worker's failure.
+    case fail(KernelError)
     case handOver(to: Int32)
   }
 
@@ -246,18 +274,18 @@ package struct Supervisor {
       events.summarize(now: .now)
       if let failure = gateway.failure {
         log.error("a worker ended by itself (\(failure)): stopping")
-        return .stop(failure)
+        return .fail(failure)
       }
       switch arrival {
       case .stop(let name):
         log.notice("\(name): stopping; once more ends without waiting for the workers")
-        return .stop(nil)
+        return .stop
       case .handOver(let process) where canHandOver:
         log.notice("SIGUSR2 of process \(process): handing over")
         return .handOver(to: process)
       case .handOver: log.warning("SIGUSR2: there is no flow file to hand over")
-      case .showStatistics: StandardErrorLog.write("\(StatisticsTable(gateway.statistics(), restorations: host.restorations))")
-      case nil: break
+      case .showStatistics: showStatistics(gateway, host.restorations)
+      case .reload, .childEnded, nil: break
       }
     }
   }

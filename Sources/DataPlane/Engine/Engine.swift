@@ -37,9 +37,9 @@ enum Outlet: BitwiseCopyable {
 enum Arrival: BitwiseCopyable {
   case datagrams(DatagramArrival)
   case packet(PacketArrival)
-  /// The kernel refused a train. It is still there, with its buffers, until the next turn; nil when it
-  /// had to be finished before the refusal was read.
-  case transmitFailed(TrainID?, Outlet, errno: Int32)
+  /// The kernel refused a train of so many parts. It is still there, with its buffers, until the next turn; nil
+  /// when it had to be finished before the refusal was read.
+  case transmitFailed(TrainID?, Outlet, errno: Int32, parts: Int)
   /// Another worker, or whoever stops the gateway, asked for attention.
   case woken
 }

@@ -9,9 +9,9 @@ package struct Token: Equatable, BitwiseCopyable {
     case receive = 1
     /// Reading the TUN queue.
     case read
-    /// Write to TUN: index is the train.
+    /// Write to TUN: index is the train and, in the upper half, how many parts it has.
     case write
-    /// sendmsg: index is the train.
+    /// sendmsg: the same.
     case send
     /// The wake descriptor.
     case wake
@@ -30,6 +30,17 @@ package struct Token: Equatable, BitwiseCopyable {
   init(_ kind: Kind, index: UInt32 = 0, generation: UInt16 = 0) {
     rawValue = UInt64(kind.rawValue) &<< 56 | UInt64(generation) &<< 32 | UInt64(index)
   }
+
+  /// What became of a train.
+  @inline(__always)
+  init(_ kind: Kind, _ id: TrainID, _ train: Train) {
+    self.init(kind, index: UInt32(train.partCount) &<< 16 | UInt32(id), generation: train.generation)
+  }
+
+  @inline(__always)
+  var train: TrainID { TrainID(truncatingIfNeeded: index) }
+  @inline(__always)
+  var parts: Int { Int(index &>> 16) }
 
   @inline(__always)
   var kind: Kind? { Kind(rawValue: UInt8(truncatingIfNeeded: rawValue &>> 56)) }

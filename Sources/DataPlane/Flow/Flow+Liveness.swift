@@ -4,14 +4,21 @@
 /// (RFC 9293 §3.8.4), which it answers by an ACK. Only an end that has answered before is missed when it
 /// does not.
 extension Flow {
-  /// Notes that the other end is there.
+  /// Notes that the other end is there. Before its place moves on.
   @inline(__always)
   mutating func noteHeard(_ segment: Segment, now: UInt64) {
     liveness.heardAt = now
     liveness.unanswered = 0
     // Nobody off the path shall lead our probes astray.
-    if sendNext.value &- segment.acknowledgement.value <= UInt32(Limits.resetWindowBytes) {
-      liveness.heard = segment.acknowledgement
+    let isRecent = sendNext.value &- segment.acknowledgement.value <= UInt32(Limits.resetWindowBytes)
+    if isRecent { liveness.heard = segment.acknowledgement }
+    guard segment.payloadLength > 0 else { return }
+    let ahead = segment.sequence - receiveNext
+    if !isRecent || abs(ahead) > Limits.resetWindowBytes {
+      liveness.steadiness = 0
+    } else if ahead >= 0 {
+      // What is late says nothing for the place that we have.
+      liveness.steadiness = min(liveness.steadiness &+ 1, Limits.steadySegments)
     }
   }
 

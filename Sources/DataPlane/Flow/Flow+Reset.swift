@@ -24,13 +24,17 @@ extension Flow {
   }
 
   private func credibility(of reset: Segment) -> Credibility {
-    // It continues the other end's sequence, or answers our last pure ACK.
-    if reset.sequence == receiveNext || reset.sequence == acknowledged { return .proven }
-    let isNear = abs(reset.sequence - receiveNext) <= Limits.resetWindowBytes
     let unanswered = sendNext - reset.acknowledgement
-    let answersUs = reset.flags.contains(.ack) && (0...Limits.resetWindowBytes).contains(unanswered)
-    // It answers a segment that we sent lately, by both of that segment's numbers.
-    if isNear, answersUs { return .proven }
+    let hasACK = reset.flags.contains(.ack)
+    // It continues the other end's sequence, or answers our last pure ACK by the number that we acknowledged.
+    if reset.sequence == receiveNext || reset.sequence == acknowledged {
+      // Data with a forged sender moves our place to wherever it claims, one segment in eight: then only a number
+      // of ours is proof.
+      if liveness.steadiness == Limits.steadySegments || (hasACK && unanswered == 0) { return .proven }
+      return .doubtful
+    }
+    let isNear = abs(reset.sequence - receiveNext) <= Limits.resetWindowBytes
+    let answersUs = hasACK && (0...Limits.resetWindowBytes).contains(unanswered)
     return isNear || answersUs ? .doubtful : .none
   }
 

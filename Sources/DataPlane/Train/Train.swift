@@ -8,6 +8,8 @@ struct Train: BitwiseCopyable, Equatable {
   var flow: UInt32 = 0
   /// Tells this train's completions from those of the one that had the slot before.
   var generation: UInt16 = 0
+  /// Tells its flow from the one that has the slot now.
+  var flowGeneration: UInt16 = 0
   /// Uplink: the sequence number of the first byte.
   var sequence = SequenceNumber(0)
   /// Bytes of each part, as the first one set it.

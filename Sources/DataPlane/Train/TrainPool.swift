@@ -57,12 +57,15 @@ struct TrainPool: ~Copyable {
 
   /// An empty train of this flow; nil when all are in flight.
   @inline(__always)
-  mutating func open(flow: UInt32, sequence: SequenceNumber = SequenceNumber(0)) -> TrainID? {
+  mutating func open(
+    flow: UInt32, generation flowGeneration: UInt16 = 0, sequence: SequenceNumber = SequenceNumber(0)
+  ) -> TrainID? {
     guard freeCount > 0 else { return nil }
     freeCount &-= 1
     let id = unsafe stack[freeCount]
     let generation = unsafe trains[Int(id)].generation &+ 1
-    unsafe trains[Int(id)] = Train(flow: flow, generation: generation, sequence: sequence)
+    unsafe trains[Int(id)] = Train(
+      flow: flow, generation: generation, flowGeneration: flowGeneration, sequence: sequence)
     return id
   }
 

@@ -37,6 +37,9 @@ package struct SocketAddress: Sendable {
   /// Host order. Both families keep it at the same place.
   package var port: UInt16 { UInt16(bigEndian: storage.sin6_port) }
 
+  /// The address in host order; nil for IPv6. It lies where `sin6_flowinfo` does.
+  package var ipv4: UInt32? { family == AF_INET ? UInt32(bigEndian: storage.sin6_flowinfo) : nil }
+
   /// Calls `body` with the address as bind(2) and connect(2) take it.
   package func withSocketAddress<Result>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
     let length = family == AF_INET ? MemoryLayout<sockaddr_in>.size : MemoryLayout<sockaddr_in6>.size

@@ -15,6 +15,8 @@ extension TrafficRate: ExpressibleByArgument {
 
 extension Verification: ExpressibleByArgument {}
 
+extension Forgery.Target: ExpressibleByArgument {}
+
 /// A length of time, written in seconds with a decimal point if need be.
 struct Seconds: ExpressibleByArgument {
   let nanoseconds: UInt64

@@ -143,7 +143,7 @@ import Testing
 
 extension Arrival {
   var failure: (train: TrainID?, outlet: Outlet, errno: Int32)? {
-    guard case .transmitFailed(let train, let outlet, let errno) = self else { return nil }
+    guard case .transmitFailed(let train, let outlet, let errno, _) = self else { return nil }
     return (train, outlet, errno)
   }
   var failedTrain: TrainID? { failure?.train }

@@ -46,20 +46,71 @@ import Testing
     (0, true), (-1, true), (-window, true), (-window - 1, false), (1, false), (1 << 20, false),
     (-(1 << 30), false), (1 << 31, false),
   ])
-  func `a reset that answers us is believed when both its numbers are those of a segment sent lately`(
+  func `a reset with numbers that may be those of a segment sent lately is challenged`(
     distance: Int, answersUs: Bool
   ) {
     let acknowledgement = FlowFixture.sendNext + distance
     for near in [-8000, -Self.window, 1, Self.window] {
       let sequence = FlowFixture.receiveNext + near
-      #expect(
-        fate([.rst, .ack], sequence: sequence, acknowledgement: acknowledgement)
-          == (answersUs ? .believed : .challenged))
+      #expect(fate([.rst, .ack], sequence: sequence, acknowledgement: acknowledgement) == .challenged)
     }
     let far = FlowFixture.receiveNext + (1 << 30)
     #expect(
       fate([.rst, .ack], sequence: far, acknowledgement: acknowledgement)
         == (answersUs ? .challenged : .ignored))
+  }
+
+  /// A forged segment's end becomes our place, and its forger knows it.
+  @Test(arguments: [(1 << 30, 0), (1 << 30, 1 << 30), (1 << 25, 1 << 30)])
+  func `who has led us to a place by forged data cannot reset the flow there`(ahead: Int, unanswered: Int)
+    throws
+  {
+    var flow = FlowFixture.established
+    let forged = FlowFixture.segment(
+      .ack, sequence: FlowFixture.receiveNext + ahead,
+      acknowledgement: FlowFixture.sendNext + -unanswered, length: 100)
+    // The second of two that confirm each other is taken, if the first was not.
+    for _ in 0..<2 { _ = flow.receive(forged, now: FlowFixture.start) }
+    #expect(flow.receiveNext == forged.end)
+    let reset = FlowFixture.segment(.rst, sequence: forged.end)
+    let reaction = flow.receive(reset, now: FlowFixture.start)
+    #expect(reaction.effect == .drop(.resetNotCredible))
+    let challenge = try #require(reaction.reply)
+    // Whoever gets the challenge can prove it.
+    let proof = FlowFixture.segment(
+      [.rst, .ack], sequence: forged.end, acknowledgement: challenge.sequence)
+    var other = flow
+    #expect(other.receive(proof, now: FlowFixture.start).effect == .close(.resetByPeer))
+
+    // The other end goes on where it was: after a while its resets are believed again.
+    var place = FlowFixture.receiveNext
+    for _ in 0...Limits.steadySegments {
+      #expect(
+        flow.receive(FlowFixture.segment(.rst, sequence: place), now: FlowFixture.start).effect
+          != .close(.resetByPeer))
+      let genuine = FlowFixture.segment(
+        .ack, sequence: place, acknowledgement: FlowFixture.sendNext, length: 100)
+      #expect(flow.receive(genuine, now: FlowFixture.start).effect == .deliver)
+      place += 100
+    }
+    #expect(
+      flow.receive(FlowFixture.segment(.rst, sequence: place), now: FlowFixture.start).effect
+        == .close(.resetByPeer))
+  }
+
+  @Test func `nor where he has led us ahead of the other end, until it has come there`() {
+    var flow = FlowFixture.established
+    let forged = FlowFixture.segment(
+      .ack, sequence: FlowFixture.receiveNext + (1 << 20), acknowledgement: FlowFixture.sendNext + (1 << 30),
+      length: 100)
+    _ = flow.receive(forged, now: FlowFixture.start)
+    #expect(flow.receiveNext == forged.end)
+    for number in 0..<100 {
+      let genuine = FlowFixture.segment(.ack, sequence: FlowFixture.receiveNext + number * 100, length: 100)
+      #expect(flow.receive(genuine, now: FlowFixture.start).effect == .deliver)
+    }
+    let reset = FlowFixture.segment(.rst, sequence: forged.end)
+    #expect(flow.receive(reset, now: FlowFixture.start).effect == .drop(.resetNotCredible))
   }
 
   @Test(arguments: Seeds.all)

@@ -37,12 +37,18 @@ final class SimulatedKernel {
   var writeFailures: [Int32] = []
   var sendFailures: [Int32] = []
   var socketFailures: [Int32] = []
+  /// What happens besides, by chance.
+  var faults: KernelFaults?
   /// How long the worker has rested, rest by rest.
   var rests: [UInt64] = []
   /// Whom the worker has woken, one by one.
   var woken: [Int] = []
   /// Most inputs that one turn hands over.
   var batchMax = 64
+
+  fileprivate func takeWriteFailure() -> Int32? { writeFailures.popLast() ?? faults?.drawWriteError() }
+  fileprivate func takeSendFailure() -> Int32? { sendFailures.popLast() ?? faults?.drawSendError() }
+  fileprivate func takeSocketFailure() -> Int32? { socketFailures.popLast() ?? faults?.drawSocketError() }
 }
 
 /// An engine that stands in for the kernel. Deterministic: what happens is up to whoever feeds it.
@@ -50,8 +56,12 @@ struct SimulatedEngine: Engine, ~Copyable {
   let kernel: SimulatedKernel
   private var queued: [TrainID] = []
   private var inFlight: [TrainID] = []
-  private var failures: [Arrival] = []
+  private var failures: [TransmitFailure] = []
+  /// The refused train that the worker is dealing with.
+  private var refused: TrainID?
   private var remaining = 0
+  /// Whether refusals stay in the overflow of the completion queue in this turn.
+  private var isOverflowing = false
 
   init(_ kernel: SimulatedKernel) { self.kernel = kernel }
 
@@ -62,20 +72,35 @@ struct SimulatedEngine: Engine, ~Copyable {
     _ trains: inout TrainPool
   ) throws(KernelError) {
     if interval > 0 { kernel.rests.append(interval) }
-    for train in inFlight { trains.finish(train) { buffers.release($0) } }
+    refused = nil
+    finish(inFlight, &buffers, &trains)
     inFlight = queued
     queued = []
-    remaining = min(kernel.inputs.count, kernel.batchMax)
+    let isDry = kernel.faults?.drawDryTurn() ?? false
+    remaining = isDry ? 0 : min(kernel.inputs.count, kernel.batchMax)
+    isOverflowing = kernel.faults?.drawOverflow() ?? false
+  }
+
+  private mutating func finish(
+    _ list: [TrainID], _ buffers: inout BufferPool, _ trains: inout TrainPool
+  ) {
+    for train in list {
+      trains.finish(train) { buffers.release($0) }
+      for index in failures.indices where failures[index].train == train { failures[index].train = nil }
+    }
   }
 
   mutating func flush(_ buffers: inout BufferPool, _ trains: inout TrainPool) {
-    for train in inFlight + queued { trains.finish(train) { buffers.release($0) } }
-    inFlight = []
+    finish((inFlight + queued).filter { $0 != refused }, &buffers, &trains)
+    inFlight = refused.map { [$0] } ?? []
     queued = []
   }
 
   mutating func nextArrival(_ buffers: inout BufferPool, _ trains: inout TrainPool) -> Arrival? {
-    if let failure = failures.popLast() { return failure }
+    if !isOverflowing, let failure = failures.popLast() {
+      refused = failure.train
+      return .transmitFailed(failure.train, failure.outlet, errno: failure.errno, parts: failure.parts)
+    }
     while remaining > 0, !kernel.inputs.isEmpty {
       switch kernel.inputs[0] {
       case .woken:
@@ -84,16 +109,18 @@ struct SimulatedEngine: Engine, ~Copyable {
       case .packet(let bytes):
         guard let buffer = buffers.take(.packet) else { return nil }
         take()
-        unsafe buffers.base(buffer).copyMemory(from: bytes, byteCount: bytes.count)
-        return .packet(PacketArrival(buffer: buffer, length: bytes.count))
+        let length = kernel.faults?.drawLength(of: bytes.count) ?? bytes.count
+        unsafe buffers.base(buffer).copyMemory(from: bytes, byteCount: length)
+        return .packet(PacketArrival(buffer: buffer, length: length))
       case .datagrams(let bytes, let partSize, let source, let flow, let generation):
         guard let buffer = buffers.take(.datagram) else { return nil }
         take()
-        unsafe (buffers.base(buffer) + Limits.headroom).copyMemory(from: bytes, byteCount: bytes.count)
+        let length = kernel.faults?.drawLength(of: bytes.count) ?? bytes.count
+        unsafe (buffers.base(buffer) + Limits.headroom).copyMemory(from: bytes, byteCount: length)
         return .datagrams(
           DatagramArrival(
-            buffer: buffer, flow: flow, generation: generation, offset: Limits.headroom, length: bytes.count,
-            partSize: partSize, isTruncated: false, source: source, local: .unspecified))
+            buffer: buffer, flow: flow, generation: generation, offset: Limits.headroom, length: length,
+            partSize: partSize, isTruncated: length < bytes.count, source: source, local: .unspecified))
       }
     }
     return nil
@@ -108,9 +135,7 @@ struct SimulatedEngine: Engine, ~Copyable {
     _ train: TrainID, _ vectors: UnsafeMutablePointer<iovec>, count: Int, _ trains: inout TrainPool
   ) {
     queued.append(train)
-    if let errno = kernel.writeFailures.popLast(), errno != 0 {
-      return failures.append(.transmitFailed(train, .tun, errno: errno))
-    }
+    if let errno = kernel.takeWriteFailure(), errno != 0 { return fail(train, .tun, errno, trains) }
     kernel.packets.append(unsafe Self.join(vectors, count))
   }
 
@@ -118,9 +143,7 @@ struct SimulatedEngine: Engine, ~Copyable {
     _ train: TrainID, _ message: UnsafeMutablePointer<msghdr>, flow: UInt32, _ trains: inout TrainPool
   ) {
     queued.append(train)
-    if let errno = kernel.sendFailures.popLast(), errno != 0 {
-      return failures.append(.transmitFailed(train, .udp, errno: errno))
-    }
+    if let errno = kernel.takeSendFailure(), errno != 0 { return fail(train, .udp, errno, trains) }
     let bytes = unsafe Self.join(message.pointee.msg_iov, message.pointee.msg_iovlen)
     var destination: Endpoint?
     if let name = unsafe message.pointee.msg_name {
@@ -135,12 +158,19 @@ struct SimulatedEngine: Engine, ~Copyable {
     }
   }
 
+  private mutating func fail(
+    _ train: TrainID, _ outlet: Outlet, _ errno: Int32, _ trains: borrowing TrainPool
+  ) {
+    failures.append(
+      TransmitFailure(train: train, outlet: outlet, errno: errno, parts: trains[train].partCount))
+  }
+
   mutating func wake(_ worker: Int) { kernel.woken.append(worker) }
 
   mutating func openSocket(
     flow: UInt32, generation: UInt16, at local: Endpoint?
   ) throws(KernelError) -> Endpoint {
-    if let errno = kernel.socketFailures.popLast(), errno != 0 { throw KernelError("socket", errno: errno) }
+    if let errno = kernel.takeSocketFailure(), errno != 0 { throw KernelError("socket", errno: errno) }
     if let local, kernel.takenPorts.contains(local.port) { throw KernelError("bind", errno: EADDRINUSE) }
     kernel.sockets[flow] = generation
     let place = local ?? Endpoint(Address("127.0.0.1")!, port: UInt16(40_000 + kernel.socketPlaces.count))

@@ -104,6 +104,27 @@ private let six = Packet(
     #expect(Segment.read(packet.bytes, .verified).reason == .unsupportedPacket)
   }
 
+  /// Fuzzing found that it was read as a flow of IPv4, and answered by packets of that.
+  @Test func `an IPv4 address in an IPv6 header is foreign`() {
+    let mapped: [UInt8] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 1]
+    for place in [8, 24] {
+      var bytes = six.bytes
+      bytes.replaceSubrange(place..<(place + 16), with: mapped)
+      #expect(Segment.read(bytes, .verified).reason == .foreignAddress)
+    }
+    // In an error, the one who is told, and the one whom the quoted packet was for.
+    let quoted = Array(six.bytes)
+    for (isQuoted, place) in [(false, 24), (true, 40 + 8 + 24)] {
+      var bytes = ICMPError.tooBig(quoted, mtu: 1_280).bytes
+      bytes.replaceSubrange(place..<(place + 16), with: mapped)
+      guard case .failure(let reason) = PacketTooBig.read(bytes, .verified) else {
+        Issue.record("believed, \(isQuoted ? "quoted" : "told")")
+        continue
+      }
+      #expect(reason == .icmpNotCredible)
+    }
+  }
+
   @Test(arguments: Seeds.all)
   func `any bytes either parse within themselves or have a reason`(seed: UInt64) {
     var random = SeededRandom(seed: seed)

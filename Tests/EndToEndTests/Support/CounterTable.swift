@@ -25,7 +25,7 @@ struct CounterTable: Sendable, CustomStringConvertible {
   static func all(in log: String) -> [CounterTable] {
     var tables: [CounterTable] = []
     for line in log.split(separator: "\n") {
-      if line.starts(with: /\s+all(\s+worker \d+)*$/) {
+      if line.starts(with: /\s+(\S+\s+)?all(\s+worker \d+)*$/) {
         tables.append(CounterTable())
       } else if let row = line.wholeMatch(of: /[! ]\s+(\S.*?)\s+(\d+)((?:\s+\d+)*)/), !tables.isEmpty {
         tables[tables.count - 1].counters.append(

@@ -39,6 +39,12 @@ enum Load {
     let socketDrops: Int
   }
 
+  /// What was forged, of `guise-load forge`.
+  struct Forged: Decodable, Sendable {
+    let sent: Int
+    let kinds: [String: Int]
+  }
+
   /// Starts a service that sends everything back, until SIGTERM.
   @discardableResult
   static func echo(in host: Namespace, at endpoint: String) async throws -> ChildProcess {
@@ -68,6 +74,13 @@ enum Load {
   ) throws -> ChildProcess {
     try start(
       ["send", "--to", endpoint, "--rate", rate, "--duration", "\(seconds)", "--json"] + options, in: host)
+  }
+
+  /// Starts sending forged packets to one end of a live flow.
+  static func startForging(
+    in host: Namespace, to attacked: String, as sender: String, _ options: [String]
+  ) throws -> ChildProcess {
+    try start(["forge", "--to", attacked, "--as", sender, "--json", "--quiet"] + options, in: host)
   }
 
   /// Has one datagram of every size come back from an echo service.

@@ -121,6 +121,13 @@ struct Namespace: Sendable {
     return names.map { "\(folder)/\($0)" }
   }
 
+  /// The numbers of the programs of that name that run here.
+  func processes(named name: String) throws -> [pid_t] {
+    try run("ip", "netns", "pids", self.name).split(separator: "\n").compactMap { pid_t($0) }.filter {
+      (try? String(contentsOfFile: "/proc/\($0)/comm", encoding: .utf8)) == "\(name)\n"
+    }.sorted()
+  }
+
   private var stateFolder: String? {
     let attributes = try? FileManager.default.attributesOfItem(atPath: path)
     return (attributes?[.systemFileNumber] as? Int).map { "/run/guise/\($0)" }

@@ -65,6 +65,15 @@ struct Segment: Sendable {
     return ~UInt16(sum)
   }
 
+  /// One that would go the other way.
+  var reversed: Segment {
+    with {
+      ($0.source, $0.destination) = (destination, source)
+      ($0.sourcePort, $0.destinationPort) = (destinationPort, sourcePort)
+      ($0.sequence, $0.acknowledgement) = (acknowledgement, sequence)
+    }
+  }
+
   /// A copy with some things changed.
   func with(_ change: (inout Segment) -> Void) -> Segment {
     var copy = self

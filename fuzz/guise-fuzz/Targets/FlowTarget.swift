@@ -143,12 +143,12 @@ private struct FlowRun {
     check(reply.key == Self.key && reply.payloadLength == 0, "an answer to somebody else, or with data")
   }
 
-  /// RFC 5961 §3.2, and what answers a segment of ours by both its numbers.
+  /// RFC 5961 §3.2, at a place that we can be sure of; else what answers our last segment by both its numbers.
   private func isCredible(_ reset: Segment, _ flow: Flow) -> Bool {
     guard reset.flags.contains(.rst) else { return false }
-    if reset.sequence == flow.receiveNext || reset.sequence == flow.acknowledged { return true }
-    return abs(reset.sequence - flow.receiveNext) <= Limits.resetWindowBytes && reset.flags.contains(.ack)
-      && (0...Limits.resetWindowBytes).contains(flow.sendNext - reset.acknowledgement)
+    guard reset.sequence == flow.receiveNext || reset.sequence == flow.acknowledged else { return false }
+    return flow.liveness.steadiness == Limits.steadySegments
+      || (reset.flags.contains(.ack) && reset.acknowledgement == flow.sendNext)
   }
 
   /// What only claims an end moves none of the flow's numbers.

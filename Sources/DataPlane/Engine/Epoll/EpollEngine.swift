@@ -160,7 +160,7 @@ struct EpollEngine: Engine, ~Copyable {
     retireRefused()
     guard let failure = failures.popFirst() else { return nil }
     refused = failure.train
-    return .transmitFailed(failure.train, failure.outlet, errno: failure.errno)
+    return .transmitFailed(failure.train, failure.outlet, errno: failure.errno, parts: failure.parts)
   }
 
   /// Reads one packet from TUN; nil when there is none, or no buffer, and then this turn asks no more.
@@ -226,7 +226,7 @@ struct EpollEngine: Engine, ~Copyable {
         ? unsafe write(resources.tunQueue, vectors[0].iov_base, vectors[0].iov_len)
         : unsafe writev(resources.tunQueue, vectors, Int32(count))
     } while written < 0 && errno == EINTR
-    guard written >= 0 else { return fail(train, .tun, errno) }
+    guard written >= 0 else { return fail(entry(train, trains), .tun, errno) }
     transmitted.append(train)
   }
 
@@ -234,8 +234,8 @@ struct EpollEngine: Engine, ~Copyable {
     _ train: TrainID, _ message: UnsafeMutablePointer<msghdr>, flow: UInt32, _ trains: inout TrainPool
   ) {
     let socket = sockets[sockets.number(of: flow)]
-    guard socket.isOpen else { return fail(train, .udp, EBADF) }
-    unsafe sends.append(train, message, descriptor: socket.descriptor)
+    guard socket.isOpen else { return fail(entry(train, trains), .udp, EBADF) }
+    unsafe sends.append(entry(train, trains), message, descriptor: socket.descriptor)
     if sends.isFull { send() }
   }
 
@@ -243,16 +243,21 @@ struct EpollEngine: Engine, ~Copyable {
   @inline(__always)
   private mutating func send() {
     while let outcome = sends.sendNext() {
-      if outcome.errno != 0 { fail(sends.train(at: outcome.first), .udp, outcome.errno) }
-      for index in 0..<outcome.sentCount { transmitted.append(sends.train(at: outcome.first &+ index)) }
+      if outcome.errno != 0 { fail(sends[outcome.first], .udp, outcome.errno) }
+      for index in 0..<outcome.sentCount { transmitted.append(sends[outcome.first &+ index].train) }
     }
   }
 
+  private func entry(_ train: TrainID, _ trains: borrowing TrainPool) -> SendBatch.Entry {
+    SendBatch.Entry(train: train, parts: UInt16(trains[train].partCount))
+  }
+
   @inline(never)
-  private mutating func fail(_ train: TrainID, _ outlet: Outlet, _ errno: Int32) {
+  private mutating func fail(_ entry: SendBatch.Entry, _ outlet: Outlet, _ errno: Int32) {
     // Only a worker that is ending asks for no arrivals for so long.
-    guard !failures.isFull else { return transmitted.append(train) }
-    failures.append(TransmitFailure(train: train, outlet: outlet, errno: errno))
+    guard !failures.isFull else { return transmitted.append(entry.train) }
+    failures.append(
+      TransmitFailure(train: entry.train, outlet: outlet, errno: errno, parts: Int(entry.parts)))
   }
 
   // MARK: Waking others

@@ -4,6 +4,7 @@ struct TransmitFailure: BitwiseCopyable {
   var train: TrainID?
   var outlet: Outlet
   var errno: Int32
+  var parts: Int
 }
 
 /// Refusals that the worker has not heard of yet, first in, first out.

@@ -16,10 +16,16 @@ struct SendBatch: ~Copyable {
     var errno: Int32
   }
 
+  /// A train that waits, and how many parts it has.
+  struct Entry: BitwiseCopyable {
+    var train: TrainID
+    var parts: UInt16
+  }
+
   private let region: Region
   private let messages: UnsafeMutablePointer<guise_mmsghdr>
   private let descriptors: UnsafeMutablePointer<Int32>
-  private let trains: UnsafeMutablePointer<TrainID>
+  private let entries: UnsafeMutablePointer<Entry>
   private(set) var count = 0
   private var next = 0
 
@@ -27,11 +33,10 @@ struct SendBatch: ~Copyable {
     let count = Self.capacity
     let region = try unsafe Region(
       byteCount: count
-        * (MemoryLayout<guise_mmsghdr>.stride + MemoryLayout<Int32>.stride + MemoryLayout<TrainID>.stride))
+        * (MemoryLayout<guise_mmsghdr>.stride + MemoryLayout<Int32>.stride + MemoryLayout<Entry>.stride))
     unsafe messages = region.base.bindMemory(to: guise_mmsghdr.self, capacity: count)
     unsafe descriptors = UnsafeMutableRawPointer(messages + count).bindMemory(to: Int32.self, capacity: count)
-    unsafe trains = UnsafeMutableRawPointer(descriptors + count).bindMemory(
-      to: TrainID.self, capacity: count)
+    unsafe entries = UnsafeMutableRawPointer(descriptors + count).bindMemory(to: Entry.self, capacity: count)
     self.region = region
   }
 
@@ -39,18 +44,18 @@ struct SendBatch: ~Copyable {
 
   /// Adds a message; what it points at must last until it has been sent.
   @inline(__always)
-  mutating func append(_ train: TrainID, _ message: UnsafeMutablePointer<msghdr>, descriptor: Int32) {
+  mutating func append(_ entry: Entry, _ message: UnsafeMutablePointer<msghdr>, descriptor: Int32) {
     precondition(count < Self.capacity)
     unsafe messages[count].msg_hdr = message.pointee
     unsafe descriptors[count] = descriptor
-    unsafe trains[count] = train
+    unsafe entries[count] = entry
     count &+= 1
   }
 
   @inline(__always)
-  func train(at index: Int) -> TrainID {
+  subscript(index: Int) -> Entry {
     precondition(index < count)
-    return unsafe trains[index]
+    return unsafe entries[index]
   }
 
   /// Sends the next run of messages of one socket; nil when nothing is left, and then the batch is empty.

@@ -295,10 +295,11 @@ struct UringEngine: Engine, ~Copyable {
   private mutating func failure(
     _ completion: Completion, _ outlet: Outlet, _ trains: borrowing TrainPool
   ) -> Arrival {
-    let train = TrainID(completion.token.index)
+    let train = completion.token.train
     let isStale = trains[train].generation != completion.token.generation
     refused = isStale ? nil : train
-    return .transmitFailed(refused, outlet, errno: -completion.result)
+    return .transmitFailed(
+      refused, outlet, errno: -completion.result, parts: completion.token.parts)
   }
 
   // MARK: Receiving
@@ -333,10 +334,7 @@ struct UringEngine: Engine, ~Copyable {
       unsafe io_uring_prep_writev(entry, Slot.tun, vectors, UInt32(count), UInt64.max)
     }
     unsafe entry.pointee.flags |= guise_sqe_fixed_file | guise_sqe_cqe_skip_success
-    unsafe entry.pointee.user_data =
-      Token(
-        .write, index: UInt32(train), generation: trains[train].generation
-      ).rawValue
+    unsafe entry.pointee.user_data = Token(.write, train, trains[train]).rawValue
     queued.append(train)
   }
 
@@ -347,10 +345,7 @@ struct UringEngine: Engine, ~Copyable {
     let slot = flow == DatagramArrival.listener ? Slot.listener : Slot.firstFlow + Int32(flow)
     unsafe io_uring_prep_sendmsg(entry, slot, message, UInt32(MSG_DONTWAIT | MSG_NOSIGNAL))
     unsafe entry.pointee.flags |= guise_sqe_fixed_file | guise_sqe_cqe_skip_success
-    unsafe entry.pointee.user_data =
-      Token(
-        .send, index: UInt32(train), generation: trains[train].generation
-      ).rawValue
+    unsafe entry.pointee.user_data = Token(.send, train, trains[train]).rawValue
     queued.append(train)
   }
 

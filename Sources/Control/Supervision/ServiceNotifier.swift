@@ -1,0 +1,64 @@
+internal import DataPlane
+internal import Glibc
+
+/// Tells whoever started this process how it is (sd_notify(3)): systemd, or `TunnelSupervisor`.
+struct ServiceNotifier: ~Copyable {
+  private let descriptor: Int32
+
+  /// nil where nobody wants to know: there is no `NOTIFY_SOCKET`, or no such socket.
+  init?() {
+    guard let path = unsafe getenv("NOTIFY_SOCKET").map({ unsafe String(cString: $0) }) else { return nil }
+    self.init(path: path)
+  }
+
+  init?(path: String) {
+    guard let descriptor = Self.connected(path) else { return nil }
+    self.descriptor = descriptor
+  }
+
+  /// `@` in front stands for the zero that abstract names begin with (unix(7)).
+  private static func connected(_ path: String) -> Int32? {
+    var name = Array(path.utf8)
+    if name.first == UInt8(ascii: "@") { name[0] = 0 }
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    guard !name.isEmpty, name.count < MemoryLayout.size(ofValue: address.sun_path) else { return nil }
+    unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: name) }
+    let descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+    guard descriptor >= 0 else { return nil }
+    let length = socklen_t(MemoryLayout.offset(of: \sockaddr_un.sun_path)! + name.count)
+    let isConnected = unsafe withUnsafePointer(to: &address) { address in
+      unsafe address.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        unsafe connect(descriptor, $0, length)
+      }
+    }
+    guard isConnected == 0 else {
+      close(descriptor)
+      return nil
+    }
+    return descriptor
+  }
+
+  deinit { close(descriptor) }
+
+  /// The service works: its set-up, or reading its configuration again, is complete.
+  func ready(_ status: String) { send("READY=1\nSTATUS=\(status)") }
+
+  /// The configuration is about to be read again (`Type=notify-reload`).
+  func reloading() {
+    var now = timespec()
+    unsafe clock_gettime(CLOCK_MONOTONIC, &now)
+    send("RELOADING=1\nMONOTONIC_USEC=\(now.tv_sec * 1_000_000 + now.tv_nsec / 1_000)")
+  }
+
+  func stopping() { send("STOPPING=1") }
+
+  /// It lives: to be said more often than the service manager's patience lasts.
+  func alive() { send("WATCHDOG=1") }
+
+  /// Nobody is waited for: the state of a service is not worth holding it up.
+  private func send(_ text: String) {
+    let bytes = Array(text.utf8)
+    _ = unsafe Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL))
+  }
+}

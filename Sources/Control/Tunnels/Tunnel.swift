@@ -1,0 +1,171 @@
+internal import Glibc
+internal import Logging
+
+/// One tunnel of a configuration file, and the process that runs it: started, replaced, started again after it
+/// died, ended.
+struct Tunnel {
+  /// What it shall be; nil once it is of no file any more.
+  private(set) var plan: TunnelPlan?
+  let name: String
+  private let program: TunnelProcess.Program
+  private let log: Logger
+
+  private var process: TunnelProcess?
+  /// Beside `process` until it has taken over.
+  private var successor: TunnelProcess?
+  /// Those whose place a successor has taken, until they end.
+  private var replaced: [TunnelProcess] = []
+  /// When to start a process, as there is none; nil while one runs or none shall.
+  private var due: ContinuousClock.Instant?
+  private var delay = RestartDelay()
+  /// Whether a process has come up, or died, since the tunnel is there.
+  private(set) var hasSettled = false
+  private(set) var failureCount = 0
+
+  /// Not started yet: see `advance`.
+  init(_ plan: TunnelPlan, _ program: TunnelProcess.Program, _ log: Logger) {
+    self.plan = plan
+    name = plan.name
+    self.program = program
+    self.log = log
+    due = .now
+  }
+
+  var isUp: Bool { process?.isReady == true }
+  /// Whether the device, ports and addresses of a process are about to be free.
+  var isEnding: Bool { process?.isStopping == true || successor?.isStopping == true }
+  /// Whether nothing is left of it.
+  var isGone: Bool { plan == nil && process == nil && successor == nil && replaced.isEmpty }
+
+  func send(_ signal: Int32) {
+    for process in [process, successor].compactMap(\.self) + replaced { process.send(signal) }
+  }
+
+  // MARK: - What the file says
+
+  mutating func stop() {
+    plan = nil
+    due = nil
+    process?.stop()
+    successor?.stop()
+  }
+
+  /// Makes it what `next` says: in the running process's place with its flows if that can be, or after it.
+  mutating func change(to next: TunnelPlan) {
+    guard next != plan else { return }
+    let previous = plan
+    plan = next
+    hasSettled = false
+    guard let running = process, previous != nil else {
+      // Whatever it waits for: the new settings may be the remedy.
+      due = due.map { _ in .now }
+      return
+    }
+    successor?.stop()
+    guard running.isReady, successor == nil, next.configuration.canSucceed(running.plan.configuration) else {
+      log.notice("tunnel \(name): changed so that its flows begin anew")
+      process?.stop()
+      return
+    }
+    log.notice("tunnel \(name): changed; another process takes its flows over")
+    successor = start(next, takesOver: true)
+  }
+
+  // MARK: - What processes do
+
+  /// Somebody says that it is ready. Whether it is one of ours.
+  mutating func noteReady(_ processID: pid_t) -> Bool {
+    if process?.processID == processID {
+      process?.isReady = true
+      hasSettled = true
+      return true
+    }
+    guard successor?.processID == processID else { return false }
+    // It has what it needs of the old one, which ends by itself; where it left nothing to take over, it does not.
+    if var old = process {
+      old.stop()
+      replaced.append(old)
+    }
+    process = successor
+    process?.isReady = true
+    successor = nil
+    hasSettled = true
+    return true
+  }
+
+  /// Takes note of processes that have ended, and starts one when it is time and `mayStart`.
+  mutating func advance(mayStart: Bool, now: ContinuousClock.Instant = .now) {
+    replaced.removeAll { $0.end() != nil }
+    if let old = process, let end = old.end() {
+      process = nil
+      if successor == nil { followEnd(of: old, end, now: now) }
+    }
+    if let next = successor, let end = next.end() {
+      successor = nil
+      followFailure(of: next, end, now: now)
+    }
+    if let plan, process == nil, successor == nil, mayStart, let due, due <= now {
+      self.due = nil
+      process = start(plan, takesOver: false)
+      if process == nil { self.due = now + delay.after(running: .zero) }
+    }
+  }
+
+  /// The process ended that the tunnel had.
+  private mutating func followEnd(of old: TunnelProcess, _ end: ProcessEnd, now: ContinuousClock.Instant) {
+    guard let plan else { return }
+    guard !old.isStopping else {
+      due = now
+      return
+    }
+    let wait = old.plan == plan ? delay.after(running: now - old.start) : .zero
+    due = now + wait
+    failureCount += 1
+    hasSettled = true
+    log.error("tunnel \(name): process \(old.processID) \(end); starting it again in \(wait)")
+  }
+
+  /// A process ended that should have taken over.
+  private mutating func followFailure(
+    of next: TunnelProcess, _ end: ProcessEnd, now: ContinuousClock.Instant
+  ) {
+    guard plan != nil else { return }
+    guard process != nil else { return followEnd(of: next, end, now: now) }
+    if end == .status(SetupError.takeOverImpossibleStatus) {
+      log.notice("tunnel \(name): its flows begin anew")
+      process?.stop()
+    } else if next.isStopping {
+      // Another change came before it was ready.
+      process?.stop()
+    } else {
+      log.error(
+        "tunnel \(name): the new settings do not work, as process \(next.processID) says; it goes on with the old ones"
+      )
+      plan = process?.plan
+      failureCount += 1
+      hasSettled = true
+    }
+  }
+
+  private mutating func start(_ plan: TunnelPlan, takesOver: Bool) -> TunnelProcess? {
+    do throws(ChildProcess.Failure) {
+      let process = try TunnelProcess(plan, takesOver: takesOver, program)
+      log.info("tunnel \(name): process \(process.processID)\(takesOver ? " is to take over" : "")")
+      return process
+    } catch {
+      log.error("tunnel \(name): cannot start a process: \(error.text)")
+      failureCount += 1
+      hasSettled = true
+      return nil
+    }
+  }
+}
+
+extension ChildProcess.Failure {
+  var text: String {
+    switch self {
+    case .notStarted(let errno): unsafe String(cString: strerror(errno))
+    case .timedOut: "it took too long"
+    }
+  }
+}

@@ -1,0 +1,129 @@
+internal import DataPlane
+internal import Glibc
+package import Logging
+
+/// Runs any number of tunnels, each in a process of its own (docs/decisions/0060-tunnels-are-processes.md): starts
+/// them, starts them again when they die, follows the configuration, ends them.
+package struct TunnelSupervisor {
+  private let log: Logger
+  /// What the tunnels shall be now; throws what is wrong with it.
+  private let configuration: () throws -> [TunnelPlan]
+  private var tunnels: [Tunnel] = []
+
+  private static let tickMilliseconds = 100
+  /// How long tunnels may take to end: a gateway gives its workers 10 s.
+  private static let stopSecondsMax = 15
+
+  package init(log: Logger, configuration: @escaping () throws -> [TunnelPlan]) {
+    self.log = log
+    self.configuration = configuration
+  }
+
+  /// Returns once a signal has stopped everything; throws when there is nothing to run.
+  package mutating func run() throws {
+    let plans = try configuration()
+    try Privileges.current().check()
+    let notifier = ServiceNotifier()
+    let socket: NotificationSocket
+    do throws(KernelError) {
+      socket = try NotificationSocket()
+    } catch {
+      throw SetupError.kernelRefused(error)
+    }
+    let signals = SignalWait(supervises: true)
+    let program = TunnelProcess.Program.own(notificationPath: socket.path)
+    tunnels = plans.map { Tunnel($0, program, log) }
+    log.info("starting \(Self.count(tunnels.count)): \(tunnels.map(\.name).joined(separator: ", "))")
+
+    var isSettled = false
+    var isFirst = true
+    while true {
+      followProcesses(socket)
+      if isSettled != tunnels.allSatisfy(\.hasSettled) {
+        isSettled.toggle()
+        if isSettled {
+          let up = tunnels.count(where: \.isUp)
+          if isFirst, up == 0 {
+            stop(signals, socket)
+            throw SetupError.noTunnelStarted
+          }
+          isFirst = false
+          let summary = "\(up) of \(Self.count(tunnels.count)) up"
+          log.notice("\(summary)")
+          notifier?.ready(summary)
+        }
+      }
+      switch signals.next(milliseconds: Self.tickMilliseconds) {
+      case .stop(let name):
+        log.notice("\(name): stopping; once more ends without waiting")
+        notifier?.stopping()
+        stop(signals, socket)
+        return
+      case .reload:
+        notifier?.reloading()
+        if !reload(program) { notifier?.ready("the configuration file is wrong: going on as before") }
+        isSettled = false
+      case .showStatistics: for tunnel in tunnels { tunnel.send(SIGUSR1) }
+      case .handOver, .childEnded, nil: break
+      }
+    }
+  }
+
+  /// Takes note of who is ready and who has ended, and starts whom it is time for.
+  private mutating func followProcesses(_ socket: borrowing NotificationSocket) {
+    while let process = socket.nextReady() {
+      for index in tunnels.indices where tunnels[index].noteReady(process) { break }
+    }
+    // What one leaves, another may need: a port, a device's name.
+    let mayStart = !tunnels.contains(where: \.isEnding)
+    for index in tunnels.indices { tunnels[index].advance(mayStart: mayStart) }
+    tunnels.removeAll(where: \.isGone)
+  }
+
+  /// Follows the configuration as it is now; whether it makes sense. If not, nothing changes.
+  private mutating func reload(_ program: TunnelProcess.Program) -> Bool {
+    let plans: [TunnelPlan]
+    do {
+      plans = try configuration()
+    } catch {
+      for line in "\(error)".split(separator: "\n") { log.error("\(line)") }
+      log.error("the configuration file cannot be followed: all tunnels go on as before")
+      return false
+    }
+    var unchanged = 0
+    for index in tunnels.indices where !plans.contains(where: { $0.name == tunnels[index].name }) {
+      log.notice("tunnel \(tunnels[index].name): no longer in the configuration file")
+      tunnels[index].stop()
+    }
+    for plan in plans {
+      if let index = tunnels.firstIndex(where: { $0.name == plan.name }) {
+        if tunnels[index].plan == plan { unchanged += 1 }
+        tunnels[index].change(to: plan)
+      } else {
+        log.notice("tunnel \(plan.name): new in the configuration file")
+        tunnels.append(Tunnel(plan, program, log))
+      }
+    }
+    log.notice("read the configuration file again: \(unchanged) of \(Self.count(plans.count)) unchanged")
+    return true
+  }
+
+  /// Ends all tunnels and returns when they have ended.
+  private mutating func stop(_ signals: SignalWait, _ socket: borrowing NotificationSocket) {
+    for index in tunnels.indices { tunnels[index].stop() }
+    let deadline = ContinuousClock.now + .seconds(Self.stopSecondsMax)
+    var isForced = false
+    while !tunnels.isEmpty {
+      followProcesses(socket)
+      if case .stop = signals.next(milliseconds: 20) { for tunnel in tunnels { tunnel.send(SIGTERM) } }
+      if !isForced, ContinuousClock.now > deadline {
+        isForced = true
+        let names = tunnels.map(\.name).joined(separator: ", ")
+        log.error("killing what does not end: \(names); 'guise cleanup' undoes what is left of it")
+        for tunnel in tunnels { tunnel.send(SIGKILL) }
+      }
+    }
+  }
+
+  private static func count(_ tunnels: Int) -> String { tunnels == 1 ? "1 tunnel" : "\(tunnels) tunnels" }
+}

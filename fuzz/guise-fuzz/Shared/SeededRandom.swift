@@ -1,0 +1,1 @@
+../../../Tests/DataPlaneTests/Support/SeededRandom.swift
