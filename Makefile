@@ -52,7 +52,8 @@ fuzz: ## Fuzz parsers, flows, trains and tables (SECONDS=n for each, 30 unless t
 
 simulate: ## Simulate faults of hosts and path (SEEDS=n, 5000 unless told; 'make test' has 100)
 	@scripts/require.sh build
-	GUISE_FAULT_SEEDS=$(or $(SEEDS),5000) swift test --disable-xctest --filter 'DataPlaneTests\.FaultTests'
+	GUISE_FAULT_SEEDS=$(or $(SEEDS),5000) swift test -c release -Xswiftc -enable-testing --scratch-path .build/simulate \
+	  --disable-xctest --filter 'DataPlaneTests\.FaultTests'
 
 hostile: ## Send a million forged and malformed packets at a live flow, on each engine (root, 2 minutes)
 	@scripts/require.sh test

@@ -55,11 +55,16 @@ package struct Supervisor {
         flows?.letGo()
         showStatistics(gateway)
         return log.notice("process \(process) goes on with the flows; ended")
-      case .stop(let failure):
+      case .fail(let failure):
+        // The flows stay in the flow file: the next process goes on with them.
+        gateway.handOver()
+        flows?.letGo()
+        showStatistics(gateway)
+        throw SetupError.workerFailed(failure)
+      case .stop:
         notifier.stopping()
         try stop(gateway, signals)
         showStatistics(gateway)
-        if let failure { throw SetupError.workerFailed(failure) }
       }
     } catch {
       flows?.abandon()
@@ -243,8 +248,10 @@ package struct Supervisor {
 
   /// How a gateway ends.
   private enum Ending {
-    /// By a signal, or by a worker's failure.
-    case stop(KernelError?)
+    /// By a signal.
+    case stop
+    /// By a worker's failure.
+    case fail(KernelError)
     case handOver(to: Int32)
   }
 
@@ -267,12 +274,12 @@ package struct Supervisor {
       events.summarize(now: .now)
       if let failure = gateway.failure {
         log.error("a worker ended by itself (\(failure)): stopping")
-        return .stop(failure)
+        return .fail(failure)
       }
       switch arrival {
       case .stop(let name):
         log.notice("\(name): stopping; once more ends without waiting for the workers")
-        return .stop(nil)
+        return .stop
       case .handOver(let process) where canHandOver:
         log.notice("SIGUSR2 of process \(process): handing over")
         return .handOver(to: process)
