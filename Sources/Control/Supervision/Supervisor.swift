@@ -11,7 +11,8 @@ package struct Supervisor {
 
   /// How often flow events are taken to the log.
   private static let tickMilliseconds = 100
-  /// How often, in ticks, the firewall's rules are compared with the host's addresses.
+  /// How often, in ticks, the firewall's rules are compared with the host's addresses, and the service manager is
+  /// told that all is well.
   private static let addressTicks = 10
   /// How long workers may take to reset their flows and end.
   private static let stopSecondsMax = 10
@@ -44,10 +45,10 @@ package struct Supervisor {
       announce(preflight, host, isKept ? flows?.path : nil)
       host.complete()
       try endWithParent()
-      notifier?.ready("carries datagrams")
+      notifier.ready("carries datagrams")
       let names = RemoteNames(
         configuration.remotes, known: preflight.remotes, families: preflight.families)
-      switch watch(gateway, signals, &host, names, canHandOver: isKept) {
+      switch watch(gateway, signals, &host, names, notifier, canHandOver: isKept) {
       case .handOver(let process):
         gateway.handOver()
         host.leave()
@@ -61,6 +62,7 @@ package struct Supervisor {
         showStatistics(gateway, host.restorations)
         throw SetupError.workerFailed(failure)
       case .stop:
+        notifier.stopping()
         try stop(gateway, signals)
         showStatistics(gateway, host.restorations)
       }
@@ -258,7 +260,7 @@ package struct Supervisor {
   /// Logs events and answers signals until one of them, or a worker's failure, ends the gateway.
   private func watch(
     _ gateway: Gateway, _ signals: SignalWait, _ host: inout HostSetup, _ names: RemoteNames,
-    canHandOver: Bool
+    _ notifier: borrowing ServiceNotifier, canHandOver: Bool
   ) -> Ending {
     var events = FlowEventLog(configuration.role, now: .now) { log.log(level: $0, "\($1)") }
     var tick = 0
@@ -268,6 +270,7 @@ package struct Supervisor {
       if tick % Self.addressTicks == 0 {
         host.followAddresses()
         host.restoreRules()
+        notifier.alive()
       }
       followRemotes(gateway, names, &host)
       while let event = gateway.nextFlowEvent() { events.record(event, now: .now) }
