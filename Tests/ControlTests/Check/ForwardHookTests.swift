@@ -18,7 +18,7 @@ struct ForwardHookTests {
   private static let cases = [
     Case(
       testDescription: "iptables",
-      rules: "table ip filter { chain FORWARD { type filter hook forward priority 0; policy drop; } }",
+      rules: "table ip filter { chain FORWARD { type filter hook forward priority 0; policy drop; }; }",
       fault: "'ip filter FORWARD'", remedy: "iptables -I FORWARD -i guise0 -j ACCEPT",
       mended:
         "insert rule ip filter FORWARD iifname \"guise0\" counter accept; "
@@ -78,10 +78,11 @@ struct ForwardHookTests {
       mended: "insert rule inet firewalld filter_FORWARD_ZONES iifname \"guise0\" goto filter_FWD_trusted"),
     Case(
       testDescription: "a table of one's own",
-      rules: "table inet mine { chain fwd { type filter hook forward priority 0; reject; } }",
-      fault: "'inet mine fwd'", remedy: "nft insert rule inet mine fwd iifname \"guise0\" accept",
+      rules: "table inet mine { chain forwards { type filter hook forward priority 0; reject; }; }",
+      fault: "'inet mine forwards'", remedy: "nft insert rule inet mine forwards iifname \"guise0\" accept",
       mended:
-        "insert rule inet mine fwd iifname \"guise*\" accept; insert rule inet mine fwd oifname \"guise*\" accept"
+        "insert rule inet mine forwards iifname \"guise*\" accept; "
+        + "insert rule inet mine forwards oifname \"guise*\" accept"
     ),
   ]
 

@@ -20,7 +20,7 @@ import Testing
     let administrator = ["CapEff:\t000001ffffffffff", "CapAmb:\t0000000000000000"]
     return HostView(
       privileges: Privileges(status: administrator, isRoot: true),
-      sysctl: Sysctl(root: folder.path() + "proc/sys"), root: folder.path(),
+      sysctl: Sysctl(root: folder.path() + "/proc/sys"), root: folder.path(),
       openFileLimits: rlimit(rlim_cur: 1024, rlim_max: 1_048_576), openTun: { 0 },
       tryUring: { () throws(KernelError) in }, path: { "/usr/sbin/\($0.rawValue)" },
       run: { (_, _, _) throws(SetupError) in "" },
