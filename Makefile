@@ -52,13 +52,14 @@ sanitize: ## Run the tests under the thread and the address sanitizer, end to en
 	ASAN_OPTIONS=detect_leaks=0 swift test --disable-xctest --sanitize=address --scratch-path .build/address \
 	  --filter '$(sanitized)' --skip aCommandLineThatMakesNoSense
 
-fuzz: ## Fuzz parsers, flows, trains and tables (SECONDS=n for each, 30 unless told; TARGET=name for one)
+fuzz: ## Fuzz parsers, flows, trains and tables (SECONDS=n for each, 30 unless told; TARGET=name for one, JOBS=n at once)
 	@scripts/require.sh build
-	@scripts/fuzz.sh $(if $(filter command line,$(origin SECONDS)),$(SECONDS),30) $(TARGET)
+	@scripts/fuzz.sh $(if $(filter command line,$(origin SECONDS)),$(SECONDS),30) $(or $(JOBS),$(shell nproc)) $(TARGET)
 
 simulate: ## Simulate faults of hosts and path (SEEDS=n, 5000 unless told; 'make test' has 100)
 	@scripts/require.sh build
-	GUISE_FAULT_SEEDS=$(or $(SEEDS),5000) swift test --disable-xctest --filter 'DataPlaneTests\.FaultTests'
+	GUISE_FAULT_SEEDS=$(or $(SEEDS),5000) swift test -c release -Xswiftc -enable-testing --scratch-path .build/simulate \
+	  --disable-xctest --filter 'DataPlaneTests\.FaultTests'
 
 hostile: ## Send a million forged and malformed packets at a live flow, on each engine (root, 2 minutes)
 	@scripts/require.sh test

@@ -207,7 +207,13 @@ extension SetupError: CustomStringConvertible {
     case .confinementRefused(let error):
       "cannot give up privileges (\(error)): '--sandbox off' goes on without filters of system calls, and "
         + "'--user root' as root"
+    case .kernelRefused(let error) where error.errno == ENOMEM && error.operation.hasPrefix("mmap"):
+      "there is too little memory (\(error)): raise the limit with 'LimitAS=' in systemd, or 'ulimit -v unlimited', "
+        + "or take a smaller '--max-flows'"
     case .kernelRefused(let error): "the kernel refused \(error)"
+    case .workerFailed(let error) where error.errno == EBADFD:
+      "the TUN device is gone: somebody has removed it ('ip link delete', or a network manager that does not know "
+        + "it); start guise again, which goes on with the flows ('Restart=on-failure' in systemd does so by itself)"
     case .workerFailed(let error): "a worker ended by itself: \(error)"
     case .stopForced: "stopped without waiting for the workers; peers notice only when they send"
     }

@@ -44,15 +44,56 @@ extension EndToEnd {
         { head -c 100000 /dev/zero > /run/guise/filler 2>/dev/null || true; } && exec "$@"
         """
       try await Topology.pair { net in
+        _ = try await Gateway.start(Tunnel.clientArguments(on: net), in: net.client)
         let before = try HostState(of: net.server)
         let server = try await Gateway.start(
           Tunnel.serverArguments, in: net.server, wrapper: ["unshare", "--mount", "sh", "-c", full, "sh"])
-        _ = try await Gateway.start(Tunnel.clientArguments(on: net), in: net.client)
         #expect(server.log.contains("nobody cleans up if it is killed"))
         #expect(server.logLines(with: "cannot keep flows").count == 1)
         try await Load.echo(in: net.server, at: Tunnel.service)
         try await DatagramSocket.connected(to: Tunnel.entrance, in: net.client).echo([1], within: .seconds(2))
         #expect(try await server.stop() == .code(0))
+        try before.expectUnchanged(on: net.server)
+      }
+    }
+
+    @Test(
+      "Where memory is limited to less than is needed, that is said, and the host is as before",
+      arguments: engines)
+    func tooLittleMemory(_ variant: Variant) async throws {
+      try await Topology.lone { host in
+        let before = try HostState(of: host)
+        let gateway = try Gateway.launch(
+          Tunnel.serverArguments + variant.arguments, in: host, wrapper: ["prlimit", "--as=60000000"])
+        #expect(try await gateway.process.ended(within: .seconds(10)) == .code(1))
+        #expect(gateway.log.contains("Cannot allocate memory") && gateway.log.contains("ulimit -v"))
+        try before.expectUnchanged(on: host)
+      }
+    }
+
+    @Test(
+      "A device that is removed ends the gateway with a word, and the next one goes on with the flows",
+      arguments: engines)
+    func deviceRemoved(_ variant: Variant) async throws {
+      try await Topology.pair { net in
+        let before = try HostState(of: net.server)
+        let tunnel = try await Tunnel.up(on: net, variant)
+        let (application, service) = (try tunnel.application(), try tunnel.listener())
+        try application.send([1])
+        let source = try await service.next().source
+        try net.server.ip("link", "delete", tunnel.server.device)
+        #expect(try await tunnel.server.process.ended(within: .seconds(5)) == .code(1))
+        #expect(tunnel.server.logLines(with: "the TUN device is gone").count == 1)
+
+        let next = try await Gateway.start(Tunnel.serverArguments + variant.arguments, in: net.server)
+        #expect(try await next.counters()["flows resumed"] == 1)
+        // The service sees the sender that it knows.
+        let arrival = try await eventually("datagrams to pass", within: .seconds(5)) {
+          try application.send([2])
+          return service.poll()
+        }
+        #expect(arrival.source.port == source.port)
+        try await next.stop()
         try before.expectUnchanged(on: net.server)
       }
     }

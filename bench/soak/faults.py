@@ -125,11 +125,12 @@ def lossy_path(site: Site) -> None:
 def new_address(site: Site) -> None:
     """The client's host has another address for three seconds."""
     command = ["ip", "-n", site.cable.client, "address"]
-    run([*command, "add", "192.0.2.9/24", "dev", "eth0"])
+    # One goes before the other comes: with the first address of a network, the kernel removes the others.
     run([*command, "del", f"{CLIENT_ADDRESS}/24", "dev", "eth0"])
+    run([*command, "add", "192.0.2.9/24", "dev", "eth0"])
     time.sleep(3)
-    run([*command, "add", f"{CLIENT_ADDRESS}/24", "dev", "eth0"])
     run([*command, "del", "192.0.2.9/24", "dev", "eth0"])
+    run([*command, "add", f"{CLIENT_ADDRESS}/24", "dev", "eth0"])
 
 
 ALL: tuple[Callable[[Site], None], ...] = (

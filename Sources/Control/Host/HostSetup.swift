@@ -266,7 +266,8 @@ struct HostSetup: ~Copyable {
   private mutating func claim(_ rules: FirewallRules?, _ preflight: Preflight) {
     guard let state else { return }
     let record = InstanceRecord(
-      namespace: state.namespace.identity, processID: getpid(), device: device.name,
+      namespace: state.namespace.identity, processID: getpid(),
+      tunnel: preflight.configuration.name, device: device.name,
       firewallTable: rules.map { FirewallRules.table(of: $0.device) },
       remotes: preflight.configuration.role == .client ? preflight.remotes.map { "\($0)" } : nil,
       isStateless: rules?.isStateless, flowFile: flowFile)

@@ -11,7 +11,8 @@ package struct Supervisor {
 
   /// How often flow events are taken to the log.
   private static let tickMilliseconds = 100
-  /// How often, in ticks, the firewall's rules are compared with the host's addresses.
+  /// How often, in ticks, the firewall's rules are compared with the host's addresses, and the service manager is
+  /// told that all is well.
   private static let addressTicks = 10
   /// How long workers may take to reset their flows and end.
   private static let stopSecondsMax = 10
@@ -44,20 +45,26 @@ package struct Supervisor {
       announce(preflight, host, isKept ? flows?.path : nil)
       host.complete()
       try endWithParent()
-      notifier?.ready("carries datagrams")
+      notifier.ready("carries datagrams")
       let names = RemoteNames(
         configuration.remotes, known: preflight.remotes, families: preflight.families)
-      switch watch(gateway, signals, &host, names, canHandOver: isKept) {
+      switch watch(gateway, signals, &host, names, notifier, canHandOver: isKept) {
       case .handOver(let process):
         gateway.handOver()
         host.leave()
         flows?.letGo()
         showStatistics(gateway)
         return log.notice("process \(process) goes on with the flows; ended")
-      case .stop(let failure):
+      case .fail(let failure):
+        // The flows stay in the flow file: the next process goes on with them.
+        gateway.handOver()
+        flows?.letGo()
+        showStatistics(gateway)
+        throw SetupError.workerFailed(failure)
+      case .stop:
+        notifier.stopping()
         try stop(gateway, signals)
         showStatistics(gateway)
-        if let failure { throw SetupError.workerFailed(failure) }
       }
     } catch {
       flows?.abandon()
@@ -241,33 +248,38 @@ package struct Supervisor {
 
   /// How a gateway ends.
   private enum Ending {
-    /// By a signal, or by a worker's failure.
-    case stop(KernelError?)
+    /// By a signal.
+    case stop
+    /// By a worker's failure.
+    case fail(KernelError)
     case handOver(to: Int32)
   }
 
   /// Logs events and answers signals until one of them, or a worker's failure, ends the gateway.
   private func watch(
     _ gateway: Gateway, _ signals: SignalWait, _ host: inout HostSetup, _ names: RemoteNames,
-    canHandOver: Bool
+    _ notifier: borrowing ServiceNotifier, canHandOver: Bool
   ) -> Ending {
     var events = FlowEventLog(configuration.role, now: .now) { log.log(level: $0, "\($1)") }
     var tick = 0
     while true {
       let arrival = signals.next(milliseconds: Self.tickMilliseconds)
       tick += 1
-      if tick % Self.addressTicks == 0 { host.followAddresses() }
+      if tick % Self.addressTicks == 0 {
+        host.followAddresses()
+        notifier.alive()
+      }
       followRemotes(gateway, names, &host)
       while let event = gateway.nextFlowEvent() { events.record(event, now: .now) }
       events.summarize(now: .now)
       if let failure = gateway.failure {
         log.error("a worker ended by itself (\(failure)): stopping")
-        return .stop(failure)
+        return .fail(failure)
       }
       switch arrival {
       case .stop(let name):
         log.notice("\(name): stopping; once more ends without waiting for the workers")
-        return .stop(nil)
+        return .stop
       case .handOver(let process) where canHandOver:
         log.notice("SIGUSR2 of process \(process): handing over")
         return .handOver(to: process)

@@ -127,9 +127,13 @@ private final class GatewayRun {
   }
 
   func finish() {
-    exchange()
     for gateway in [client, server] {
       (gateway.kernel.writeFailures, gateway.kernel.sendFailures) = ([], [])
+    }
+    // What was refused last is held until the turn after the one that tells of it.
+    exchange()
+    exchange()
+    for gateway in [client, server] {
       gateway.stop()
       check(gateway.freeTrains == Limits.trainCount, "trains are lost")
       check(gateway.freeBuffers == SimulatedGateway.allBuffers, "buffers are lost")

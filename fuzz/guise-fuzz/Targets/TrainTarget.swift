@@ -10,9 +10,10 @@ enum TrainTarget {
     var run = TrainRun(
       partsMax: [1, 2, 7, Limits.trainSegmentsMax][input.number(below: 4)], isUplink: input.chance())
     for _ in 0..<256 where !input.isEmpty {
-      run.add(
-        length: 1 + input.number(below: 60_000), size: 1 + Int(input.magnitude(bits: 16)),
-        headroom: input.chance())
+      let length = 1 + input.number(below: 60_000)
+      // More than a few hundred parts at once say nothing new, and take their time.
+      let size = max(1 + Int(input.magnitude(bits: 16)), length / 300)
+      run.add(length: length, size: size, headroom: input.chance())
       if input.chance() { run.close() }
     }
     run.finish()
