@@ -81,7 +81,7 @@ case $target in
     # unshare and setpriv; sysctl.
     need_program setpriv util-linux
     need_program sysctl procps
-    need_python yaml python3-yaml
+    need_python
     need_package
     need_program man man-db
     # What real clients and their services are.
