@@ -31,8 +31,7 @@ exec chroot "$1/root" /bin/bash -euc "$3"
 # What of ours is on the host.
 OURS = """
 ours() {
-  find / -xdev \\( -name 'guise*' -o -name '_guise' -o -name '60-guise*' \\) -not -path '/proc/*' -not -path '/work/*' \
-    -not -path '/root/*' -not -path '/tmp/*' -not -path '/home/*' -not -path '/opt/*' -not -path '/var/lib/dpkg/*' | sort
+  find /etc /usr /var -xdev \\( -name 'guise*' -o -name '_guise' -o -name '60-guise*' \\) -not -path '/var/lib/dpkg/*' | sort
 }
 """
 
