@@ -12,7 +12,7 @@ struct BufferCheck: Check {
     guard granted < 2 * wanted else { return [.fine("sockets get \(wanted >> 20) MiB")] }
     return [
       .warn(
-        "a UDP socket gets \(granted / 2 >> 10) KiB in place of \(wanted >> 10): bursts will be lost",
+        "a UDP socket gets \((granted / 2) >> 10) KiB in place of \(wanted >> 10): bursts will be lost",
         mend: "sysctl -w net.core.rmem_max=\(wanted) net.core.wmem_max=\(wanted), or give guise CAP_NET_ADMIN"
       )
     ]
