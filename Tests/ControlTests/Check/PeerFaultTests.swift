@@ -20,8 +20,10 @@ struct PeerFaultTests {
     try here.expectUntouched()
 
     #expect(server.status(after: SIGINT) == 0)
+    // A line has the name, the total, and each worker's share.
     let count = { (counter: String) in
-      server.output.split(separator: "\n").first { $0.contains("  \(counter) ") }?.split(separator: " ").last
+      server.output.split(separator: "\n").first { $0.contains("  \(counter) ") }?
+        .split(separator: " ").dropFirst(counter.split(separator: " ").count).first
     }
     #expect(count("flows opened") == "1" && count("flows closed") == "1", "\(server.output)")
     #expect(count("cookies sent") == "3" && count("datagrams out") == "0", "\(server.output)")
