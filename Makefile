@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build test sanitize fuzz simulate hostile soak demo bench experiments handoff-bench flamegraph scale lint format clean
+.PHONY: help build deb test sanitize fuzz simulate hostile soak demo bench experiments handoff-bench flamegraph scale lint format clean
 
 # Archives found here win over shared libraries, so that the binaries need neither Swift nor liburing
 # where they run. (lld, because the default linker warns of a function in the Swift toolchain's own archives.)
@@ -27,12 +27,18 @@ build: ## Build guise and guise-load (release, no Swift needed to run them)
 	$(release) --product guise
 	$(release) --product guise-load
 
+deb: ## Build a Debian package, .build/packages/guise_VERSION_ARCH.deb
+	@scripts/require.sh deb
+	@$(MAKE) --no-print-directory build
+	@scripts/deb.sh $(binaries) .build/packages
+
 test: ## Run all tests, in network namespaces of their own (root)
 	@scripts/require.sh test
 	@$(MAKE) --no-print-directory build
 	GUISE_BINARY=$(CURDIR)/$(binaries)/guise GUISE_LOAD_BINARY=$(CURDIR)/$(binaries)/guise-load \
 	  swift test --disable-xctest
 	$(python) -m unittest discover -s bench
+	GUISE_BINARIES=$(CURDIR)/$(binaries) $(python) -m unittest discover -s deploy/tests
 	bench/scale/build.sh --check
 
 # Each sanitizer has a build of its own, since it is compiled into everything. A race in a gateway under test ends it
@@ -46,9 +52,9 @@ sanitize: ## Run the tests under the thread and the address sanitizer, end to en
 	ASAN_OPTIONS=detect_leaks=0 swift test --disable-xctest --sanitize=address --scratch-path .build/address \
 	  --filter '$(sanitized)' --skip aCommandLineThatMakesNoSense
 
-fuzz: ## Fuzz parsers, flows, trains and tables (SECONDS=n for each, 30 unless told; TARGET=name for one)
+fuzz: ## Fuzz parsers, flows, trains and tables (SECONDS=n for each, 30 unless told; TARGET=name for one, JOBS=n at once)
 	@scripts/require.sh build
-	@scripts/fuzz.sh $(if $(filter command line,$(origin SECONDS)),$(SECONDS),30) $(TARGET)
+	@scripts/fuzz.sh $(if $(filter command line,$(origin SECONDS)),$(SECONDS),30) $(or $(JOBS),$(shell nproc)) $(TARGET)
 
 simulate: ## Simulate faults of hosts and path (SEEDS=n, 5000 unless told; 'make test' has 100)
 	@scripts/require.sh build

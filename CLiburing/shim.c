@@ -2,7 +2,11 @@
 #include "CLiburing.h"
 
 #include <fcntl.h>
+#include <linux/ethtool.h>
 #include <linux/if_tun.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netlink.h>
+#include <linux/sockios.h>
 #include <linux/virtio_net.h>
 #include <net/if.h>
 #include <pthread.h>
@@ -256,6 +260,38 @@ int guise_link_get_mtu(const char *name) {
 int guise_link_set_tx_queue_length(const char *name, int length) {
   struct ifreq value = {.ifr_qlen = length};
   return link_request(name, SIOCSIFTXQLEN, &value);
+}
+
+int guise_nftables_monitor(void) {
+  int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_NETFILTER);
+  if (fd < 0)
+    return -errno;
+  struct sockaddr_nl own = {.nl_family = AF_NETLINK, .nl_groups = 1u << (NFNLGRP_NFTABLES - 1)};
+  if (bind(fd, (struct sockaddr *)&own, sizeof own) < 0) {
+    int error = errno;
+    close(fd);
+    return -error;
+  }
+  return fd;
+}
+
+int guise_netlink_drain(int fd) {
+  char message[4096];
+  int heard = 0;
+  /* ENOBUFS: there was more than fits, and the rest is still to be read (netlink(7)). */
+  while (fd >= 0 && (recv(fd, message, sizeof message, MSG_DONTWAIT | MSG_TRUNC) >= 0 || errno == ENOBUFS || errno == EINTR))
+    heard = 1;
+  return heard;
+}
+
+int guise_link_get_offload(const char *name, uint32_t offload) {
+  static const uint32_t commands[] = {ETHTOOL_GGRO, ETHTOOL_GGSO, ETHTOOL_GTSO};
+  if (offload >= sizeof commands / sizeof commands[0])
+    return -EINVAL;
+  struct ethtool_value answer = {.cmd = commands[offload]};
+  struct ifreq value = {.ifr_data = (char *)&answer};
+  int result = link_request(name, SIOCETHTOOL, &value);
+  return result < 0 ? result : answer.data != 0;
 }
 
 int guise_link_set_up(const char *name) {

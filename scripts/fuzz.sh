@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# fuzz.sh SECONDS [TARGET]: builds guise-fuzz and lets each target run so long, as many at once as there are CPUs.
+# fuzz.sh SECONDS JOBS [TARGET]: builds guise-fuzz and lets each target run so long, JOBS of them at once.
 #
 # What a run has found that is new to it stays in .build/corpus; fuzz/corpus, which is read only, is where it begins.
 # A finding is written to .build/findings, and the last lines say how to run it again.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=$1
-target=${2:-}
+jobs=$2
+target=${3:-}
 
 GUISE_FUZZ=1 swift build -c release --product guise-fuzz --scratch-path .build/fuzz \
   -Xswiftc -sanitize=fuzzer,address -Xswiftc -enable-testing -Xswiftc -use-ld=lld
@@ -30,4 +31,4 @@ run() {
 }
 export -f run
 { if [[ -n $target ]]; then echo "$target"; else "$program"; fi; } |
-  xargs -P "$(nproc)" -I{} bash -euo pipefail -c 'run {}'
+  xargs -P "$jobs" -I{} bash -euo pipefail -c 'run {}'

@@ -43,6 +43,12 @@ need_network() {
   need_program nft nftables
 }
 
+# What makes a Debian package of the programs, and its man pages.
+need_package() {
+  need_program dpkg-shlibdeps dpkg-dev
+  need_program "$python" python3
+}
+
 # need_python [MODULE PACKAGE]...
 need_python() {
   need_program "$python" python3
@@ -55,6 +61,10 @@ need_python() {
 case $target in
   lint) need_swift ;;
   build) need_build ;;
+  deb)
+    need_build
+    need_package
+    ;;
   sanitize)
     need_root
     need_build
@@ -71,7 +81,21 @@ case $target in
     # unshare and setpriv; sysctl.
     need_program setpriv util-linux
     need_program sysctl procps
+    need_program ethtool ethtool
     need_python
+    need_package
+    need_program man man-db
+    # What real clients and their services are.
+    need_program wireguard-go wireguard-go
+    need_program wg wireguard-tools
+    need_program iperf3 iperf3
+    need_program openvpn openvpn
+    need_program openssl openssl
+    need_program dnsperf dnsperf
+    need_program dnsmasq dnsmasq-base
+    need_program gst-launch-1.0 gstreamer1.0-tools
+    need_file /usr/share/doc/gstreamer1.0-plugins-base gstreamer1.0-plugins-base
+    need_file /usr/share/doc/gstreamer1.0-plugins-good gstreamer1.0-plugins-good
     ;;
   bench)
     need_root
@@ -98,7 +122,7 @@ case $target in
 esac
 
 case $target in
-  build | lint) needs_tun=no ;;
+  build | deb | lint) needs_tun=no ;;
   *) needs_tun=yes ;;
 esac
 if [[ $needs_tun == yes && ! -c /dev/net/tun ]]; then

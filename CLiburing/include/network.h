@@ -15,6 +15,15 @@ enum {
   GUISE_IP_BIND_ADDRESS_NO_PORT = 24, /* linux/in.h; for IPv6 sockets as well */
 };
 
+/* A netlink socket that the kernel tells of every change to nftables, close-on-exec and non-blocking, or -errno. */
+int guise_nftables_monitor(void);
+/* Reads all that waits in such a socket: 1 if there was something, or something was lost, else 0. */
+int guise_netlink_drain(int fd);
+
+/* What a link's driver, or the kernel in its place, does with trains: 1 or 0, or -errno (SIOCETHTOOL). */
+enum guise_offload { GUISE_OFFLOAD_GRO, GUISE_OFFLOAD_GSO, GUISE_OFFLOAD_TSO };
+int guise_link_get_offload(const char *name, uint32_t offload);
+
 /* struct mmsghdr, which glibc hides behind _GNU_SOURCE. Same layout: asserted in shim.c. */
 struct guise_mmsghdr {
   struct msghdr msg_hdr;

@@ -15,6 +15,8 @@ package struct GatewayConfiguration: Equatable, Sendable {
     case auto
     /// The same, but rules that pass connection tracking by.
     case stateless
+    /// The rules are printed, and nothing else is done.
+    case print
     /// The operator sees to masquerade or DNAT.
     case off
   }
@@ -62,7 +64,7 @@ package struct GatewayConfiguration: Equatable, Sendable {
   package var cpus = CPUChoice.any
   /// Server: addresses that the flows' UDP sockets leave from in turn; empty for the one that the route has.
   package var sources: [Address] = []
-  package var idleTimeoutSeconds = 180
+  package var idleTimeoutSeconds = idleTimeoutDefault
   /// Client: how long a flow may be silent before the server is asked for a sign of life; 0: for ever.
   package var keepaliveSeconds = keepaliveDefault
   /// Most flows at once; nil for what there is room for.
@@ -77,6 +79,8 @@ package struct GatewayConfiguration: Equatable, Sendable {
   package var connections = 1
   package var handshakePacketPath: String?
   package var firewall = FirewallMode.auto
+  /// What guise's packets are marked with for routing, beside those that come for it; nil for nothing.
+  package var mark: UInt32?
   package var offload = OffloadMode.auto
   package var flowFile = FlowFileChoice.standard
   /// Whether to replace the process that has this end now.
@@ -107,6 +111,7 @@ package struct GatewayConfiguration: Equatable, Sendable {
   /// A client's servers, or a server's service.
   var remotes: [HostPort] { [remote] + fallbacks }
 
+  package static let idleTimeoutDefault = 180
   package static let keepaliveDefault = GatewayPlan.keepaliveDefault
   package static let moderationDefault = GatewayPlan.moderationDefault
 

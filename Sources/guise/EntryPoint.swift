@@ -44,7 +44,8 @@ enum EntryPoint {
       }
       exit(2)
     default:
-      StandardErrorLog.write("\(text)\n")
+      // A command that has said it all already ends with a bare status.
+      if !text.isEmpty { StandardErrorLog.write("\(text)\n") }
       exit(1)
     }
   }

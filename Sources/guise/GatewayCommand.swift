@@ -12,6 +12,9 @@ protocol GatewayCommand: ParsableCommand {
 
 extension GatewayCommand {
   mutating func run() throws {
+    guard options.firewall != .print else {
+      return print(try FirewallPrint.text(configuration), terminator: "")
+    }
     try Supervisor(configuration, log: options.logging.logger(tunnel: options.name)).run()
   }
 }

@@ -76,11 +76,21 @@ struct GatewayOptions: ParsableArguments {
     help: ArgumentHelp(
       """
       Rules of nftables while guise runs. auto: masquerade and DNAT. stateless: past connection tracking, for one \
-      address. off: none, you translate addresses yourself.
+      address. print: shows the rules, also for iptables, and ends. off: none, you translate addresses yourself.
       """,
-      valueName: "auto|stateless|off"),
+      valueName: "auto|stateless|print|off"),
     transform: { try choice($0) })
   var firewall = GatewayConfiguration.FirewallMode.auto
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      Mark guise's packets for routing, as wg-quick exempts packets with its FwMark from the tunnel. Needed where a \
+      default route leads through a tunnel that goes over guise.
+      """,
+      valueName: "number"),
+    transform: { try mark($0) })
+  var fwmark: UInt32?
 
   @Option(
     help: ArgumentHelp(
@@ -173,6 +183,13 @@ struct GatewayOptions: ParsableArguments {
     if let tunLocal6, tunLocal6 == tunPeer6 {
       throw ValidationError("--tun-local6 and --tun-peer6 must differ: they are the two ends of a link")
     }
+    if firewall == .print, parent != nil {
+      throw ValidationError(
+        "'print' is for the command line: a tunnel of a file takes auto, stateless or off")
+    }
+    if fwmark != nil, firewall == .off {
+      throw ValidationError("--fwmark is set by guise's rules: with '--firewall off', set it in your own")
+    }
     if ipv4Only, tunLocal6 != nil || tunPeer6 != nil {
       throw ValidationError(
         "--ipv4-only leaves no use for --tun-local6 and --tun-peer6: drop one or the other")
@@ -191,6 +208,16 @@ struct GatewayOptions: ParsableArguments {
         "write an \(family) address, as in \(family == .ipv4 ? "192.168.200.2" : "fcc8::2")")
     }
     return address
+  }
+
+  /// Decimal or, behind 0x, hexadecimal, as in wg(8).
+  private static func mark(_ text: String) throws -> UInt32 {
+    let value = text.hasPrefix("0x") ? UInt32(text.dropFirst(2), radix: 16) : UInt32(text)
+    guard let value, value != 0 else {
+      throw ValidationError(
+        "'\(text)' is not a mark: use a number from 1 to 4294967295, or 0x1 to 0xffffffff")
+    }
+    return value
   }
 
   private static func cpus(_ text: String) throws -> GatewayConfiguration.CPUChoice {
@@ -230,6 +257,7 @@ struct GatewayOptions: ParsableArguments {
     configuration.moderationMicroseconds = moderation
     configuration.handshakePacketPath = handshakePacket
     configuration.firewall = firewall
+    configuration.mark = fwmark
     configuration.offload = offload
     configuration.flowFile =
       switch flowFile {

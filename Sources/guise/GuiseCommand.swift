@@ -26,6 +26,7 @@ struct GuiseCommand: ParsableCommand {
     version: Version.text,
     subcommands: [
       ClientCommand.self, ServerCommand.self, RunCommand.self, ConfigCommand.self, StatusCommand.self,
+      CheckCommand.self,
       CleanupCommand.self,
     ])
 }

@@ -182,18 +182,4 @@ import Testing
     #expect(rules.contains("iifname != \"guise1\" ip daddr 203.0.113.1 tcp dport 4567 dnat"))
     #expect(!rules.contains("fib"))
   }
-
-  @Test func aForwardChainThatDropsByPolicyIsFound() throws {
-    let listing = """
-      {"nftables": [{"metainfo": {"version": "1.0.6", "json_schema_version": 1}},
-        {"chain": {"family": "ip", "table": "filter", "name": "FORWARD", "handle": 1, "type": "filter",
-                   "hook": "forward", "prio": 0, "policy": "drop"}},
-        {"chain": {"family": "ip", "table": "filter", "name": "INPUT", "handle": 2, "type": "filter",
-                   "hook": "input", "prio": 0, "policy": "drop"}},
-        {"chain": {"family": "inet", "table": "x", "name": "forward", "handle": 1, "type": "filter",
-                   "hook": "forward", "prio": 0, "policy": "accept"}},
-        {"chain": {"family": "inet", "table": "x", "name": "regular", "handle": 2}}]}
-      """
-    #expect(try Firewall.droppingForwardChains(listing: listing) == ["ip filter FORWARD"])
-  }
 }

@@ -143,7 +143,7 @@ struct HostSetupTests {
     ])
     let guise = try GuiseProcess(namespace, Self.client)
     #expect(guise.waits(for: "ready:"))
-    #expect(guise.output.contains("the chain 'ip filter FORWARD' drops forwarded packets"))
+    #expect(guise.output.contains("the chain 'ip filter FORWARD' drops forwarded packets from"))
     #expect(!guise.output.contains("flows opened"))
     guise.send(SIGUSR1)
     #expect(guise.waits(for: "stale-completion"))

@@ -44,11 +44,14 @@ package struct FirewallRules: Equatable, Sendable {
   /// At most one of each family.
   package var paths: [Path]
   package var end: End
+  /// What routing shall know guise's packets by (docs/decisions/0072-routing-loops.md); nil for no mark.
+  package let mark: UInt32?
 
-  package init(device: String, paths: [Path], end: End) {
+  package init(device: String, paths: [Path], end: End, mark: UInt32? = nil) {
     self.device = device
     self.paths = paths
     self.end = end
+    self.mark = mark
   }
 
   /// How addresses are translated, for the log.
@@ -76,7 +79,8 @@ package struct FirewallRules: Equatable, Sendable {
     return Self.removal(of: table)
       + "table inet \(table) {\n"
       + "  counter invalid {\n  }\n\n"
-      + (statelessChains + trackedChains).filter { !$0.rules.isEmpty }.map(\.text).joined(separator: "\n")
+      + (markChains + statelessChains + trackedChains).filter { !$0.rules.isEmpty }.map(\.text).joined(
+        separator: "\n")
       + "}\n"
   }
 
@@ -94,6 +98,32 @@ package struct FirewallRules: Equatable, Sendable {
   private var fromUs: String { "iifname \"\(device)\"" }
   private var toOthers: String { "oifname != \"\(device)\"" }
   private var fromOthers: String { "iifname != \"\(device)\"" }
+
+  // MARK: - For routing
+
+  /// Before the way out is looked up, and before reverse path filtering looks up the way back
+  /// (`net.ipv4.conf.*.src_valid_mark`).
+  private var markChains: [Chain] {
+    guard let mark else { return [] }
+    let rules = paths.flatMap { path -> [String] in
+      ["\(fromUs) \(path.ip) saddr \(path.peer)"] + arrivals(path).map { "\(fromOthers) \($0)" }
+    }
+    return [
+      Chain(
+        name: "marks", hook: "filter hook prerouting priority mangle",
+        rules: rules.map { "\($0) meta mark set \(mark)" })
+    ]
+  }
+
+  /// What the segments that come in have in common.
+  private func arrivals(_ path: Path) -> [String] {
+    switch end {
+    case .client(let remotes):
+      remotes.filter { $0.address.family == path.family }
+        .map { "\(path.ip) saddr \($0.address) tcp sport \($0.port)" }
+    case .server(let address, let port): ["\(Self.destination(address, path)) tcp dport \(port)"]
+    }
+  }
 
   // MARK: - Past connection tracking
 

@@ -4,11 +4,18 @@ internal import Glibc
 /// How many descriptors this process may have (RLIMIT_NOFILE), which bounds a server's flows: each has a
 /// UDP socket of its own.
 enum DescriptorLimit {
+  private static let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+
+  /// What is in force now.
+  static func current() -> rlimit {
+    var limit = rlimit()
+    guard unsafe getrlimit(resource, &limit) == 0 else { return rlimit(rlim_cur: 1024, rlim_max: 1024) }
+    return limit
+  }
+
   /// Raises the soft limit to the hard one and returns it.
   static func raise() -> Int {
-    var limit = rlimit()
-    let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
-    guard unsafe getrlimit(resource, &limit) == 0 else { return 1024 }
+    var limit = current()
     var raised = rlimit(rlim_cur: limit.rlim_max, rlim_max: limit.rlim_max)
     if unsafe setrlimit(resource, &raised) == 0 { limit = raised }
     return Int(clamping: limit.rlim_cur)

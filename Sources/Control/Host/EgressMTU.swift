@@ -19,7 +19,7 @@ enum EgressMTU {
     switch configuration.role {
     case .client:
       let ways = remotes.compactMap { remote in
-        HostNetwork.egressMTU(to: remote.address).map { (remote, $0) }
+        HostNetwork.egressMTU(to: remote.address, mark: configuration.mark).map { (remote, $0) }
       }
       guard let (remote, narrowest) = ways.min(by: { $0.1 < $1.1 }) else {
         return configuration.mtu ?? unknown(log)

@@ -22,7 +22,7 @@ struct FlowLimits: Equatable, Sendable {
 
   /// How many ports the kernel gives to sockets of one address (`net.ipv4.ip_local_port_range`, which holds for
   /// IPv6 as well).
-  private static func localPorts(_ sysctl: Sysctl) -> Int {
+  static func localPorts(_ sysctl: Sysctl) -> Int {
     let bounds = (sysctl.read("net/ipv4/ip_local_port_range") ?? "").split { $0 == " " || $0 == "\t" }
       .compactMap { Int($0) }
     guard bounds.count == 2, bounds[0] <= bounds[1] else { return 28_232 }

@@ -39,16 +39,20 @@ enum HostNetwork {
   /// The largest packet in bytes that the way to `remote` takes, or nil where none is known.
   ///
   /// The way to an address of the host's own is nil as well: loopback's 65 536 says nothing.
-  static func egressMTU(to remote: Address) -> Int? {
-    let command = ["-j", option(remote.family), "route", "get", "\(remote)"]
-    guard let text = try? HostTool.ip.run(command) else { return nil }
+  ///
+  /// `mark`: that of the packets, which rules of routing may go by.
+  static func egressMTU(to remote: Address, mark: UInt32? = nil) -> Int? {
+    guard let text = try? HostTool.ip.run(route(to: remote, mark)) else { return nil }
     return mtu(ofRoute: text)
   }
 
   /// The device by which packets to `remote` leave; nil when it is an address of the host's own.
-  static func egressDevice(to remote: Address) -> String? {
-    let command = ["-j", option(remote.family), "route", "get", "\(remote)"]
-    return (try? HostTool.ip.run(command)).flatMap(device(ofRoute:))
+  static func egressDevice(to remote: Address, mark: UInt32? = nil) -> String? {
+    (try? HostTool.ip.run(route(to: remote, mark))).flatMap(device(ofRoute:))
+  }
+
+  private static func route(to remote: Address, _ mark: UInt32?) -> [String] {
+    ["-j", option(remote.family), "route", "get", "\(remote)"] + (mark.map { ["mark", "\($0)"] } ?? [])
   }
 
   /// The device of the first default route, where a server's answers leave.
@@ -98,6 +102,38 @@ enum HostNetwork {
     return try? decode([Interface].self, link, []).first?.mtu
   }
 
+  /// The devices of all default routes of a family, the preferred first.
+  static func defaultRouteDevices(_ family: AddressFamily) -> [String] {
+    guard let text = try? HostTool.ip.run(["-j", option(family), "route", "show", "default"]),
+      let routes = try? decode([Route].self, text, [])
+    else { return [] }
+    var devices: [String] = []
+    for route in routes {
+      for device in [route.device].compactMap(\.self) + (route.hops ?? []).compactMap(\.device)
+      where !devices.contains(device) {
+        devices.append(device)
+      }
+    }
+    return devices
+  }
+
+  /// Links of one kind, as ip-link(8) calls it.
+  static func links(ofKind kind: String) -> [(name: String, mtu: Int)] {
+    guard let text = try? HostTool.ip.run(["-j", "link", "show", "type", kind]),
+      let links = try? decode([Interface].self, text, [])
+    else { return [] }
+    return links.compactMap { link in
+      guard let name = link.name, let mtu = link.mtu else { return nil }
+      return (name, mtu)
+    }
+  }
+
+  /// Of a virtual device, what kind it is: "wireguard", "tun", "veth".
+  static func kind(ofDevice device: String) -> String? {
+    guard let text = try? HostTool.ip.run(["-j", "-d", "link", "show", "dev", device]) else { return nil }
+    return (try? decode([Interface].self, text, []))?.first?.information?.kind
+  }
+
   /// Brings a device up and gives it its addresses.
   ///
   /// The kernel shall send nothing into it by itself: without a link-local address there is no router
@@ -138,11 +174,21 @@ enum HostNetwork {
     let name: String?
     let mtu: Int?
     let addressList: [Entry]?
+    let information: Information?
+
+    struct Information: Decodable {
+      let kind: String?
+
+      enum CodingKeys: String, CodingKey {
+        case kind = "info_kind"
+      }
+    }
 
     enum CodingKeys: String, CodingKey {
       case name = "ifname"
       case mtu
       case addressList = "addr_info"
+      case information = "linkinfo"
     }
 
     struct Entry: Decodable {
@@ -161,12 +207,23 @@ enum HostNetwork {
     let destination: String?
     let device: String?
     let metrics: [Metric]?
+    /// Of a route with several ways.
+    let hops: [Hop]?
+
+    struct Hop: Decodable {
+      let device: String?
+
+      enum CodingKeys: String, CodingKey {
+        case device = "dev"
+      }
+    }
 
     enum CodingKeys: String, CodingKey {
       case type
       case destination = "dst"
       case device = "dev"
       case metrics
+      case hops = "nexthops"
     }
 
     struct Metric: Decodable {

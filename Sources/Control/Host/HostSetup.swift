@@ -20,6 +20,8 @@ struct HostSetup: ~Copyable {
   private let state: StateDirectory?
   private var instance: LockedFile?
   private var choice: TranslationChoice
+  private let mark: UInt32?
+  private var guardian = RulesGuardian()
   /// For the record: where flows are kept in the state directory.
   private let flowFile: String?
   /// Changes that could not be recorded in the state directory.
@@ -73,8 +75,8 @@ struct HostSetup: ~Copyable {
       mode: configuration.firewall, listen: configuration.listen, remotes: preflight.remotes,
       neighbours: state?.liveInstances(besides: nil) ?? [])
     var setup = HostSetup(
-      device: device, pairs: pairs, log: log, state: state, choice: choice, flowFile: flowFile,
-      isBorrowed: false)
+      device: device, pairs: pairs, log: log, state: state, choice: choice, mark: configuration.mark,
+      flowFile: flowFile, isBorrowed: false)
     do throws(SetupError) {
       try setup.bringUp(preflight)
       return setup
@@ -87,7 +89,7 @@ struct HostSetup: ~Copyable {
 
   private init(
     device: TunDevice, pairs: [TunAddressPair], log: Logger, state: StateDirectory?,
-    choice: TranslationChoice, flowFile: String?, isBorrowed: Bool
+    choice: TranslationChoice, mark: UInt32?, flowFile: String?, isBorrowed: Bool
   ) {
     self.flowFile = flowFile
     self.isBorrowed = isBorrowed
@@ -96,6 +98,7 @@ struct HostSetup: ~Copyable {
     self.log = log
     self.state = state
     self.choice = choice
+    self.mark = mark
   }
 
   // MARK: - What a predecessor has set up
@@ -132,8 +135,8 @@ struct HostSetup: ~Copyable {
       mode: configuration.firewall, listen: configuration.listen, remotes: preflight.remotes,
       neighbours: state.liveInstances(besides: device.name))
     return HostSetup(
-      device: device, pairs: pairs, log: log, state: state, choice: choice, flowFile: flowFile,
-      isBorrowed: true)
+      device: device, pairs: pairs, log: log, state: state, choice: choice, mark: configuration.mark,
+      flowFile: flowFile, isBorrowed: true)
   }
 
   /// Removes a device that is of no use to the dead predecessor's successor.
@@ -158,7 +161,7 @@ struct HostSetup: ~Copyable {
     guard isIncomplete else { return }
     isIncomplete = false
     do throws(SetupError) {
-      if let rules { try Firewall.install(rules) }
+      if let rules { try guardian.install(rules) }
       warnAboutForwardChains()
     } catch {
       log.warning("cannot renew the firewall's rules: \(error)")
@@ -259,7 +262,7 @@ struct HostSetup: ~Copyable {
     try HostNetwork.configure(device: device.name, pairs: pairs)
     try enableForwarding(preflight.families)
     if let planned {
-      try Firewall.install(planned)
+      try guardian.install(planned)
       rules = planned
       warnAboutForwardChains()
     }
@@ -269,7 +272,8 @@ struct HostSetup: ~Copyable {
   private mutating func claim(_ rules: FirewallRules?, _ preflight: Preflight) {
     guard let state else { return }
     let record = InstanceRecord(
-      namespace: state.namespace.identity, processID: getpid(), device: device.name,
+      namespace: state.namespace.identity, processID: getpid(),
+      tunnel: preflight.configuration.name, device: device.name,
       firewallTable: rules.map { FirewallRules.table(of: $0.device) },
       remotes: preflight.configuration.role == .client ? preflight.remotes.map { "\($0)" } : nil,
       isStateless: rules?.isStateless, flowFile: flowFile)
@@ -307,7 +311,7 @@ struct HostSetup: ~Copyable {
       case .udp: .client(remotes: choice.remotes)
       case .tcp(let address, let port): .server(address: address, port: port)
       }
-    return FirewallRules(device: device.name, paths: paths, end: end)
+    return FirewallRules(device: device.name, paths: paths, end: end, mark: mark)
   }
 
   /// Replaces the rules when an address that they name is no longer the host's.
@@ -341,7 +345,7 @@ struct HostSetup: ~Copyable {
   private mutating func install(_ next: FirewallRules, because reason: String) {
     guard next != rules else { return }
     do throws(SetupError) {
-      try Firewall.install(next)
+      try guardian.install(next)
       log.notice("\(reason): \(next.summary)")
     } catch {
       log.warning("\(reason), and the rules cannot follow: \(error)")
@@ -350,10 +354,30 @@ struct HostSetup: ~Copyable {
     rules = next
   }
 
+  /// How often the rules had to be put back.
+  var restorations: UInt64 { guardian.restorations }
+
+  /// Puts the rules back when somebody else has removed or changed them, as a firewall does that flushes all
+  /// tables before it loads its own. To be called now and then.
+  mutating func restoreRules() {
+    guard !isBorrowed, !isIncomplete, let rules else { return }
+    do throws(SetupError) {
+      if try guardian.restore(rules) {
+        log.warning(
+          "somebody has removed or changed the table inet \(FirewallRules.table(of: device.name)): restored")
+      }
+    } catch {
+      log.warning("somebody has removed the firewall's rules, and they cannot be restored: \(error)")
+    }
+  }
+
   private func warnAboutForwardChains() {
-    for chain in (try? Firewall.droppingForwardChains()) ?? [] {
-      let remedy = "let it accept what comes from and goes to \(device.name), or nothing will pass"
-      log.warning("the chain '\(chain)' drops forwarded packets that no rule of its accepts: \(remedy)")
+    guard let ruleset = try? Ruleset.current() else { return }
+    let isClient = if case .client = rules?.end { true } else { false }
+    let passage = Passage(device: device.name, egress: nil, isClient: isClient, isServer: !isClient)
+    for obstacle in ruleset.obstacles(to: passage) {
+      log.warning(
+        "\(obstacle.text), so that nothing will pass: \(obstacle.remedy(device: device.name))")
     }
   }
 

@@ -153,7 +153,7 @@ struct Preflight: Sendable {
     }
   }
 
-  private static func checkRemote(_ address: Address, _ role: Role) throws(SetupError) {
+  static func checkRemote(_ address: Address, _ role: Role) throws(SetupError) {
     if address.isUnspecified { throw .remoteUnusable(address, kind: "the unspecified address") }
     if address.isMulticast { throw .remoteUnusable(address, kind: "a multicast or broadcast address") }
     if role == .client, address.isLoopback { throw .remoteLoopback(address) }
@@ -182,7 +182,7 @@ struct Preflight: Sendable {
     let near = { () -> (node: Int, cpus: [Int])? in
       let device =
         switch configuration.role {
-        case .client: HostNetwork.egressDevice(to: remote.address)
+        case .client: HostNetwork.egressDevice(to: remote.address, mark: configuration.mark)
         case .server: HostNetwork.defaultRouteDevice(families)
         }
       return device.flatMap { HostCPUs.near(device: $0) }

@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// Kernel parameters of the caller's network namespace, under `/proc/sys`. Names are written with
 /// slashes, since interface names may hold dots: `net/ipv4/conf/eth0.5/forwarding`.
 struct Sysctl: Sendable {
@@ -7,6 +9,8 @@ struct Sysctl: Sendable {
 
   /// The value, or nil when the kernel has no such parameter.
   func read(_ name: String) -> String? { TextFile.text("\(root)/\(name)") }
+
+  func isWritable(_ name: String) -> Bool { unsafe access("\(root)/\(name)", W_OK) == 0 }
 
   func write(_ name: String, _ value: String) throws(SetupError) {
     do {

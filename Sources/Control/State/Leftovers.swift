@@ -19,7 +19,9 @@ enum Leftovers {
     state.reapDeadInstances { record in
       if record.device == device { return false }
       if let end, record.flowFile != end, state.hasFlows(record) { return false }
-      log.notice("cleaning up after process \(record.processID), which could not: device \(record.device)")
+      let tunnel = record.tunnel.map { " (tunnel \($0))" } ?? ""
+      log.notice(
+        "cleaning up after process \(record.processID)\(tunnel), which could not: device \(record.device)")
       // Kept for a successor, which it did not get.
       if unsafe if_nametoindex(record.device) != 0 { try? TunDevice.removeKept(name: record.device) }
       if !Preflight.deviceIsGone(record.device) {

@@ -3,6 +3,8 @@ struct InstanceRecord: Codable, Equatable, Sendable {
   /// `NetworkNamespace.identity`.
   var namespace: String
   var processID: Int32
+  /// `--name`.
+  var tunnel: String?
   var device: String
   /// The nftables table in the family `inet`, or nil where guise leaves the firewall alone.
   var firewallTable: String?
@@ -19,6 +21,7 @@ struct InstanceRecord: Codable, Equatable, Sendable {
     GatewayConfiguration.isDeviceName(device) && !device.contains("%")
       && (firewallTable == nil || firewallTable == FirewallRules.table(of: device))
       && flowFile.map(StateDirectory.isFlowFileName) != false
+      && tunnel.map(GatewayConfiguration.isTunnelName) != false
   }
 }
 

@@ -134,6 +134,20 @@ struct StateDirectory: Sendable {
     "\(path)/\(name.dropLast(".json".count)).sock"
   }
 
+  /// The records of instances that were killed, in a directory that need not be there. Changes nothing, and locks
+  /// nothing.
+  static func deadInstances(folder: String, _ namespace: NetworkNamespace) -> [InstanceRecord] {
+    TextFile.names(in: folder).filter { $0.hasPrefix("\(namespace.inode)-") && $0.hasSuffix(".json") }
+      .compactMap { name in
+        let path = "\(folder)/\(name)"
+        guard let record = (try? TextFile.read(path)).flatMap({ decode(InstanceRecord.self, $0) }),
+          record.namespace == namespace.identity, record.isPlausible,
+          !LockedFile.isHeld(path, by: record.processID)
+        else { return nil }
+        return record
+      }
+  }
+
   private var instancePrefix: String { "\(namespace.inode)-" }
 
   private func instanceFiles() -> [String] {

@@ -3,18 +3,12 @@ internal import Glibc
 
 /// Tells whoever started this process how it is (sd_notify(3)): systemd, or `TunnelSupervisor`.
 struct ServiceNotifier: ~Copyable {
-  private let descriptor: Int32
-
   /// nil where nobody wants to know: there is no `NOTIFY_SOCKET`, or no such socket.
-  init?() {
-    guard let path = unsafe getenv("NOTIFY_SOCKET").map({ unsafe String(cString: $0) }) else { return nil }
-    self.init(path: path)
-  }
+  private let descriptor: Int32?
 
-  init?(path: String) {
-    guard let descriptor = Self.connected(path) else { return nil }
-    self.descriptor = descriptor
-  }
+  init() { self.init(path: unsafe getenv("NOTIFY_SOCKET").map { unsafe String(cString: $0) } ?? "") }
+
+  init(path: String) { descriptor = Self.connected(path) }
 
   /// `@` in front stands for the zero that abstract names begin with (unix(7)).
   private static func connected(_ path: String) -> Int32? {
@@ -39,7 +33,7 @@ struct ServiceNotifier: ~Copyable {
     return descriptor
   }
 
-  deinit { close(descriptor) }
+  deinit { if let descriptor { close(descriptor) } }
 
   /// The service works: its set-up, or reading its configuration again, is complete.
   func ready(_ status: String) { send("READY=1\nSTATUS=\(status)") }
@@ -58,6 +52,7 @@ struct ServiceNotifier: ~Copyable {
 
   /// Nobody is waited for: the state of a service is not worth holding it up.
   private func send(_ text: String) {
+    guard let descriptor else { return }
     let bytes = Array(text.utf8)
     _ = unsafe Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL))
   }

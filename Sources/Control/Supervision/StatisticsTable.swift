@@ -3,12 +3,15 @@ internal import DataPlane
 /// All counters as a table: a column for the sum, and one for each worker when there are several.
 struct StatisticsTable: CustomStringConvertible {
   private let columns: [(title: String, values: StatisticsSnapshot)]
+  private let restorations: UInt64
 
   /// What stands above the counters' names.
   private let title: String
 
-  init(_ workers: [StatisticsSnapshot], title: String = "") {
+  /// `restorations`: how often the firewall's rules had to be put back.
+  init(_ workers: [StatisticsSnapshot], title: String = "", restorations: UInt64 = 0) {
     self.title = title
+    self.restorations = restorations
     let sum = (title: "all", values: workers.reduce(StatisticsSnapshot(), +))
     guard workers.count > 1 else {
       columns = [sum]
@@ -24,6 +27,7 @@ struct StatisticsTable: CustomStringConvertible {
     }
     rows.append(
       Row(title: "flows open", cells: columns.map { String(Self.openFlows($0.values)) }))
+    rows.append(Row(title: "rules restored", cells: [String(restorations)], isHighlighted: restorations > 0))
     rows.append(Row(title: "dropped:", cells: []))
     for reason in DropReason.allCases {
       rows.append(

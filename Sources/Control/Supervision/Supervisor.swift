@@ -11,7 +11,8 @@ package struct Supervisor {
 
   /// How often flow events are taken to the log.
   private static let tickMilliseconds = 100
-  /// How often, in ticks, the firewall's rules are compared with the host's addresses.
+  /// How often, in ticks, the firewall's rules are compared with the host's addresses, and the service manager is
+  /// told that all is well.
   private static let addressTicks = 10
   /// How often, in ticks, the firewall is looked at for those who ask after it.
   private static let firewallTicks = 50
@@ -51,27 +52,28 @@ package struct Supervisor {
       announce(preflight, host, isKept ? flows?.path : nil)
       host.complete()
       try endWithParent()
-      notifier?.ready("carries datagrams")
+      notifier.ready("carries datagrams")
       let names = RemoteNames(
         configuration.remotes, known: preflight.remotes, families: preflight.families)
-      let ending = watch(gateway, signals, &host, names, observation, canHandOver: isKept)
+      let ending = watch(gateway, signals, &host, names, notifier, observation, canHandOver: isKept)
       observation.stop(removingSocket: !ending.leavesHost)
       switch ending {
       case .handOver(let process):
         gateway.handOver()
         host.leave()
         flows?.letGo()
-        showStatistics(gateway)
+        showStatistics(gateway, host.restorations)
         return log.notice("process \(process) goes on with the flows; ended")
       case .fail(let failure):
         // The flows stay in the flow file: the next process goes on with them.
         gateway.handOver()
         flows?.letGo()
-        showStatistics(gateway)
+        showStatistics(gateway, host.restorations)
         throw SetupError.workerFailed(failure)
       case .stop:
+        notifier.stopping()
         try stop(gateway, signals)
-        showStatistics(gateway)
+        showStatistics(gateway, host.restorations)
       }
     } catch {
       flows?.abandon()
@@ -247,8 +249,10 @@ package struct Supervisor {
     }
   }
 
-  private func showStatistics(_ gateway: Gateway) {
-    StandardErrorLog.write("\(StatisticsTable(gateway.statistics(), title: configuration.name ?? ""))")
+  private func showStatistics(_ gateway: Gateway, _ restorations: UInt64) {
+    let table = StatisticsTable(
+      gateway.statistics(), title: configuration.name ?? "", restorations: restorations)
+    StandardErrorLog.write("\(table)")
   }
 
   // MARK: - Running
@@ -268,14 +272,18 @@ package struct Supervisor {
   /// Logs events and answers signals until one of them, or a worker's failure, ends the gateway.
   private func watch(
     _ gateway: Gateway, _ signals: SignalWait, _ host: inout HostSetup, _ names: RemoteNames,
-    _ observation: Observation, canHandOver: Bool
+    _ notifier: borrowing ServiceNotifier, _ observation: Observation, canHandOver: Bool
   ) -> Ending {
     var events = FlowEventLog(configuration.role, now: .now) { log.log(level: $0, "\($1)") }
     var tick = 0
     while true {
       let arrival = signals.next(milliseconds: Self.tickMilliseconds)
       tick += 1
-      if tick % Self.addressTicks == 0 { host.followAddresses() }
+      if tick % Self.addressTicks == 0 {
+        host.followAddresses()
+        host.restoreRules()
+        notifier.alive()
+      }
       if tick % Self.firewallTicks == 1 { observation.lookAfter(host) }
       followRemotes(gateway, names, &host)
       while let event = gateway.nextFlowEvent() { events.record(event, now: .now) }
@@ -292,7 +300,7 @@ package struct Supervisor {
         log.notice("SIGUSR2 of process \(process): handing over")
         return .handOver(to: process)
       case .handOver: log.warning("SIGUSR2: there is no flow file to hand over")
-      case .showStatistics: showStatistics(gateway)
+      case .showStatistics: showStatistics(gateway, host.restorations)
       case .reload, .childEnded, nil: break
       }
     }

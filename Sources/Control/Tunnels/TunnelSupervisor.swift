@@ -11,6 +11,8 @@ package struct TunnelSupervisor {
   private var tunnels: [Tunnel] = []
 
   private static let tickMilliseconds = 100
+  /// How often, in ticks, the service manager is told that all is well.
+  private static let aliveTicks = 10
   /// How long tunnels may take to end: a gateway gives its workers 10 s.
   private static let stopSecondsMax = 15
 
@@ -37,7 +39,10 @@ package struct TunnelSupervisor {
 
     var isSettled = false
     var isFirst = true
+    var tick = 0
     while true {
+      tick += 1
+      if tick % Self.aliveTicks == 0 { notifier.alive() }
       followProcesses(socket)
       if isSettled != tunnels.allSatisfy(\.hasSettled) {
         isSettled.toggle()
@@ -50,18 +55,18 @@ package struct TunnelSupervisor {
           isFirst = false
           let summary = "\(up) of \(Self.count(tunnels.count)) up"
           log.notice("\(summary)")
-          notifier?.ready(summary)
+          notifier.ready(summary)
         }
       }
       switch signals.next(milliseconds: Self.tickMilliseconds) {
       case .stop(let name):
         log.notice("\(name): stopping; once more ends without waiting")
-        notifier?.stopping()
+        notifier.stopping()
         stop(signals, socket)
         return
       case .reload:
-        notifier?.reloading()
-        if !reload(program) { notifier?.ready("the configuration file is wrong: going on as before") }
+        notifier.reloading()
+        if !reload(program) { notifier.ready("the configuration file is wrong: going on as before") }
         isSettled = false
       case .showStatistics: for tunnel in tunnels { tunnel.send(SIGUSR1) }
       case .handOver, .childEnded, nil: break

@@ -53,7 +53,8 @@ extension Flow {
       return Reaction(effect: .drop(.unknownFlow), reply: reply)
     }
     guard segment.flags.contains(.syn) else { return Reaction(effect: .drop(.badFlags)) }
-    let roundTrip = now &- since
+    // Longer than until another SYN is due means that we got no CPU meanwhile.
+    let roundTrip = min(now &- since, Limits.synIntervalNanoseconds)
     openedAt = now
     handshakeMicroseconds = UInt32(clamping: roundTrip / 1_000)
     state = .unconfirmed

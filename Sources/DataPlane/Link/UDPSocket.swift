@@ -7,7 +7,7 @@ internal import Glibc
 /// `SO_SNDBUFFORCE`, and without CAP_NET_ADMIN as large as `net.core.rmem_max` and `wmem_max` permit.
 package enum UDPSocket {
   /// Buffers of a socket that all of a worker's flows share, in bytes.
-  private static let sharedReceiveBytes = 8 << 20
+  package static let sharedReceiveBytes = 8 << 20
   private static let sharedSendBytes = 4 << 20
 
   /// Buffers of a socket that serves one flow, in bytes. A bound on what may wait, not memory taken.
@@ -62,9 +62,7 @@ package enum UDPSocket {
           "setsockopt(IP_BIND_ADDRESS_NO_PORT)")
         try bind(descriptor, to: Endpoint(local, port: 0))
       }
-      try unsafe withSocketAddress(remote) { (address, length) throws(KernelError) in
-        try KernelError.checkErrno("connect(\(remote))", unsafe connect(descriptor, address, length))
-      }
+      try connect(descriptor, to: remote)
       return descriptor
     } catch {
       Glibc.close(descriptor)
@@ -94,6 +92,18 @@ package enum UDPSocket {
     }
     guard let endpoint else { throw KernelError("getsockname", errno: EAFNOSUPPORT) }
     return endpoint
+  }
+
+  /// How many bytes of receive buffer a socket gets that asks for `sharedReceiveBytes`; the kernel counts twice as
+  /// many as were asked for (socket(7)). nil where there is no socket.
+  package static func grantedReceiveBytes() -> Int? {
+    guard let descriptor = try? open(.unspecified) else { return nil }
+    defer { Glibc.close(descriptor) }
+    try? setBuffer(descriptor, force: SO_RCVBUFFORCE, plain: SO_RCVBUF, bytes: sharedReceiveBytes)
+    var bytes: Int32 = 0
+    var length = socklen_t(MemoryLayout<Int32>.size)
+    guard unsafe getsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &bytes, &length) == 0 else { return nil }
+    return Int(bytes)
   }
 
   // MARK: - Steps
@@ -143,7 +153,13 @@ package enum UDPSocket {
     }
   }
 
-  private static func bind(_ descriptor: Int32, to local: Endpoint) throws(KernelError) {
+  package static func connect(_ descriptor: Int32, to remote: Endpoint) throws(KernelError) {
+    try unsafe withSocketAddress(remote) { (address, length) throws(KernelError) in
+      try KernelError.checkErrno("connect(\(remote))", unsafe Glibc.connect(descriptor, address, length))
+    }
+  }
+
+  package static func bind(_ descriptor: Int32, to local: Endpoint) throws(KernelError) {
     try unsafe withSocketAddress(local) { (address, length) throws(KernelError) in
       try KernelError.checkErrno("bind(\(local))", unsafe Glibc.bind(descriptor, address, length))
     }

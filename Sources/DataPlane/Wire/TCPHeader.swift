@@ -2,8 +2,8 @@
 package struct TCPFlags: OptionSet, Hashable, Sendable, BitwiseCopyable {
   package let rawValue: UInt8
   static let fin = TCPFlags(rawValue: 0x01)
-  static let syn = TCPFlags(rawValue: 0x02)
-  static let rst = TCPFlags(rawValue: 0x04)
+  package static let syn = TCPFlags(rawValue: 0x02)
+  package static let rst = TCPFlags(rawValue: 0x04)
   static let psh = TCPFlags(rawValue: 0x08)
   package static let ack = TCPFlags(rawValue: 0x10)
   static let urg = TCPFlags(rawValue: 0x20)

@@ -34,10 +34,12 @@ import Testing
     try site.recover()
     #expect(try site.answersComeBack(within: 10), comment)
     #expect(site.wrongs == [], comment)
-    // Borrowed buffers come home, and what was refused is told of, in the turns after.
+    // What was refused is told of in the turns after.
     for _ in 0..<4 { try site.step(1_000_000) }
     if site.isCountable { #expect(site.server.statistics[.segmentsIn] == site.arrivedAtServer, comment) }
     for team in [site.client, site.server] {
+      // Borrowed buffers are given up one turn after the train that holds them, and then come home.
+      for _ in 0..<3 { try team.turn() }
       team.stop()
       let s = team.statistics
       #expect(s[.datagramsIn] == s[.segmentsOut] + s.uplinkDrops, comment)

@@ -15,9 +15,13 @@ final class SimulatedTeam {
   init(_ plan: GatewayPlan, seed: UInt64 = 1) throws {
     let count = plan.workerCount
     let switchboard = try Switchboard(workerCount: count)
-    let workerPlan = WorkerPlan(plan)
+    var workerPlan = WorkerPlan(plan)
+    // The same seed does the same again.
+    workerPlan.keyHash = KeyHash(seed: (seed, 1))
+    workerPlan.cookie = HandshakeCookie(key: (seed, 2))
+    let shared = workerPlan
     workers = try (0..<count).map { index in
-      try SimulatedGateway(workerPlan, index: index, switchboard: switchboard, seed: seed)
+      try SimulatedGateway(shared, index: index, switchboard: switchboard, seed: seed)
     }
     self.switchboard = switchboard
     random = SeededRandom(seed: seed &+ 99)

@@ -1,0 +1,56 @@
+import Glibc
+
+/// Two wireguard-go that speak to each other through a tunnel: the client's to its entrance, the server's in the
+/// place of its service.
+///
+///     client 10.77.0.1 ─ wireguard-go ─ 127.0.0.1:1234 ═ tunnel ═ 127.0.0.1:5000 ─ wireguard-go ─ 10.77.0.2 server
+struct WireGuardNetwork: Sendable {
+  static let clientAddress = "10.77.0.1"
+  static let serverAddress = "10.77.0.2"
+
+  private let client: Namespace
+  private let clientDevice: String
+
+  static func up(through tunnel: Tunnel) async throws -> WireGuardNetwork {
+    let net = tunnel.net
+    // Where wireguard-go listens for `wg`, and the device's name in that, is shared by all namespaces.
+    let (clientDevice, serverDevice) = ("wgc\(getpid())", "wgs\(getpid())")
+    let clientKeys = try Keys(of: net.client)
+    let serverKeys = try Keys(of: net.server)
+    for (host, device, address) in [
+      (net.client, clientDevice, clientAddress), (net.server, serverDevice, serverAddress),
+    ] {
+      _ = try host.start(["wireguard-go", "--foreground", device])
+      try await until("wireguard-go to make \(device)", within: .seconds(10)) {
+        (try? host.run("wg", "show", device)) != nil
+      }
+      try host.add("\(address)/24", to: device)
+      try host.ip("link", "set", device, "mtu", "1420", "up")
+    }
+    try net.server.run(
+      "wg", "set", serverDevice, "private-key", serverKeys.privateFile, "listen-port",
+      "\(try SocketName(Tunnel.service).port)", "peer", clientKeys.publicKey, "allowed-ips",
+      "\(clientAddress)/32")
+    try net.client.run(
+      "wg", "set", clientDevice, "private-key", clientKeys.privateFile, "peer", serverKeys.publicKey,
+      "allowed-ips", "\(serverAddress)/32", "endpoint", Tunnel.entrance)
+    return WireGuardNetwork(client: net.client, clientDevice: clientDevice)
+  }
+
+  func hasShakenHands() throws -> Bool {
+    let times = try client.run("wg", "show", clientDevice, "latest-handshakes")
+    return times.split(whereSeparator: \.isWhitespace).last.flatMap { Int($0) } ?? 0 > 0
+  }
+
+  private struct Keys {
+    let privateFile: String
+    let publicKey: String
+
+    init(of host: Namespace) throws {
+      let key = try host.run("wg", "genkey")
+      privateFile = try host.file("wireguard.key", Array(key.utf8))
+      publicKey = String(
+        try host.run("sh", "-c", "wg pubkey < \(privateFile)").prefix { !$0.isWhitespace })
+    }
+  }
+}
