@@ -1,3 +1,4 @@
+internal import CLiburing
 internal import DataPlane
 internal import Glibc
 
