@@ -75,7 +75,7 @@ final class NetworkNamespaceFixture {
 
 /// The program under test, in a namespace.
 final class GuiseProcess {
-  private let process: Process
+  private let process = Process()
   private let log: String
 
   /// Beside the test bundle.
@@ -85,27 +85,11 @@ final class GuiseProcess {
   init(_ namespace: NetworkNamespaceFixture, _ arguments: [String]) throws {
     log = FileManager.default.temporaryDirectory.appending(path: "gc-log-\(UUID())").path()
     _ = FileManager.default.createFile(atPath: log, contents: nil)
-    process = try Self.started(["netns", "exec", namespace.name, Self.path] + arguments, log: log)
-  }
-
-  /// With other processes ending at the same time, Foundation's `Process` now and then finds one of its descriptors
-  /// closed (EBADF) and starts nothing; then it is asked again.
-  private static func started(_ arguments: [String], log: String) throws -> Process {
-    var attempt = 1
-    while true {
-      let process = Process()
-      process.executableURL = URL(filePath: try #require(HostTool.ip.path()))
-      process.arguments = arguments
-      process.standardError = FileHandle(forWritingAtPath: log)
-      process.standardOutput = FileHandle.nullDevice
-      do {
-        try process.run()
-        return process
-      } catch let error as NSError where error.domain == NSPOSIXErrorDomain && error.code == Int(EBADF) {
-        guard attempt < 3 else { throw error }
-        attempt += 1
-      }
-    }
+    process.executableURL = URL(filePath: try #require(HostTool.ip.path()))
+    process.arguments = ["netns", "exec", namespace.name, Self.path] + arguments
+    process.standardError = FileHandle(forWritingAtPath: log)
+    process.standardOutput = FileHandle.nullDevice
+    try process.run()
   }
 
   deinit {

@@ -6,7 +6,7 @@ import Testing
 
 @Suite(.serialized) struct EngineFlowSocketTests {
   /// Sends a datagram out of a flow's socket; returns where the service sees it come from.
-  private func introduce(_ rig: EngineRig, flow: UInt32) throws -> Endpoint {
+  private static func introduce(_ rig: EngineRig, flow: UInt32) throws -> Endpoint {
     rig.send(try #require(rig.train([[1]])), flow: flow)
     try rig.turn(until: 0)
     return try #require(rig.surroundings.receiveDatagram()?.source)
@@ -19,7 +19,7 @@ import Testing
     var addresses: [Endpoint] = []
     for flow in 0..<UInt32(count) {
       try rig.open(flow: flow, generation: UInt16(flow % 7))
-      addresses.append(try introduce(rig, flow: flow))
+      addresses.append(try Self.introduce(rig, flow: flow))
     }
     for round in 0..<3 {
       // In bursts that outnumber the buffers and the events of one wait.
@@ -43,7 +43,7 @@ import Testing
     let rig = try EngineRig.make(kind, .server)
     for generation in 0..<UInt16(300) {
       try rig.open(flow: 4, generation: generation)
-      let address = try introduce(rig, flow: 4)
+      let address = try Self.introduce(rig, flow: 4)
       for _ in 0..<3 { rig.surroundings.sendDatagrams(EngineRig.number(Int(generation)), to: address) }
       // Closed before, or in the middle of, taking the arrivals.
       if generation % 2 == 0 {
@@ -77,7 +77,7 @@ import Testing
   func aSocketHearsItsServiceAgainAfterTheServiceWasAway(kind: EngineKind) throws {
     let rig = try EngineRig.make(kind, .server)
     try rig.open(flow: 1, generation: 1)
-    let address = try introduce(rig, flow: 1)
+    let address = try Self.introduce(rig, flow: 1)
     try rig.surroundings.restartPeer {
       for _ in 0..<10 {
         rig.send(try #require(rig.train([[1]])), flow: 1)
@@ -89,8 +89,20 @@ import Testing
     #expect(try rig.receiveAll().datagrams.map(\.bytes) == (0..<50).map(EngineRig.number))
   }
 
-  @Test(arguments: EngineKind.allCases)
-  func moreSocketsThanTheTableHoldsDescriptorsForAreRefused(kind: EngineKind) throws {
+  // In processes of their own: the limit is a whole process's, and other tests start programs meanwhile.
+  @Test func moreSocketsThanTheTableHoldsDescriptorsForAreRefusedByIoUring() async {
+    await #expect(processExitsWith: .success) {
+      try EngineFlowSocketTests.refuseWhatTheTableHoldsNoDescriptorFor(.uring)
+    }
+  }
+
+  @Test func moreSocketsThanTheTableHoldsDescriptorsForAreRefusedByEpoll() async {
+    await #expect(processExitsWith: .success) {
+      try EngineFlowSocketTests.refuseWhatTheTableHoldsNoDescriptorFor(.epoll)
+    }
+  }
+
+  private static func refuseWhatTheTableHoldsNoDescriptorFor(_ kind: EngineKind) throws {
     let rig = try EngineRig.make(kind, .server)
     var before = rlimit()
     let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
@@ -108,7 +120,7 @@ import Testing
     try #require(unsafe setrlimit(resource, &before) == 0)
     #expect(error?.errno == EMFILE)
     try rig.open(flow: 0, generation: 2)
-    let address = try introduce(rig, flow: 0)
+    let address = try Self.introduce(rig, flow: 0)
     rig.surroundings.sendDatagrams([5], to: address)
     #expect(try rig.receiveAll().datagrams.map(\.generation) == [2])
   }
