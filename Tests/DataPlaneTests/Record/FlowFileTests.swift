@@ -5,15 +5,9 @@ import Testing
 @testable import DataPlane
 
 /// A flow file and the table in it, read as the next process reads it: while nobody has said goodbye.
-@Suite final class FlowFileTests {
-  private let path = FileManager.default.temporaryDirectory.appending(path: "gd-flows-\(UUID())").path()
-  private let descriptor: Int32
-
-  init() { descriptor = unsafe Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600) }
-  deinit {
-    close(descriptor)
-    unsafe unlink(path)
-  }
+@Suite struct FlowFileTests {
+  private let store = FlowFileFixture()
+  private var descriptor: Int32 { store.descriptor }
 
   private static func header() -> FlowFileHeader {
     var header = FlowFileHeader(

@@ -7,28 +7,10 @@ import Testing
 /// What a resumed flow counts as, and which flows are not gone on with: those of several servers and those that
 /// were to take another's place.
 @Suite final class ResumptionOfStateTests {
-  private let path = FileManager.default.temporaryDirectory.appending(path: "gd-state-\(UUID())").path()
-  private let descriptor: Int32
+  private let store = FlowFileFixture()
   private let remotes = RemoteBoard((0..<2).map(SimulatedServers.endpoint))
 
-  init() { descriptor = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600) }
-  deinit {
-    remotes.deallocate()
-    close(descriptor)
-    unsafe unlink(path)
-  }
-
-  private func file(_ plan: GatewayPlan) throws -> FlowFile {
-    try FlowFile(
-      descriptor: dup(descriptor),
-      FlowFileHeader(
-        namespace: "", processID: 1, role: plan.role, device: "guise0", mtu: plan.mtu,
-        listen: Endpoint(.unspecified, port: 1), remote: plan.remote,
-        idleTimeoutSeconds: plan.idleTimeoutSeconds, cookieKey: plan.cookieKey),
-      workerCount: plan.workerCount, flowsPerWorker: plan.flowsPerWorker)
-  }
-
-  private func records() throws -> [FlowRecord] { try FlowFileContents(descriptor: descriptor).flows }
+  deinit { remotes.deallocate() }
 
   private static func server(_ number: Int) throws -> SimulatedGateway {
     var plan = SimulatedGateway.plan(.server, workers: 1)
@@ -60,19 +42,19 @@ import Testing
 
   @Test func `a flow goes on to the server that it was on, if that is one still`() throws {
     let plan = SimulatedGateway.plan(.client, workers: 1)
-    let file = try file(plan)
+    let file = try store.file(plan)
     let server = try Self.server(1)
     let app = SimulationTests.app(0)
     let killed = try SimulatedGateway(
       WorkerPlan(plan, remotes: remotes), seed: 1, section: file.section(worker: 0))
     try Self.run(killed, server, number: 1, seconds: 6) { killed.send([1], from: app) }
-    let record = try #require(try records().first)
+    let record = try #require(try store.records().first)
     #expect(record.key.remoteEndpoint == SimulatedServers.endpoint(1))
 
     let next = try SimulatedGateway(WorkerPlan(plan, remotes: remotes), seed: 2)
     next.kernel.now = killed.kernel.now
     try next.turn()
-    next.resume(try records())
+    next.resume(try store.records())
     #expect(next.statistics[.flowsResumed] == 1)
     _ = server.takeDeliveries()
     next.send([2], from: app)
@@ -84,27 +66,27 @@ import Testing
     let other = try SimulatedGateway(WorkerPlan(plan, remotes: alone), seed: 3)
     other.kernel.now = killed.kernel.now
     try other.turn()
-    other.resume(try records())
+    other.resume(try store.records())
     #expect(other.statistics[.flowsResumed] == 0)
     _ = file
   }
 
   @Test func `of a suspended flow and its successor, the flow goes on`() throws {
     let plan = SimulatedGateway.plan(.client, workers: 1)
-    let file = try file(plan)
+    let file = try store.file(plan)
     let server = try Self.server(0)
     let app = SimulationTests.app(0)
     let killed = try SimulatedGateway(WorkerPlan(plan), seed: 1, section: file.section(worker: 0))
     try Self.run(killed, server, number: 0, seconds: 2) { killed.send([1], from: app) }
-    let key = try #require(try records().first).key
+    let key = try #require(try store.records().first).key
     try Self.run(killed, server, number: 0, seconds: 6, isCut: true) { killed.send([1], from: app) }
     #expect(killed.takeEvents().contains { $0.kind == .suspended })
-    #expect(try records().map(\.key) == [key])
+    #expect(try store.records().map(\.key) == [key])
 
     let next = try SimulatedGateway(WorkerPlan(plan), seed: 2)
     next.kernel.now = killed.kernel.now
     try next.turn()
-    next.resume(try records())
+    next.resume(try store.records())
     _ = server.takeDeliveries()
     next.send([2], from: app)
     try Self.run(next, server, number: 0, seconds: 2)
@@ -118,12 +100,12 @@ import Testing
 
   @Test func `a server's resumed flows count as their sources'`() throws {
     let plan = SimulatedGateway.plan(.server, workers: 1)
-    let file = try file(plan)
+    let file = try store.file(plan)
     let client = try SimulatedGateway(.client)
     let killed = try SimulatedGateway(WorkerPlan(plan), seed: 1, section: file.section(worker: 0))
     for number in 0..<2 { client.send([1], from: SimulationTests.app(number)) }
     try Self.run(client, killed, number: 0, seconds: 1)
-    #expect(try records().count == 2)
+    #expect(try store.records().count == 2)
 
     var workerPlan = WorkerPlan(plan)
     let counts = try SourceCounts(limit: 2, flowCountMax: 64, hash: workerPlan.keyHash)
@@ -132,7 +114,7 @@ import Testing
     let next = try SimulatedGateway(workerPlan, seed: 2)
     next.kernel.now = killed.kernel.now
     try next.turn()
-    next.resume(try records())
+    next.resume(try store.records())
     #expect(next.statistics[.flowsResumed] == 2)
     client.send([1], from: SimulationTests.app(2))
     try Self.run(client, next, number: 0, seconds: 1)

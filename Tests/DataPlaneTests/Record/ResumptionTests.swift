@@ -5,27 +5,8 @@ import Testing
 @testable import DataPlane
 
 /// Workers that are killed, and others that go on with their flows.
-@Suite final class ResumptionTests {
-  private let path = FileManager.default.temporaryDirectory.appending(path: "gd-resume-\(UUID())").path()
-  private let descriptor: Int32
-
-  init() { descriptor = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600) }
-  deinit {
-    close(descriptor)
-    unsafe unlink(path)
-  }
-
-  private func file(_ plan: GatewayPlan) throws -> FlowFile {
-    try FlowFile(
-      descriptor: dup(descriptor),
-      FlowFileHeader(
-        namespace: "", processID: 1, role: plan.role, device: "guise0", mtu: plan.mtu,
-        listen: Endpoint(.unspecified, port: 1), remote: plan.remote,
-        idleTimeoutSeconds: plan.idleTimeoutSeconds, cookieKey: plan.cookieKey),
-      workerCount: plan.workerCount, flowsPerWorker: plan.flowsPerWorker)
-  }
-
-  private func records() throws -> [FlowRecord] { try FlowFileContents(descriptor: descriptor).flows }
+@Suite struct ResumptionTests {
+  private let store = FlowFileFixture()
 
   private static func carry(_ a: SimulatedGateway, _ b: SimulatedGateway, steps: Int = 8) throws {
     for _ in 0..<steps {
@@ -47,7 +28,7 @@ import Testing
 
   @Test func `a server that is killed goes on with its flows, at the same ports`() throws {
     let plan = SimulatedGateway.plan(.server, workers: 1)
-    let file = try file(plan)
+    let file = try store.file(plan)
     let client = try SimulatedGateway(.client)
     let killed = try SimulatedGateway(WorkerPlan(plan), seed: 1, section: file.section(worker: 0))
     for number in 0..<10 { client.send([UInt8(number)], from: Self.app(number)) }
@@ -57,7 +38,7 @@ import Testing
 
     let next = try SimulatedGateway(WorkerPlan(plan), seed: 2)
     try Self.go(next, to: killed.kernel.now)
-    next.resume(try records())
+    next.resume(try store.records())
     #expect(next.statistics[.flowsResumed] == 10)
     #expect(Set(next.kernel.socketPlaces.values) == Set(places.values))
     // A word to everybody steers TUN, and nobody takes it for more.
@@ -78,7 +59,7 @@ import Testing
   @Test func `a client that is killed goes on with its flows, at the same ports`() throws {
     var plan = SimulatedGateway.plan(.client, workers: 1)
     plan.connections = 2
-    let file = try file(plan)
+    let file = try store.file(plan)
     let server = try SimulatedGateway(.server)
     let killed = try SimulatedGateway(WorkerPlan(plan), seed: 1, section: file.section(worker: 0))
     // Both connections of most applications come to be used.
@@ -91,7 +72,7 @@ import Testing
 
     let next = try SimulatedGateway(WorkerPlan(plan), seed: 2)
     try Self.go(next, to: killed.kernel.now)
-    next.resume(try records())
+    next.resume(try store.records())
     #expect(next.statistics[.flowsResumed] == UInt64(open))
     _ = server.takeDeliveries()
     for number in 0..<10 { next.send([50, UInt8(number)], from: Self.app(number)) }
@@ -108,7 +89,7 @@ import Testing
   @Test(arguments: [1, 2, 3, 5])
   func `flows spread over another number of workers, each on its owner`(workers: Int) throws {
     let plan = SimulatedGateway.plan(.server, workers: 1)
-    let file = try file(plan)
+    let file = try store.file(plan)
     let client = try SimulatedGateway(.client)
     let killed = try SimulatedGateway(WorkerPlan(plan), seed: 1, section: file.section(worker: 0))
     for number in 0..<40 { client.send([UInt8(number)], from: Self.app(number)) }
@@ -117,7 +98,7 @@ import Testing
     let team = try SimulatedTeam(SimulatedGateway.plan(.server, workers: workers))
     for worker in team.workers {
       try Self.go(worker, to: killed.kernel.now)
-      worker.resume(try records())
+      worker.resume(try store.records())
     }
     #expect(team.statistics[.flowsResumed] == 40)
     #expect(team.workers.allSatisfy { $0.flowCount > 0 })
@@ -149,12 +130,12 @@ import Testing
 
   @Test func `what is of another set-up or was silent for too long is not gone on with`() throws {
     let plan = SimulatedGateway.plan(.server, workers: 1)
-    let file = try file(plan)
+    let file = try store.file(plan)
     let client = try SimulatedGateway(.client)
     let killed = try SimulatedGateway(WorkerPlan(plan), seed: 1, section: file.section(worker: 0))
     client.send([1], from: Self.app(0))
     try Self.carry(client, killed)
-    let records = try records()
+    let records = try store.records()
     #expect(records.count == 1)
 
     func resumed(_ change: (inout GatewayPlan) -> Void, later: UInt64 = 0) throws -> UInt64 {
@@ -177,7 +158,7 @@ import Testing
     throws
   {
     let plan = SimulatedGateway.plan(.server, workers: 1)
-    let file = try file(plan)
+    let file = try store.file(plan)
     let client = try SimulatedGateway(.client)
     let killed = try SimulatedGateway(WorkerPlan(plan), seed: 1, section: file.section(worker: 0))
     client.send([1], from: Self.app(0))
@@ -188,7 +169,7 @@ import Testing
     try Self.go(next, to: killed.kernel.now)
     next.kernel.takenPorts = [place.port]
     next.kernel.socketPlaces[99] = Endpoint(place.address, port: 1)
-    next.resume(try records())
+    next.resume(try store.records())
     #expect(next.statistics[.flowsResumed] == 1)
     #expect(next.kernel.socketPlaces[0].map(\.port) != place.port)
     #expect(next.takeEvents().contains { $0.kind == .resumedElsewhere && $0.detail == Int(EADDRINUSE) })
@@ -200,7 +181,7 @@ import Testing
 
   @Test func `who hands over resets nobody, sends what it has, and lets go`() throws {
     let plan = SimulatedGateway.plan(.server, workers: 1)
-    let file = try file(plan)
+    let file = try store.file(plan)
     let client = try SimulatedGateway(.client)
     let leaving = try SimulatedGateway(WorkerPlan(plan), seed: 1, section: file.section(worker: 0))
     client.send([1], from: Self.app(0))
@@ -208,20 +189,20 @@ import Testing
     leaving.leave()
     #expect(leaving.kernel.isReleased)
     #expect(leaving.takePackets().isEmpty)
-    #expect(try records().count == 1)
+    #expect(try store.records().count == 1)
     _ = file
   }
 
   @Test func `an orderly end leaves no flow in the file`() throws {
     let plan = SimulatedGateway.plan(.server, workers: 1)
-    let file = try file(plan)
+    let file = try store.file(plan)
     let client = try SimulatedGateway(.client)
     let server = try SimulatedGateway(WorkerPlan(plan), seed: 1, section: file.section(worker: 0))
     client.send([1], from: Self.app(0))
     try Self.carry(client, server)
-    #expect(try records().count == 1)
+    #expect(try store.records().count == 1)
     server.stop()
-    #expect(try records().isEmpty)
+    #expect(try store.records().isEmpty)
     _ = file
   }
 }
