@@ -17,7 +17,8 @@ from pathlib import Path
 from statistics import median
 
 from harness import command
-from harness.cable import ENTRANCE_PORT, SERVER_ADDRESS, SERVICE_PORT, TCP_PORT, Cable
+from harness.cable import ENTRANCE_PORT, SERVICE_PORT, Cable
+from harness.contenders import Guise
 from harness.programs import BenchFailure, Program
 
 BINARIES = Path(__file__).resolve().parent.parent / ".build" / "release"
@@ -61,19 +62,10 @@ def follow(cable: Cable, old: Program, namespace: str, arguments: list[str], way
 
 
 def measure(engine: str, workers: int, end: str, way: str, flows: int, rate: int) -> Succession:
-    guise, load = str(BINARIES / "guise"), str(BINARIES / "guise-load")
-    options = ["--engine", engine, "--workers", str(workers), "--ipv4-only"]
-    arguments = {
-        "server": [guise, "server", "--local", str(TCP_PORT), "--remote", f"127.0.0.1:{SERVICE_PORT}", *options],
-        "client": [guise, "client", "--local", f"127.0.0.1:{ENTRANCE_PORT}", "--remote",
-                   f"{SERVER_ADDRESS}:{TCP_PORT}", *options],
-    }
+    load = str(BINARIES / "guise-load")
+    guise = Guise(engine, BINARIES / "guise", engine, options=("--workers", str(workers)))
     with tempfile.TemporaryDirectory(prefix="guise-bench-") as folder, Cable(Path(folder)) as cable:
-        host = {"server": cable.server, "client": cable.client}
-        ends = {}
-        for name in ("server", "client"):
-            ends[name] = cable.start(f"guise-{name}", host[name], arguments[name])
-            ends[name].says(" ready: ", 5)
+        client, server = guise.start(cable)
         sink = cable.start("sink", cable.server, [
             load, "sink", "--listen", f"127.0.0.1:{SERVICE_PORT}", "--json", "--per-flow", "--quiet"])
         cable.wait_for_port(sink, SERVICE_PORT)
@@ -82,7 +74,10 @@ def measure(engine: str, workers: int, end: str, way: str, flows: int, rate: int
             "200", "--duration", f"{SECONDS:g}", "--opening", "3", "--json", "--quiet"])
         time.sleep(SECONDS / 2 + 0.5)
         before = service_ports(cable)
-        follow(cable, ends[end], host[end], arguments[end], way)
+        if end == "server":
+            follow(cable, server, cable.server, guise.server_command, way)
+        else:
+            follow(cable, client, cable.client, guise.client_command, way)
         sender.finish(SECONDS + 10)
         time.sleep(0.3)
         after = service_ports(cable)

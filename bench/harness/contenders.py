@@ -46,18 +46,31 @@ class Guise(Contender):
     #: And for the client alone.
     client_options: tuple[str, ...] = ()
 
+    @property
+    def server_command(self) -> list[str]:
+        return [str(self.binary), "server", "--local", str(TCP_PORT), "--remote", f"127.0.0.1:{SERVICE_PORT}",
+                *self._both_options]
+
+    @property
+    def client_command(self) -> list[str]:
+        return [str(self.binary), "client", "--local", f"127.0.0.1:{ENTRANCE_PORT}",
+                "--remote", f"{SERVER_ADDRESS}:{TCP_PORT}", *self._both_options, *self.client_options]
+
+    @property
+    def _both_options(self) -> list[str]:
+        return ["--engine", self.engine, "--offload", "auto" if self.offload else "off", "--ipv4-only", *self.options]
+
+    def start(self, cable: Cable) -> tuple[Program, Program]:
+        """Both ends, once they are ready: client and server."""
+        server = cable.start("guise-server", cable.server, self.server_command)
+        server.says(" ready: ", 5)
+        client = cable.start("guise-client", cable.client, self.client_command)
+        client.says(" ready: ", 5)
+        return client, server
+
     @contextmanager
     def passage(self, cable: Cable) -> Iterator[Passage]:
-        options = ["--engine", self.engine, "--offload", "auto" if self.offload else "off", "--ipv4-only",
-                   *self.options]
-        server = cable.start("guise-server", cable.server, [
-            str(self.binary), "server", "--local", str(TCP_PORT), "--remote", f"127.0.0.1:{SERVICE_PORT}",
-            *options])
-        server.says(" ready: ", 5)
-        client = cable.start("guise-client", cable.client, [
-            str(self.binary), "client", "--local", f"127.0.0.1:{ENTRANCE_PORT}",
-            "--remote", f"{SERVER_ADDRESS}:{TCP_PORT}", *options, *self.client_options])
-        client.says(" ready: ", 5)
+        client, server = self.start(cable)
         passage = Passage(f"127.0.0.1:{ENTRANCE_PORT}", [client.pid, server.pid])
         yield passage
         tables = []
