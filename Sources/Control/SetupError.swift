@@ -231,5 +231,5 @@ extension SetupError: CustomStringConvertible {
     name.contains(".") ? name : name.replacing("/", with: ".")
   }
 
-  private func text(_ errno: Int32) -> String { unsafe String(cString: strerror(errno)) }
+  private func text(_ errno: Int32) -> String { KernelError.reason(errno) }
 }

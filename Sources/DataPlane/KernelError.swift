@@ -21,8 +21,11 @@ package struct KernelError: Error, Equatable, Sendable, CustomStringConvertible 
   var isForWantOfRoom: Bool { errno == EAGAIN || errno == EMFILE || errno == ENFILE || errno == ENOBUFS }
 
   package var description: String {
-    "\(operation): \(unsafe String(cString: strerror(errno))) (errno \(errno))"
+    "\(operation): \(Self.reason(errno)) (errno \(errno))"
   }
+
+  /// An `errno` in words (strerror(3)).
+  package static func reason(_ errno: Int32) -> String { unsafe String(cString: strerror(errno)) }
 
   /// Returns `result`, or throws when it is a negative `errno` (the shim's and liburing's convention).
   @discardableResult

@@ -1,3 +1,4 @@
+internal import DataPlane
 internal import Glibc
 
 /// Whole small files, as `/proc` and `/sys` have them: read until the end, written in one call.
@@ -5,7 +6,7 @@ package enum TextFile {
   package struct Refused: Error, Equatable {
     let errno: Int32
 
-    package var text: String { unsafe String(cString: strerror(errno)) }
+    package var text: String { KernelError.reason(errno) }
   }
 
   package static func read(_ path: String) throws(Refused) -> [UInt8] {

@@ -17,11 +17,13 @@ struct MetricsListener: ~Copyable {
     var one: Int32 = 1
     unsafe setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &one, socklen_t(MemoryLayout<Int32>.size))
     // Only listen(2) tells of those who share the address by SO_REUSEADDR.
-    guard SocketAddress.bind(descriptor, to: endpoint), Glibc.listen(descriptor, 64) == 0 else {
-      let error = errno
+    do throws(KernelError) {
+      try SocketAddress.bind(descriptor, to: endpoint)
+      try KernelError.checkErrno("listen", Glibc.listen(descriptor, 64))
+    } catch {
       close(descriptor)
       descriptor = -1
-      throw .metricsRefused(endpoint, errno: error)
+      throw .metricsRefused(endpoint, errno: error.errno)
     }
   }
 

@@ -142,7 +142,7 @@ struct FlowStore: ~Copyable {
     }
     guard kill(process, SIGUSR2) == 0 else {
       throw .takeOverImpossible(
-        process: process, reason: "it cannot be signalled (\(unsafe String(cString: strerror(errno))))")
+        process: process, reason: "it cannot be signalled (\(KernelError.reason(errno)))")
     }
     let isFree = try Patience.wait(milliseconds: Self.handOverSecondsMax * 1_000, step: 1) {
       () throws(SetupError) in
@@ -234,7 +234,7 @@ extension LockedFile.Failure {
   var text: String {
     switch self {
     case .heldByAnother: "another process has it"
-    case .refused(let errno): unsafe String(cString: strerror(errno))
+    case .refused(let errno): KernelError.reason(errno)
     }
   }
 }

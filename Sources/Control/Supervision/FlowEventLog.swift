@@ -111,9 +111,9 @@ struct FlowEventLog {
         + "(new-flow-rate): raise '--max-new-flows', or see who opens so many"
     case .resumedElsewhere:
       "flow resumed from another UDP port, which the service takes for another sender: \(path) "
-        + "(\(unsafe String(cString: strerror(Int32(event.detail)))))"
+        + "(\(KernelError.reason(Int32(event.detail))))"
     case .flowFileFull:
-      "the flow file cannot grow (\(unsafe String(cString: strerror(Int32(event.detail))))): worker "
+      "the flow file cannot grow (\(KernelError.reason(Int32(event.detail)))): worker "
         + "\(event.worker)'s flows beyond the first \(event.limit) are lost if this process is killed; make room "
         + "there, or choose another place with '--flow-file'"
     case .socketUnavailable:
@@ -129,7 +129,7 @@ struct FlowEventLog {
         + "'--source', or shorten '--idle-timeout'"
     case EMFILE, ENFILE:
       "others end, since no descriptor is left: raise 'LimitNOFILE=' in systemd, 'ulimit -Hn', or fs.file-max"
-    default: "the kernel takes one again (\(unsafe String(cString: strerror(errno))))"
+    default: "the kernel takes one again (\(KernelError.reason(errno)))"
     }
   }
 }

@@ -1,6 +1,7 @@
 internal import CLiburing
 internal import DataPlane
 internal import Glibc
+internal import Telemetry
 
 /// Tells whoever started this process how it is (sd_notify(3)): systemd, or `TunnelSupervisor`.
 struct ServiceNotifier: ~Copyable {
@@ -11,23 +12,11 @@ struct ServiceNotifier: ~Copyable {
 
   init(path: String) { descriptor = Self.connected(path) }
 
-  /// `@` in front stands for the zero that abstract names begin with (unix(7)).
   private static func connected(_ path: String) -> Int32? {
-    var name = Array(path.utf8)
-    if name.first == UInt8(ascii: "@") { name[0] = 0 }
-    var address = sockaddr_un()
-    address.sun_family = sa_family_t(AF_UNIX)
-    guard !name.isEmpty, name.count < MemoryLayout.size(ofValue: address.sun_path) else { return nil }
-    unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: name) }
+    guard !path.isEmpty else { return nil }
     let descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
     guard descriptor >= 0 else { return nil }
-    let length = socklen_t(MemoryLayout.offset(of: \sockaddr_un.sun_path)! + name.count)
-    let isConnected = unsafe withUnsafePointer(to: &address) { address in
-      unsafe address.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        unsafe connect(descriptor, $0, length)
-      }
-    }
-    guard isConnected == 0 else {
+    guard UnixSocket.connect(descriptor, to: path) == 0 else {
       close(descriptor)
       return nil
     }

@@ -1,3 +1,4 @@
+internal import CLiburing
 internal import Glibc
 package import Logging
 

@@ -1,3 +1,4 @@
+internal import DataPlane
 internal import Glibc
 internal import Logging
 
@@ -164,7 +165,7 @@ struct Tunnel {
 extension ChildProcess.Failure {
   var text: String {
     switch self {
-    case .notStarted(let errno): unsafe String(cString: strerror(errno))
+    case .notStarted(let errno): KernelError.reason(errno)
     case .timedOut: "it took too long"
     }
   }

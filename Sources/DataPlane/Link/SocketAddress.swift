@@ -60,12 +60,30 @@ package enum SocketAddress {
 }
 
 extension SocketAddress {
-  /// Gives a socket its address (bind(2)); false with errno set where that is refused.
-  package static func bind(_ descriptor: Int32, to endpoint: Endpoint) -> Bool {
-    unsafe withUnsafeTemporaryAllocation(byteCount: capacity, alignment: 8) { bytes in
-      let length = unsafe write(endpoint, to: bytes.baseAddress!)
-      let address = unsafe bytes.baseAddress!.assumingMemoryBound(to: sockaddr.self)
-      return unsafe Glibc.bind(descriptor, address, length) == 0
+  /// Gives a socket its address (bind(2)).
+  package static func bind(_ descriptor: Int32, to local: Endpoint) throws(KernelError) {
+    try unsafe with(local) { (address, length) throws(KernelError) in
+      try KernelError.checkErrno("bind(\(local))", unsafe Glibc.bind(descriptor, address, length))
+    }
+  }
+
+  /// Lets a socket exchange with `remote` alone, or begins a connection (connect(2)).
+  package static func connect(_ descriptor: Int32, to remote: Endpoint) throws(KernelError) {
+    try unsafe with(remote) { (address, length) throws(KernelError) in
+      try KernelError.checkErrno("connect(\(remote))", unsafe Glibc.connect(descriptor, address, length))
+    }
+  }
+
+  private static func with(
+    _ endpoint: Endpoint, _ body: (UnsafePointer<sockaddr>, socklen_t) throws(KernelError) -> Void
+  ) throws(KernelError) {
+    var storage = sockaddr_in6()
+    let length = unsafe withUnsafeMutableBytes(of: &storage) {
+      unsafe write(endpoint, to: $0.baseAddress!)
+    }
+    try unsafe withUnsafePointer(to: &storage) { (pointer) throws(KernelError) in
+      // Safety: sockaddr is the common initial sequence of every socket address.
+      try unsafe body(UnsafeRawPointer(pointer).assumingMemoryBound(to: sockaddr.self), length)
     }
   }
 

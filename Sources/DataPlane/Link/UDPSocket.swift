@@ -30,7 +30,7 @@ package enum UDPSocket {
       if local.address.isUnspecified {
         try reportDestination(descriptor, isIPv4: local.address.isIPv4)
       }
-      try bind(descriptor, to: local)
+      try SocketAddress.bind(descriptor, to: local)
       return descriptor
     } catch {
       Glibc.close(descriptor)
@@ -54,15 +54,15 @@ package enum UDPSocket {
       try prepare(descriptor, receiveBytes: bufferBytes, sendBytes: bufferBytes, offload: offload)
       if let local, port != 0 {
         try letOthersShare(descriptor)
-        try bind(descriptor, to: Endpoint(local, port: port))
+        try SocketAddress.bind(descriptor, to: Endpoint(local, port: port))
       } else if let local {
         // The port is connect's to pick, so that there is one answer when none is left.
         try set(
           descriptor, Int32(IPPROTO_IP), Int32(GUISE_IP_BIND_ADDRESS_NO_PORT), 1,
           "setsockopt(IP_BIND_ADDRESS_NO_PORT)")
-        try bind(descriptor, to: Endpoint(local, port: 0))
+        try SocketAddress.bind(descriptor, to: Endpoint(local, port: 0))
       }
-      try connect(descriptor, to: remote)
+      try SocketAddress.connect(descriptor, to: remote)
       return descriptor
     } catch {
       Glibc.close(descriptor)
@@ -150,31 +150,6 @@ package enum UDPSocket {
       // A dual-stack socket reports an IPv4 destination with this option too, as a mapped address.
       try set(
         descriptor, Int32(IPPROTO_IPV6), IPV6_RECVPKTINFO, 1, "setsockopt(IPV6_RECVPKTINFO)")
-    }
-  }
-
-  package static func connect(_ descriptor: Int32, to remote: Endpoint) throws(KernelError) {
-    try unsafe withSocketAddress(remote) { (address, length) throws(KernelError) in
-      try KernelError.checkErrno("connect(\(remote))", unsafe Glibc.connect(descriptor, address, length))
-    }
-  }
-
-  package static func bind(_ descriptor: Int32, to local: Endpoint) throws(KernelError) {
-    try unsafe withSocketAddress(local) { (address, length) throws(KernelError) in
-      try KernelError.checkErrno("bind(\(local))", unsafe Glibc.bind(descriptor, address, length))
-    }
-  }
-
-  private static func withSocketAddress(
-    _ endpoint: Endpoint, _ body: (UnsafePointer<sockaddr>, socklen_t) throws(KernelError) -> Void
-  ) throws(KernelError) {
-    var storage = sockaddr_in6()
-    let length = unsafe withUnsafeMutableBytes(of: &storage) {
-      unsafe SocketAddress.write(endpoint, to: $0.baseAddress!)
-    }
-    try unsafe withUnsafePointer(to: &storage) { (pointer) throws(KernelError) in
-      // Safety: sockaddr is the common initial sequence of every socket address.
-      try unsafe body(UnsafeRawPointer(pointer).assumingMemoryBound(to: sockaddr.self), length)
     }
   }
 

@@ -1,3 +1,4 @@
+internal import DataPlane
 internal import Glibc
 
 extension ControlClient {
@@ -18,7 +19,7 @@ extension ControlClient.Failure {
     case .dead: "the process has ended meanwhile"
     case .refused(let errno) where errno == EACCES:
       "this user may not ask: use sudo, or join the group of the control socket"
-    case .refused(let errno): "the process does not answer: \(unsafe String(cString: strerror(errno)))"
+    case .refused(let errno): "the process does not answer: \(KernelError.reason(errno))"
     case .answered(let reason): reason
     case .unreadable: "the process answers in another way than this version expects"
     }

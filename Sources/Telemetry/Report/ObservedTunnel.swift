@@ -43,7 +43,7 @@ package final class ObservedTunnel: Sendable {
 
   // MARK: - Those who look
 
-  static func unixTime() -> Double {
+  package static func unixTime() -> Double {
     var time = timespec()
     unsafe clock_gettime(CLOCK_REALTIME, &time)
     return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9

@@ -19,10 +19,11 @@ package struct TunnelDescription: Codable, Sendable, Equatable {
 
   package init(
     name: String, role: Role, engine: EngineKind, listen: String, remotes: [String], mtu: Int, cpus: [Int],
-    flowsMax: Int, process: Int32, startedAt: Double
+    flowsMax: Int, process: Int32,
+    startedAt: Double = ObservedTunnel.unixTime()
   ) {
     self.name = name
-    self.role = role == .client ? "client" : "server"
+    self.role = "\(role)"
     self.engine = engine.rawValue
     self.listen = listen
     self.remotes = remotes

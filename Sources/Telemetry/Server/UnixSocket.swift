@@ -29,7 +29,7 @@ package enum UnixSocket {
     for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
       unsafe setsockopt(descriptor, SOL_SOCKET, option, &limit, socklen_t(MemoryLayout<timeval>.size))
     }
-    let result = unsafe withAddress(path) { address, length in unsafe connect(descriptor, address, length) }
+    let result = connect(descriptor, to: path)
     guard result == 0 else {
       let error = result == nil ? ENAMETOOLONG : errno
       close(descriptor)
@@ -38,18 +38,25 @@ package enum UnixSocket {
     return descriptor
   }
 
+  /// The result of connect(2); nil when the path is too long for an address. `@` in front stands for the zero that
+  /// abstract names begin with (unix(7)).
+  package static func connect(_ descriptor: Int32, to path: String) -> Int32? {
+    unsafe withAddress(path) { unsafe Glibc.connect(descriptor, $0, $1) }
+  }
+
   /// nil when the path is too long for an address.
   private static func withAddress(
     _ path: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32
   ) -> Int32? {
     var address = sockaddr_un()
     address.sun_family = sa_family_t(AF_UNIX)
-    let bytes = Array(path.utf8)
+    var bytes = Array(path.utf8)
+    if bytes.first == UInt8(ascii: "@") { bytes[0] = 0 }
     guard bytes.count < MemoryLayout.size(ofValue: address.sun_path) else { return nil }
     unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: bytes) }
     return unsafe withUnsafePointer(to: &address) {
       unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        unsafe body($0, socklen_t(MemoryLayout<sockaddr_un>.size))
+        unsafe body($0, socklen_t(MemoryLayout.offset(of: \sockaddr_un.sun_path)! + bytes.count))
       }
     }
   }

@@ -30,7 +30,7 @@ struct HandshakeProbe: ~Copyable {
     let raw = try KernelError.checkErrno("socket(SOCK_RAW)", socket(family, kind, Int32(IPPROTO_TCP)))
     do throws(KernelError) {
       // The port of a raw socket's address is a protocol to IPv6, which must be none.
-      try UDPSocket.connect(raw, to: Endpoint(remote.address, port: 0))
+      try SocketAddress.connect(raw, to: Endpoint(remote.address, port: 0))
     } catch {
       close(raw)
       throw error
@@ -106,7 +106,7 @@ struct HandshakeProbe: ~Copyable {
       for _ in 0..<64 {
         let port = UInt16.random(in: Translation.furtherPorts)
         do throws(KernelError) {
-          try UDPSocket.bind(guardian, to: Endpoint(local, port: port))
+          try SocketAddress.bind(guardian, to: Endpoint(local, port: port))
         } catch {
           guard error.errno == EADDRINUSE else { throw error }
           continue

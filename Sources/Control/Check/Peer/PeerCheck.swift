@@ -36,7 +36,7 @@ struct PeerCheck: Check {
     guard !times.isEmpty else {
       if case .notSent(let errno)? = outcomes.first {
         return .fail(
-          "this host does not let packets to \(peer) out (\(unsafe String(cString: strerror(errno))))",
+          "this host does not let packets to \(peer) out (\(KernelError.reason(errno)))",
           mend: "nft list ruleset, and look for what drops in the output hook")
       }
       return outcomes.contains(.refused)
