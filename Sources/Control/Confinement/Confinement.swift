@@ -90,20 +90,17 @@ struct Confinement: Equatable, Sendable {
         "setresuid(\(account.user)), setresgid(\(account.group))",
         guise_thread_become(account.user, account.group))
     }
-    try KernelError.check(
-      "capset", guise_thread_set_capabilities(part.capabilities, part.inheritable))
-    try KernelError.check("prctl(PR_CAP_AMBIENT_CLEAR_ALL)", guise_thread_clear_ambient())
-    if part.inheritable != 0 {
-      try KernelError.check("prctl(PR_CAP_AMBIENT_RAISE)", guise_thread_raise_ambient(CAP_NET_ADMIN))
-    }
     try KernelError.check("prctl(PR_SET_NO_NEW_PRIVS)", guise_thread_refuse_new_privileges())
-    if filtersCalls { try part.filter.install() }
+    try narrow(to: part)
   }
 
   /// Confines the calling thread further than the one that started it, whose user it has already.
   func narrow(to part: Part) throws(KernelError) {
-    try KernelError.check("prctl(PR_CAP_AMBIENT_CLEAR_ALL)", guise_thread_clear_ambient())
     try KernelError.check("capset", guise_thread_set_capabilities(part.capabilities, part.inheritable))
+    try KernelError.check("prctl(PR_CAP_AMBIENT_CLEAR_ALL)", guise_thread_clear_ambient())
+    if part.inheritable != 0 {
+      try KernelError.check("prctl(PR_CAP_AMBIENT_RAISE)", guise_thread_raise_ambient(CAP_NET_ADMIN))
+    }
     if filtersCalls { try part.filter.install() }
   }
 

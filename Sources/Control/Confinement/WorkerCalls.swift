@@ -16,7 +16,8 @@ enum WorkerCalls {
       }
     return SystemCallFilter(
       rules: carrying.map { SystemCallFilter.Rule(call: $0, verdict: .allow) } + sockets
-        + always.map { SystemCallFilter.Rule(call: $0, verdict: .allow) } + [flowFile] + memory,
+        + always.map { SystemCallFilter.Rule(call: $0, verdict: .allow) } + [flowFile]
+        + RuntimeCalls.rules,
       otherwise: .refuse(EPERM), isLogged: true)
   }
 
@@ -33,22 +34,12 @@ enum WorkerCalls {
     return calls
   }
 
-  /// Clocks, wake-ups, the C library's locks and memory, and the way out.
-  private static let always = [
-    SYS_write, SYS_close, SYS_futex, SYS_clock_nanosleep, SYS_clock_gettime, SYS_restart_syscall,
-    SYS_rt_sigreturn, SYS_rt_sigprocmask, SYS_rt_sigaction, SYS_madvise, SYS_munmap, SYS_mremap, SYS_brk,
-    SYS_getrandom, SYS_sched_yield, SYS_getpid, SYS_gettid, SYS_tgkill, SYS_exit, SYS_exit_group,
-  ]
+  /// Wake-ups, and sockets and files that are done with.
+  private static let always = [SYS_write, SYS_close]
 
   /// Room for more flows in the flow file, at its end (`FlowSection.cover`).
   private static let flowFile = SystemCallFilter.Rule(
     call: SYS_fallocate, verdict: .allow, conditions: [.argument(1, is: 0)])
-
-  /// Memory, none of which will be run as code.
-  private static let memory = [SYS_mmap, SYS_mprotect].map {
-    SystemCallFilter.Rule(
-      call: $0, verdict: .allow, conditions: [.argument(2, masked: UInt32(PROT_EXEC), is: 0)])
-  }
 
   /// `UDPSocket.connected`: a UDP socket for each flow of a server.
   private static let flowSockets: [SystemCallFilter.Rule] = {
