@@ -8,7 +8,7 @@ package enum ControlSockets {
 
   /// Those that may be somebody's, of all network namespaces, by name.
   package static func all(root: String = StateDirectory.standardPath) -> [Entry] {
-    TextFile.names(in: root).sorted().flatMap { directory in
+    TextFile.names(in: root).flatMap { directory in
       TextFile.names(in: "\(root)/\(directory)").compactMap { file in
         name(of: file, in: directory).map { Entry(path: "\(root)/\(directory)/\(file)", name: $0) }
       }

@@ -5,9 +5,9 @@ internal import Glibc
 /// `/run/guise/INODE`: what the instances of this network namespace changed on the host.
 ///
 /// `INODE-DEVICE.json` is an instance's (`InstanceRecord`), `INODE-END.flows` has the flows of an end
-/// (`FlowStore`), `INODE-DEVICE.sock` is where an instance answers questions, `INODE.shared.json` is of all of them (`SharedRecord`), and `INODE.lock` is held by whoever
-/// changes the host or puts it back. The directory is that of the user whom the instances go on as; the one
-/// above it stays root's.
+/// (`FlowStore`), `INODE-DEVICE.sock` is where an instance answers questions, `INODE.shared.json` is of all of them
+/// (`SharedRecord`), and `INODE.lock` is held by whoever changes the host or puts it back. The directory is that of
+/// the user whom the instances go on as; the one above it stays root's.
 struct StateDirectory: Sendable {
   static let standardPath = "/run/guise"
 
@@ -137,21 +137,24 @@ struct StateDirectory: Sendable {
   /// The records of instances that were killed, in a directory that need not be there. Changes nothing, and locks
   /// nothing.
   static func deadInstances(folder: String, _ namespace: NetworkNamespace) -> [InstanceRecord] {
-    TextFile.names(in: folder).filter { $0.hasPrefix("\(namespace.inode)-") && $0.hasSuffix(".json") }
-      .compactMap { name in
-        let path = "\(folder)/\(name)"
-        guard let record = (try? TextFile.read(path)).flatMap({ decode(InstanceRecord.self, $0) }),
-          record.namespace == namespace.identity, record.isPlausible,
-          !LockedFile.isHeld(path, by: record.processID)
-        else { return nil }
-        return record
-      }
+    instanceFiles(folder, namespace).compactMap { name in
+      let path = "\(folder)/\(name)"
+      guard let record = (try? TextFile.read(path)).flatMap({ decode(InstanceRecord.self, $0) }),
+        record.namespace == namespace.identity, record.isPlausible,
+        !LockedFile.isHeld(path, by: record.processID)
+      else { return nil }
+      return record
+    }
   }
 
-  private var instancePrefix: String { "\(namespace.inode)-" }
+  private var instancePrefix: String { Self.instancePrefix(namespace) }
+  private static func instancePrefix(_ namespace: NetworkNamespace) -> String { "\(namespace.inode)-" }
 
-  private func instanceFiles() -> [String] {
-    TextFile.names(in: path).filter { $0.hasPrefix(instancePrefix) && $0.hasSuffix(".json") }
+  private func instanceFiles() -> [String] { Self.instanceFiles(path, namespace) }
+
+  private static func instanceFiles(_ folder: String, _ namespace: NetworkNamespace) -> [String] {
+    let prefix = instancePrefix(namespace)
+    return TextFile.names(in: folder).filter { $0.hasPrefix(prefix) && $0.hasSuffix(".json") }
   }
 
   /// Where the flows of an end are kept: the same end finds them again.
