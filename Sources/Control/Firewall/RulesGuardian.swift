@@ -18,6 +18,8 @@ struct RulesGuardian: ~Copyable {
 
   mutating func install(_ rules: FirewallRules) throws(SetupError) {
     try Firewall.install(rules)
+    // What the kernel told of this change is no news; what somebody changes from here on is.
+    _ = guise_netlink_drain(monitor)
     listing = Firewall.listing(table: FirewallRules.table(of: rules.device))
   }
 
