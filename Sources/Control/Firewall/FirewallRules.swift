@@ -185,7 +185,7 @@ package struct FirewallRules: Equatable, Sendable {
       rules: tracked.map { "\(toOthers) \($0.ip) saddr \($0.peer) \(drop)" })
 
     switch end {
-    case .client(let remotes):
+    case .client:
       return [
         Chain(
           name: "postrouting", hook: "nat hook postrouting priority srcnat",
@@ -193,26 +193,24 @@ package struct FirewallRules: Equatable, Sendable {
         untranslated,
         Chain(
           name: "input", hook: "filter hook input priority filter",
-          rules: tracked.flatMap { path in
-            remotes.filter { $0.address.family == path.family }.map {
-              "\(fromOthers) \(path.ip) saddr \($0.address) tcp sport \($0.port) ct state invalid \(drop)"
-            }
-          }),
+          rules: tracked.flatMap { arrivals($0).map { "\(fromOthers) \($0) ct state invalid \(drop)" } }),
       ]
-    case .server(let address, let port):
+    case .server(_, let port):
       // Where a family is stateless, these are for what comes from this host itself.
       return [
         Chain(
           name: "prerouting", hook: "nat hook prerouting priority dstnat",
-          rules: paths.map {
-            "\(fromOthers) \(Self.destination(address, $0)) tcp dport \(port) dnat \($0.ip) to \($0.peer)"
+          rules: paths.flatMap { path in
+            arrivals(path).map { "\(fromOthers) \($0) dnat \(path.ip) to \(path.peer)" }
           }),
         // Programs on this host; what they send to a loopback address cannot leave through a device.
         Chain(
           name: "output", hook: "nat hook output priority -100",
-          rules: paths.map {
-            "\($0.ip) daddr != \($0.family == .ipv4 ? "127.0.0.0/8" : "::1") \(Self.destination(address, $0)) "
-              + "tcp dport \(port) dnat \($0.ip) to \($0.peer)"
+          rules: paths.flatMap { path in
+            arrivals(path).map {
+              "\(path.ip) daddr != \(path.family == .ipv4 ? "127.0.0.0/8" : "::1") \($0) "
+                + "dnat \(path.ip) to \(path.peer)"
+            }
           }),
         untranslated,
         Chain(

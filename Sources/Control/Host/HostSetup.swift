@@ -12,16 +12,12 @@ struct HostSetup: ~Copyable {
 
   let device: TunDevice
   let pairs: [TunAddressPair]
-  /// What is installed, nil where guise leaves the firewall alone.
-  private(set) var rules: FirewallRules?
+  private(set) var firewall: HostFirewall
 
   private let log: Logger
   private let sysctl = Sysctl()
   private let state: StateDirectory?
   private var instance: LockedFile?
-  private var choice: TranslationChoice
-  private let mark: UInt32?
-  private var guardian = RulesGuardian()
   /// For the record: where flows are kept in the state directory.
   private let flowFile: String?
   /// Changes that could not be recorded in the state directory.
@@ -71,11 +67,9 @@ struct HostSetup: ~Copyable {
           family, configuration, predecessor?.pair(family), taken + preflight.remotes.map(remotePrefix), log))
     }
     let device = try makeDevice(preflight)
-    let choice = TranslationChoice(
-      mode: configuration.firewall, listen: configuration.listen, remotes: preflight.remotes,
-      neighbours: state?.liveInstances(besides: nil) ?? [])
     var setup = HostSetup(
-      device: device, pairs: pairs, log: log, state: state, choice: choice, mark: configuration.mark,
+      preflight, device: device, pairs: pairs, neighbours: state?.liveInstances(besides: nil) ?? [], state,
+      log,
       flowFile: flowFile, isBorrowed: false)
     do throws(SetupError) {
       try setup.bringUp(preflight)
@@ -88,17 +82,17 @@ struct HostSetup: ~Copyable {
   }
 
   private init(
-    device: TunDevice, pairs: [TunAddressPair], log: Logger, state: StateDirectory?,
-    choice: TranslationChoice, mark: UInt32?, flowFile: String?, isBorrowed: Bool
+    _ preflight: Preflight, device: TunDevice, pairs: [TunAddressPair], neighbours: [InstanceRecord],
+    _ state: StateDirectory?, _ log: Logger, flowFile: String?, isBorrowed: Bool
   ) {
+    firewall = HostFirewall(
+      device: device.name, pairs: pairs, preflight, neighbours: neighbours, state, log)
     self.flowFile = flowFile
     self.isBorrowed = isBorrowed
     self.device = device
     self.pairs = pairs
     self.log = log
     self.state = state
-    self.choice = choice
-    self.mark = mark
   }
 
   // MARK: - What a predecessor has set up
@@ -131,11 +125,9 @@ struct HostSetup: ~Copyable {
       device.close()
       return nil
     }
-    let choice = TranslationChoice(
-      mode: configuration.firewall, listen: configuration.listen, remotes: preflight.remotes,
-      neighbours: state.liveInstances(besides: device.name))
     return HostSetup(
-      device: device, pairs: pairs, log: log, state: state, choice: choice, mark: configuration.mark,
+      preflight, device: device, pairs: pairs, neighbours: state.liveInstances(besides: device.name), state,
+      log,
       flowFile: flowFile, isBorrowed: true)
   }
 
@@ -151,8 +143,8 @@ struct HostSetup: ~Copyable {
     guard isBorrowed else { return }
     isBorrowed = false
     isIncomplete = true
-    rules = choice.mode == .off ? nil : try plannedRules()
-    claim(rules, preflight)
+    firewall.takeUp(try firewall.planned())
+    claim(firewall.rules, preflight)
     try enableForwarding(preflight.families)
   }
 
@@ -161,8 +153,7 @@ struct HostSetup: ~Copyable {
     guard isIncomplete else { return }
     isIncomplete = false
     do throws(SetupError) {
-      if let rules { try guardian.install(rules) }
-      warnAboutForwardChains()
+      try firewall.renew()
     } catch {
       log.warning("cannot renew the firewall's rules: \(error)")
     }
@@ -252,7 +243,7 @@ struct HostSetup: ~Copyable {
   // MARK: - Changes
 
   private mutating func bringUp(_ preflight: Preflight) throws(SetupError) {
-    let planned = choice.mode == .off ? nil : try plannedRules()
+    let planned = try firewall.planned()
     claim(planned, preflight)
 
     let disableIPv6 = "net/ipv6/conf/\(device.name)/disable_ipv6"
@@ -261,11 +252,7 @@ struct HostSetup: ~Copyable {
     }
     try HostNetwork.configure(device: device.name, pairs: pairs)
     try enableForwarding(preflight.families)
-    if let planned {
-      try guardian.install(planned)
-      rules = planned
-      warnAboutForwardChains()
-    }
+    if let planned { try firewall.install(planned) }
   }
 
   /// Records first, changes then: whoever cleans up must know of everything that may have happened.
@@ -300,85 +287,14 @@ struct HostSetup: ~Copyable {
     log.info("forwarding: set \(texts.joined(separator: ", ")); put back at the end")
   }
 
-  private func plannedRules() throws(SetupError) -> FirewallRules {
-    var paths: [FirewallRules.Path] = []
-    for pair in pairs {
-      let translation = try choice.translation(pair.peer.family, device: device.name)
-      paths.append(FirewallRules.Path(pair: pair, translation: translation))
-    }
-    let end: FirewallRules.End =
-      switch choice.listen {
-      case .udp: .client(remotes: choice.remotes)
-      case .tcp(let address, let port): .server(address: address, port: port)
-      }
-    return FirewallRules(device: device.name, paths: paths, end: end, mark: mark)
-  }
+  // MARK: - The firewall
 
-  /// Replaces the rules when an address that they name is no longer the host's.
-  mutating func followAddresses() {
-    guard var next = rules else { return }
-    followOutlets(&next)
-    install(next, because: "the host's addresses have changed")
-  }
+  mutating func followAddresses() { firewall.followAddresses() }
+  mutating func follow(remotes: [Endpoint]) { firewall.follow(remotes: remotes) }
 
-  /// Lets a client's rules name the servers by other addresses.
-  mutating func follow(remotes: [Endpoint]) {
-    choice.remotes = remotes
-    guard var next = rules else { return }
-    next.end = .client(remotes: remotes)
-    followOutlets(&next)
-    install(next, because: "a server's address has changed")
-  }
-
-  private func followOutlets(_ next: inout FirewallRules) {
-    for index in next.paths.indices {
-      guard let outlet = next.paths[index].outlet,
-        let successor = choice.successor(
-          of: outlet, device: device.name,
-          neighbours: { [state, device] in state?.liveInstances(besides: device.name) ?? [] })
-      else { continue }
-      next.paths[index].translation = .stateless(successor)
-    }
-  }
-
-  /// What is refused is logged.
-  private mutating func install(_ next: FirewallRules, because reason: String) {
-    guard next != rules else { return }
-    do throws(SetupError) {
-      try guardian.install(next)
-      log.notice("\(reason): \(next.summary)")
-    } catch {
-      log.warning("\(reason), and the rules cannot follow: \(error)")
-    }
-    // Not tried again for the same change.
-    rules = next
-  }
-
-  /// How often the rules had to be put back.
-  var restorations: UInt64 { guardian.restorations }
-
-  /// Puts the rules back when somebody else has removed or changed them, as a firewall does that flushes all
-  /// tables before it loads its own. To be called now and then.
+  /// Puts the rules back where somebody else has changed them, once they are ours.
   mutating func restoreRules() {
-    guard !isBorrowed, !isIncomplete, let rules else { return }
-    do throws(SetupError) {
-      if try guardian.restore(rules) {
-        log.warning(
-          "somebody has removed or changed the table inet \(FirewallRules.table(of: device.name)): restored")
-      }
-    } catch {
-      log.warning("somebody has removed the firewall's rules, and they cannot be restored: \(error)")
-    }
-  }
-
-  private func warnAboutForwardChains() {
-    guard let ruleset = try? Ruleset.current() else { return }
-    let isClient = if case .client = rules?.end { true } else { false }
-    let passage = Passage(device: device.name, egress: nil, isClient: isClient, isServer: !isClient)
-    for obstacle in ruleset.obstacles(to: passage) {
-      log.warning(
-        "\(obstacle.text), so that nothing will pass: \(obstacle.remedy(device: device.name))")
-    }
+    if !isBorrowed, !isIncomplete { firewall.restore() }
   }
 
   // MARK: - The end
@@ -401,13 +317,7 @@ struct HostSetup: ~Copyable {
   private mutating func undoLocked() {
     guard !isUndone else { return }
     isUndone = true
-    if let table = rules.map({ FirewallRules.table(of: $0.device) }) {
-      do throws(SetupError) {
-        try Firewall.remove(table: table)
-      } catch {
-        log.warning("cannot remove the table inet \(table): \(error)")
-      }
-    }
+    firewall.remove()
     for error in Forwarding.undo(unrecorded, sysctl) { log.warning("\(error)") }
     if let state { Leftovers.putBackShared(state, sysctl, besides: device.name, log) }
     instance.take()?.remove()

@@ -52,19 +52,16 @@ struct Observation: Sendable {
     _ gateway: Gateway, _ preflight: Preflight, _ host: borrowing HostSetup
   ) -> TunnelDescription {
     let configuration = preflight.configuration
-    var time = timespec()
-    unsafe clock_gettime(CLOCK_REALTIME, &time)
     return TunnelDescription(
       name: host.device.name, role: configuration.role, engine: preflight.engine,
       listen: "\(configuration.listen.endpoint(preflight.local))", remotes: preflight.remotes.map { "\($0)" },
-      mtu: preflight.mtu, cpus: preflight.placement.cpus, flowsMax: gateway.flowCountMax, process: getpid(),
-      startedAt: Double(time.tv_sec) + Double(time.tv_nsec) / 1e9)
+      mtu: preflight.mtu, cpus: preflight.placement.cpus, flowsMax: gateway.flowCountMax, process: getpid())
   }
 
   /// Shows that the supervisor runs, and looks at the firewall if somebody wants to know: the supervisor alone may.
   func lookAfter(_ host: borrowing HostSetup) {
     guard tunnel.noteSupervision() else { return }
-    tunnel.note(host.firewallReport())
+    tunnel.note(host.firewall.report())
   }
 
   /// Ends the server. The socket's name stays for who goes on with the device and has made it its own.
@@ -74,9 +71,9 @@ struct Observation: Sendable {
   }
 }
 
-extension HostSetup {
+extension HostFirewall {
   /// How the rules are, as nft tells.
-  func firewallReport() -> FirewallReport {
+  func report() -> FirewallReport {
     guard let rules else { return FirewallReport() }
     let table = FirewallRules.table(of: rules.device)
     var report = FirewallReport(table: table, translation: rules.summary)

@@ -62,18 +62,18 @@ package struct Supervisor {
         gateway.handOver()
         host.leave()
         flows?.letGo()
-        showStatistics(gateway, host.restorations)
+        showStatistics(gateway, host.firewall.restorations)
         return log.notice("process \(process) goes on with the flows; ended")
       case .fail(let failure):
         // The flows stay in the flow file: the next process goes on with them.
         gateway.handOver()
         flows?.letGo()
-        showStatistics(gateway, host.restorations)
+        showStatistics(gateway, host.firewall.restorations)
         throw SetupError.workerFailed(failure)
       case .stop:
         notifier.stopping()
         try stop(gateway, signals)
-        showStatistics(gateway, host.restorations)
+        showStatistics(gateway, host.firewall.restorations)
       }
     } catch {
       flows?.abandon()
@@ -169,7 +169,7 @@ package struct Supervisor {
     }
     plan.cpus = preflight.placement.cpus
     if case .tcp(_, let port) = configuration.listen { plan.listenPort = port }
-    if let rules = host.rules, rules.isStateless {
+    if let rules = host.firewall.rules, rules.isStateless {
       plan.sourcePortMax = Translation.statelessPorts.upperBound
     }
     plan.tunAddress4 = host.pairs.map(\.peer).first(where: \.isIPv4)
@@ -230,7 +230,9 @@ package struct Supervisor {
     if !preflight.placement.cpus.isEmpty {
       log.info("workers run on CPUs \(preflight.placement.cpus.map(String.init).joined(separator: ","))")
     }
-    let firewall = host.rules.map { "table inet \(FirewallRules.table(of: $0.device)), \($0.summary)" }
+    let firewall = host.firewall.rules.map {
+      "table inet \(FirewallRules.table(of: $0.device)), \($0.summary)"
+    }
     log.info("firewall: \(firewall ?? "left alone")")
     log.info("\(preflight.confinement.summary)")
     if let flowFile { log.info("flows are kept in \(flowFile)") }
@@ -300,7 +302,7 @@ package struct Supervisor {
         log.notice("SIGUSR2 of process \(process): handing over")
         return .handOver(to: process)
       case .handOver: log.warning("SIGUSR2: there is no flow file to hand over")
-      case .showStatistics: showStatistics(gateway, host.restorations)
+      case .showStatistics: showStatistics(gateway, host.firewall.restorations)
       case .reload, .childEnded, nil: break
       }
     }
