@@ -42,8 +42,8 @@ class Succession:
 
 def service_ports(cable: Cable) -> set[str]:
     """The UDP ports that the server's flows leave from."""
-    lines = cable.run(cable.server, ["ss", "-Hun", f"dst = 127.0.0.1:{SERVICE_PORT}"]).splitlines()
-    return {line.split()[3] for line in lines}
+    lines = cable.run(cable.server, ["ss", "-Hun", f"dst 127.0.0.1:{SERVICE_PORT}"]).splitlines()
+    return {line.split()[2] for line in lines}
 
 
 def follow(cable: Cable, old: Program, namespace: str, arguments: list[str], way: str) -> Program:
