@@ -89,6 +89,7 @@ case $target in
     need_program wireguard-go wireguard-go
     need_program wg wireguard-tools
     need_program iperf3 iperf3
+    need_program ping iputils-ping
     need_program openvpn openvpn
     need_program openssl openssl
     need_program dnsperf dnsperf
@@ -96,6 +97,16 @@ case $target in
     need_program gst-launch-1.0 gstreamer1.0-tools
     need_file /usr/share/doc/gstreamer1.0-plugins-base gstreamer1.0-plugins-base
     need_file /usr/share/doc/gstreamer1.0-plugins-good gstreamer1.0-plugins-good
+    ;;
+  systemd)
+    need_root
+    need_build
+    need_network
+    need_python
+    need_package
+    need_program debootstrap debootstrap
+    need_program systemd-nspawn systemd-container
+    need_program pgrep procps
     ;;
   bench)
     need_root

@@ -1,8 +1,6 @@
-"""The Debian package, on a host of its own: an overlay on this one's files, and network, mount and process namespaces.
+"""The Debian package on a host of its own (host.py): it installs, carries traffic, is upgraded under it, and leaves nothing."""
 
-systemd does not run there, so the unit's command is started as it stands in the unit.
-"""
-
+import json
 import os
 import pathlib
 import re
@@ -10,50 +8,31 @@ import subprocess
 import tempfile
 import unittest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-BINARIES = pathlib.Path(os.environ.get("GUISE_BINARIES", ROOT / ".build/release"))
+import host
+from host import BINARIES, ROOT
 
-# $1: a folder for the overlay, $2: packages' folder, $3: what to do there. It gets all of its host from unshare(1).
-HOST = """
-set -eu
-mount -t tmpfs tmpfs "$1"
-mkdir "$1/upper" "$1/work" "$1/root"
-mount -t overlay overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1/root"
-mount -t proc proc "$1/root/proc"
-mount --rbind /dev "$1/root/dev"
-mount -t tmpfs tmpfs "$1/root/run"
-mkdir "$1/root/run/packages"
-mount --bind "$2" "$1/root/run/packages"
-ip link set lo up
-exec chroot "$1/root" /bin/bash -euc "$3"
+# A server that needs nobody.
+LONE = """
+lone_server() { printf '[server.s]\\nlocal = 4567\\nremote = "127.0.0.1:5000"\\nworkers = 1\\n' >/etc/guise/guise.toml; }
 """
 
-# What of ours is on the host.
-OURS = """
-ours() {
-  find /etc /usr /var -xdev \\( -name 'guise*' -o -name '_guise' -o -name '60-guise*' \\) -not -path '/var/lib/dpkg/*' | sort
+# wireguard-go at both ends of the README's tunnel, 10.9.0.1 and 10.9.0.2.
+WIREGUARD = """
+wireguard() {
+  local number=0
+  for end in client server; do
+    in_end "$end" wireguard-go "wg-$end" >/dev/null 2>&1
+    until_true in_end "$end" wg show "wg-$end"
+    wg genkey >"/run/$end.key"
+    ip -n "$end" address add "10.9.0.$((number += 1))/24" dev "wg-$end"
+    ip -n "$end" link set "wg-$end" mtu 1420 up
+  done
+  in_end server wg set wg-server private-key /run/server.key listen-port 51820 \\
+    peer "$(wg pubkey </run/client.key)" allowed-ips 10.9.0.1/32
+  in_end client wg set wg-client private-key /run/client.key \\
+    peer "$(wg pubkey </run/server.key)" allowed-ips 10.9.0.2/32 endpoint 127.0.0.1:51821
 }
 """
-
-# Starts the unit's own command, as $MAIN.
-COMMAND = """
-start() { $(sed -n 's/^ExecStart=//p' /usr/lib/systemd/system/guise.service) >>/run/log 2>&1 & MAIN=$!; }
-count() { grep -c "$1" /run/log || true; }
-# A machine that is busy is given time.
-until_log() {
-  for _ in $(seq 200); do [ "$(count "$1")" -ge "$2" ] && return; sleep 0.1; done
-  echo "the log never had $2 of '$1':"; cat /run/log; exit 1
-}
-"""
-
-
-def package(folder: pathlib.Path, version: str) -> None:
-    environment = os.environ | {
-        "DEB_VERSION": version, "DPKG_DEB_COMPRESSOR_TYPE": "gzip", "DPKG_DEB_COMPRESSOR_LEVEL": "1"
-    }
-    subprocess.run(
-        [ROOT / "scripts/deb.sh", BINARIES, folder], check=True, env=environment, capture_output=True, timeout=120
-    )
 
 
 class PackageTest(unittest.TestCase):
@@ -61,57 +40,147 @@ class PackageTest(unittest.TestCase):
     def setUpClass(cls) -> None:
         cls.folder = tempfile.TemporaryDirectory()
         cls.packages = pathlib.Path(cls.folder.name) / "packages"
-        package(cls.packages, "0.1.0-1")
-        package(cls.packages, "0.1.0-2")
+        host.package(cls.packages, "0.1.0-1")
+        host.package(cls.packages, "0.1.0-2")
 
     @classmethod
     def tearDownClass(cls) -> None:
         cls.folder.cleanup()
 
     def on_host(self, script: str) -> str:
-        with tempfile.TemporaryDirectory() as overlay:
-            command = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "bash", "-c", HOST, "host"]
-            done = subprocess.run(
-                command + [overlay, str(self.packages), OURS + COMMAND + script],
-                capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL,
-            )
+        done = host.run(self.packages, script)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         return done.stdout
 
-    def test_it_installs_runs_upgrades_and_leaves_the_configuration_alone(self) -> None:
-        out = self.on_host(
+    def readme_file(self) -> str:
+        """The README's configuration file, of ten lines at most."""
+        text = re.search(r"```toml\n(# /etc/guise/guise\.toml\n.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
+        self.assertLessEqual(len(text.splitlines()), 10)
+        return text
+
+    def files_of_both_ends(self) -> str:
+        """Has each end keep its own table of the README's file: /etc/guise/guise.toml, /etc/guise/client.toml."""
+        common, client, server = re.split(r"^(?=\[)", self.readme_file(), flags=re.MULTILINE)
+        return f"""
+            cat >/etc/guise/guise.toml <<'END'\n{common}{server}\nEND
+            cat >/etc/guise/client.toml <<'END'\n{common}{client}\nEND
             """
+
+    def test_the_readmes_file_carries_wireguard_and_a_removal_leaves_the_configuration_alone(self) -> None:
+        out = self.on_host(
+            WIREGUARD
+            + """
+            ends
             ours >/run/before
-            dpkg -i --force-depends /run/packages/guise_0.1.0-1_*.deb >/dev/null
+            state() { for end in client server; do in_end $end sysctl net.ipv4.ip_forward; ip -n $end -br link; done; }
+            state >/run/state
+            install 0.1.0-1
             getent passwd guise >/dev/null
-            printf '[server.s]\\nlocal = 4567\\nremote = "127.0.0.1:5000"\\nworkers = 1\\n' >/etc/guise/guise.toml
-            start
-            until_log 'ready: TCP port 4567' 1
+            """
+            + self.files_of_both_ends()
+            + """
+            start guise.service server
+            start guise@client.service client
+            for unit in guise.service guise@client.service; do until_log $unit '1 of 1 tunnel up' 1; done
             [ "$(ps -o user= -C guise | sort -u | grep -c guise)" = 1 ]
-            # As the package's script has systemd do: killed, and started again.
-            dpkg -i --force-depends --force-confold /run/packages/guise_0.1.0-2_*.deb >/dev/null
-            kill -KILL $MAIN; wait $MAIN || true
-            start
-            until_log 'ready: TCP port 4567' 2
-            kill $MAIN; wait $MAIN
-            nft list tables; ip -br link show type tun
+            wireguard
+            in_end client ping -q -c 3 -i 0.2 -W 5 10.9.0.2 >&2
+            $(entry server) iperf3 --server --bind 10.9.0.2 >/run/iperf3.log 2>&1 &
+            until_true in_end client iperf3 --client 10.9.0.2 --bytes 1K
+            for way in '' --reverse; do in_end client iperf3 --client 10.9.0.2 --time 1 --json $way | tr -d '\\n\\t'; echo; done
+            in_end client wg show wg-client latest-handshakes | awk '{ exit $2 == 0 }'
+            pkill wireguard-go
+            stop guise@client.service; stop guise.service
             dpkg -r guise >/dev/null 2>&1
-            if getent passwd guise; then exit 1; fi
+            for end in client server; do in_end $end nft list tables; done
+            until_true eval 'state | diff /run/state -'
+            if getent passwd guise || ls -d /run/guise; then exit 1; fi
             ours >/run/after
             diff /run/before /run/after || true
             """
         )
-        left = [line for line in out.splitlines() if line.startswith((">", "<", "table", "guise"))]
-        self.assertEqual(left, ["> /etc/guise", "> /etc/guise/guise.toml"], out)
+        streams = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
+        self.assertEqual(len(streams), 2)
+        for stream in streams:
+            # No rate is asked of a busy machine, only that a stream flows.
+            self.assertGreater(stream["end"]["sum_received"]["bytes"], 1_000_000)
+        rest = [line for line in out.splitlines() if line.startswith((">", "<", "table"))]
+        self.assertEqual(rest, ["> /etc/guise", "> /etc/guise/client.toml", "> /etc/guise/guise.toml"], out)
+
+    def test_an_upgrade_under_load_keeps_flows_and_their_ports(self) -> None:
+        out = self.on_host(
+            """
+            ends
+            systemd
+            install 0.1.0-1
+            """
+            + self.files_of_both_ends()
+            + """
+            start guise.service server
+            start guise@client.service client
+            for unit in guise.service guise@client.service; do until_log $unit '1 of 1 tunnel up' 1; done
+            $(entry server) guise-load sink --listen 127.0.0.1:51820 --json --quiet >/run/sink.json &
+            sink=$!
+            until_true eval "in_end server ss -Huln sport = :51820 | grep -q 51820"
+            $(entry client) guise-load send --to 127.0.0.1:51821 --flows 10 --rate 2000p --size 200 --duration 6 --opening 1 \\
+              --json --quiet >/run/sent.json &
+            sender=$!
+            ports() { in_end server ss -Hun dst 127.0.0.1:51820 | awk '{ print $3 }' | sort; }
+            until_true eval '[ $(ports | wc -l) = 10 ]'
+            sleep 1
+            ports >/run/ports
+            mains="$(main guise.service) $(main guise@client.service)"
+            install 0.1.0-2
+            for unit in guise.service guise@client.service; do until_log $unit '1 of 1 tunnel up' 2; done
+            wait $sender
+            ports | diff /run/ports -
+            # The same processes, and none of the old program.
+            for process in $mains $(pgrep -x guise); do [ "$(readlink /proc/$process/exe)" = /usr/bin/guise ]; done
+            grep -h 'going on with 10 flows' /run/*.log | wc -l
+            kill $sink; wait $sink || true
+            tr -d '\\n' </run/sent.json; echo; tr -d '\\n' </run/sink.json; echo
+            stop guise@client.service; stop guise.service
+            """
+        )
+        ends, sent, received = (json.loads(line) for line in out.splitlines()[-3:])
+        self.assertEqual(ends, 2, out)
+        lost = sent["sent"] - received["received"]
+        silence = received["longestSilenceSeconds"]
+        print(f"\nupgrade: {lost} of {sent['sent']} lost, longest silence {silence * 1e3:.0f} ms")
+        self.assertEqual((received["flows"], received["corrupt"]), (10, 0), out)
+        # Some 20 ms an end where the machine is idle.
+        self.assertLess(silence, 0.5, out)
+
+    def test_a_program_that_cannot_follow_the_configuration_does_not_take_over(self) -> None:
+        self.on_host(
+            LONE
+            + """
+            install 0.1.0-1
+            lone_server
+            start guise.service
+            until_log guise.service '1 of 1 tunnel up' 1
+            before=$(pgrep -x guise)
+            for program in '#!/bin/sh\\necho no such key >&2\\nexit 2\\n' 'no program'; do
+              printf "$program" >/usr/bin/guise.new; chmod 755 /usr/bin/guise.new; mv /usr/bin/guise.new /usr/bin/guise
+              kill -USR2 $(main guise.service)
+              sleep 0.5
+            done
+            until_log guise.service 'no such key' 1
+            until_log guise.service 'cannot ' 2
+            [ "$(pgrep -x guise)" = "$before" ]
+            stop guise.service
+            """
+        )
 
     def test_a_removal_undoes_what_a_killed_process_left(self) -> None:
         out = self.on_host(
-            """
-            dpkg -i --force-depends /run/packages/guise_0.1.0-1_*.deb >/dev/null
-            printf '[server.s]\\nlocal = 4567\\nremote = "127.0.0.1:5000"\\nworkers = 1\\n' >/etc/guise/guise.toml
-            start
-            until_log 'ready: TCP port 4567' 1
-            kill -KILL $MAIN; wait $MAIN || true
+            LONE
+            + """
+            install 0.1.0-1
+            lone_server
+            start guise.service
+            until_log guise.service 'ready: TCP port 4567' 1
+            stop guise.service KILL
             nft list tables | grep -q guise
             dpkg -P guise >/dev/null 2>&1
             echo left: $(nft list tables) $(ip -br link show type tun) $(ls -d /run/guise /etc/guise 2>/dev/null)

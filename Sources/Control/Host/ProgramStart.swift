@@ -40,7 +40,7 @@ enum ProgramStart {
   }
 
   /// Copies on the heap, and nil at the end, as execve(2) wants them.
-  private static func vector(_ texts: [String]) -> [UnsafeMutablePointer<CChar>?] {
+  static func vector(_ texts: [String]) -> [UnsafeMutablePointer<CChar>?] {
     unsafe texts.map { text in unsafe strdup(text) } + [nil]
   }
 }

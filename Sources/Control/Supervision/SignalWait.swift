@@ -16,8 +16,10 @@ struct SignalWait {
     case childEnded
     /// SIGUSR1.
     case showStatistics
-    /// SIGUSR2: another process wants to go on with the flows.
+    /// SIGUSR2 of a gateway: another process wants to go on with the flows.
     case handOver(to: Int32)
+    /// SIGUSR2 of a process that runs others: go on as the program that has taken this one's place.
+    case renew
   }
 
   private var set = sigset_t()
@@ -29,8 +31,8 @@ struct SignalWait {
   init(supervises: Bool = false) {
     self.supervises = supervises
     unsafe sigemptyset(&set)
-    let kinds = supervises ? [SIGHUP, SIGCHLD] : [SIGUSR2]
-    for signal in [SIGINT, SIGTERM, SIGUSR1] + kinds { unsafe sigaddset(&set, signal) }
+    let kinds = supervises ? [SIGHUP, SIGCHLD] : []
+    for signal in [SIGINT, SIGTERM, SIGUSR1, SIGUSR2] + kinds { unsafe sigaddset(&set, signal) }
     if !supervises, !Self.isIgnored(SIGHUP) { unsafe sigaddset(&set, SIGHUP) }
     unsafe pthread_sigmask(SIG_BLOCK, &set, nil)
     // A reader of the log that goes away must not end the gateway.
@@ -48,7 +50,7 @@ struct SignalWait {
     case SIGHUP: return supervises ? .reload : .stop(name: "SIGHUP")
     case SIGCHLD: return .childEnded
     case SIGUSR1: return .showStatistics
-    case SIGUSR2: return .handOver(to: unsafe details._sifields._kill.si_pid)
+    case SIGUSR2: return supervises ? .renew : .handOver(to: unsafe details._sifields._kill.si_pid)
     default: return nil
     }
   }

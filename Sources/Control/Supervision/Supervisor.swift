@@ -303,7 +303,7 @@ package struct Supervisor {
         return .handOver(to: process)
       case .handOver: log.warning("SIGUSR2: there is no flow file to hand over")
       case .showStatistics: showStatistics(gateway, host.firewall.restorations)
-      case .reload, .childEnded, nil: break
+      case .reload, .renew, .childEnded, nil: break
       }
     }
   }

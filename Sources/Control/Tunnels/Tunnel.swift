@@ -32,14 +32,37 @@ struct Tunnel {
     due = .now
   }
 
+  /// One that another program has left, and that is of no file.
+  init(leftOver running: RunningTunnel, _ program: TunnelProcess.Program, _ log: Logger) {
+    name = running.name
+    self.program = program
+    self.log = log
+    process = TunnelProcess(running: running.processID)
+  }
+
   var isUp: Bool { process?.isReady == true }
   /// Whether the device, ports and addresses of a process are about to be free.
   var isEnding: Bool { process?.isStopping == true || successor?.isStopping == true }
   /// Whether nothing is left of it.
   var isGone: Bool { plan == nil && process == nil && successor == nil && replaced.isEmpty }
 
+  /// Whether at most one process is there, and ready.
+  var isCalm: Bool { successor == nil && replaced.isEmpty && !isEnding && process?.isReady != false }
+  /// The process that carries it.
+  var running: RunningTunnel? {
+    process.map { RunningTunnel(name: name, processID: $0.processID) }
+  }
+
   func send(_ signal: Int32) {
     for process in [process, successor].compactMap(\.self) + replaced { process.send(signal) }
+  }
+
+  /// Has a process of this program go on with the flows of one that another program has left.
+  mutating func renew(_ processID: pid_t) {
+    guard let plan else { return }
+    due = nil
+    process = TunnelProcess(running: processID)
+    successor = start(plan, takesOver: true)
   }
 
   // MARK: - What the file says
@@ -63,7 +86,8 @@ struct Tunnel {
       return
     }
     successor?.stop()
-    guard running.isReady, successor == nil, next.configuration.canSucceed(running.plan.configuration) else {
+    let canSucceed = running.plan.map { next.configuration.canSucceed($0.configuration) } ?? true
+    guard running.isReady, successor == nil, canSucceed else {
       log.notice("tunnel \(name): changed so that its flows begin anew")
       process?.stop()
       return
@@ -142,7 +166,7 @@ struct Tunnel {
       log.error(
         "tunnel \(name): the new settings do not work, as process \(next.processID) says; it goes on with the old ones"
       )
-      plan = process?.plan
+      plan = process?.plan ?? plan
       failureCount += 1
       hasSettled = true
     }

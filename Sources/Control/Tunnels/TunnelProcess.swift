@@ -2,7 +2,8 @@ internal import Glibc
 
 /// A process of ours that runs a tunnel.
 struct TunnelProcess {
-  let plan: TunnelPlan
+  /// nil: what another program made it.
+  let plan: TunnelPlan?
   let processID: pid_t
   let start: ContinuousClock.Instant
   var isReady = false
@@ -28,23 +29,8 @@ struct TunnelProcess {
         }
         unsafe entry += 1
       }
-      return Program(path: ownPath, environment: environment + ["NOTIFY_SOCKET=\(notificationPath)"])
+      return Program(path: OwnProgram.path, environment: environment + ["NOTIFY_SOCKET=\(notificationPath)"])
     }
-
-    /// Where this program lies; where another version has taken its place there, that one.
-    private static var ownPath: String {
-      var bytes = [UInt8](repeating: 0, count: Int(PATH_MAX))
-      let count = unsafe bytes.withUnsafeMutableBytes { bytes in
-        unsafe readlink("/proc/self/exe", bytes.baseAddress!.assumingMemoryBound(to: CChar.self), bytes.count)
-      }
-      let path = String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
-      let isReplaced = path.hasSuffix(deleted)
-      let place = isReplaced ? String(path.dropLast(deleted.count)) : path
-      return unsafe access(place, X_OK) == 0 ? place : "/proc/self/exe"
-    }
-
-    /// What proc(5) adds to the path of a program whose file is gone.
-    private static let deleted = " (deleted)"
   }
 
   init(_ plan: TunnelPlan, takesOver: Bool, _ program: Program) throws(ChildProcess.Failure) {
@@ -58,6 +44,14 @@ struct TunnelProcess {
       environment: program.environment)
     self.plan = plan
     start = .now
+  }
+
+  /// One that this process started while it was another program (`Renewal`).
+  init(running processID: pid_t) {
+    plan = nil
+    self.processID = processID
+    start = .now
+    isReady = true
   }
 
   /// How it ended; nil while it runs. Not to be asked again after that.

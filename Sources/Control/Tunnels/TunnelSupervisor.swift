@@ -8,6 +8,7 @@ package struct TunnelSupervisor {
   private let log: Logger
   /// What the tunnels shall be now; throws what is wrong with it.
   private let configuration: () throws -> [TunnelPlan]
+  private let renewal: Renewal
   private var tunnels: [Tunnel] = []
 
   private static let tickMilliseconds = 100
@@ -16,8 +17,9 @@ package struct TunnelSupervisor {
   /// How long tunnels may take to end: a gateway gives its workers 10 s.
   private static let stopSecondsMax = 15
 
-  package init(log: Logger, configuration: @escaping () throws -> [TunnelPlan]) {
+  package init(log: Logger, _ renewal: Renewal, configuration: @escaping () throws -> [TunnelPlan]) {
     self.log = log
+    self.renewal = renewal
     self.configuration = configuration
   }
 
@@ -36,9 +38,11 @@ package struct TunnelSupervisor {
     let program = TunnelProcess.Program.own(notificationPath: socket.path)
     tunnels = plans.map { Tunnel($0, program, log) }
     log.info("starting \(Self.count(tunnels.count)): \(tunnels.map(\.name).joined(separator: ", "))")
+    goOn(program)
 
     var isSettled = false
     var isFirst = true
+    var isRenewing = false
     var tick = 0
     while true {
       tick += 1
@@ -58,6 +62,13 @@ package struct TunnelSupervisor {
           notifier.ready(summary)
         }
       }
+      // What is under way now would not be known to the next program.
+      if isRenewing, tunnels.allSatisfy(\.isCalm) {
+        isRenewing = false
+        notifier.reloading()
+        renewal.execute(keeping: tunnels.compactMap(\.running), log)
+        notifier.ready("going on as before")
+      }
       switch signals.next(milliseconds: Self.tickMilliseconds) {
       case .stop(let name):
         log.notice("\(name): stopping; once more ends without waiting")
@@ -69,7 +80,21 @@ package struct TunnelSupervisor {
         if !reload(program) { notifier.ready("the configuration file is wrong: going on as before") }
         isSettled = false
       case .showStatistics: for tunnel in tunnels { tunnel.send(SIGUSR1) }
+      case .renew: isRenewing = true
       case .handOver, .childEnded, nil: break
+      }
+    }
+  }
+
+  /// Goes on with what another program has left in this process: its tunnels' processes, by theirs of this one.
+  private mutating func goOn(_ program: TunnelProcess.Program) {
+    for running in renewal.running {
+      if let index = tunnels.firstIndex(where: { $0.name == running.name }) {
+        tunnels[index].renew(running.processID)
+      } else {
+        log.notice("tunnel \(running.name): no longer in the configuration file")
+        tunnels.append(Tunnel(leftOver: running, program, log))
+        tunnels[tunnels.endIndex - 1].stop()
       }
     }
   }
