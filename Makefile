@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build deb test systemd sanitize fuzz simulate hostile soak demo bench experiments handoff-bench flamegraph scale lint format clean
+.PHONY: help build deb test systemd container sanitize fuzz simulate hostile soak demo bench experiments handoff-bench flamegraph scale lint format clean
 
 # Archives found here win over shared libraries, so that the binaries need neither Swift nor liburing
 # where they run. (lld, because the default linker warns of a function in the Swift toolchain's own archives.)
@@ -41,10 +41,15 @@ test: ## Run all tests, in network namespaces of their own (root)
 	GUISE_BINARIES=$(CURDIR)/$(binaries) $(python) -m unittest discover -s deploy/tests
 	bench/scale/build.sh --check
 
-systemd: ## Test the package under a real systemd, in a container made by debootstrap (root, 4 minutes)
+systemd: ## Test the package under a real systemd, in Debian of its own (root, 4 minutes)
 	@scripts/require.sh systemd
 	@$(MAKE) --no-print-directory build
 	cd deploy/tests && GUISE_BINARIES=$(CURDIR)/$(binaries) $(python) -m unittest -v booted
+
+container: ## Build the container image and run it with Podman (root, 4 minutes)
+	@scripts/require.sh container
+	@$(MAKE) --no-print-directory build
+	cd deploy/tests && GUISE_BINARIES=$(CURDIR)/$(binaries) $(python) -m unittest -v contained
 
 # Each sanitizer has a build of its own, since it is compiled into everything. A race in a gateway under test ends it
 # with 66, which the tests notice. Leaks are not looked for: Foundation and ArgumentParser have some at the end.

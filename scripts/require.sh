@@ -98,15 +98,22 @@ case $target in
     need_file /usr/share/doc/gstreamer1.0-plugins-base gstreamer1.0-plugins-base
     need_file /usr/share/doc/gstreamer1.0-plugins-good gstreamer1.0-plugins-good
     ;;
-  systemd)
+  systemd | container)
     need_root
     need_build
     need_network
     need_python
     need_package
     need_program debootstrap debootstrap
-    need_program systemd-nspawn systemd-container
     need_program pgrep procps
+    case $target in
+      systemd) need_program systemd-nspawn systemd-container ;;
+      container)
+        need_program podman podman
+        need_program buildah buildah
+        need_program crun crun
+        ;;
+    esac
     ;;
   bench)
     need_root

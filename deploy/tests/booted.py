@@ -1,6 +1,6 @@
 """The package under a real systemd, which is process 1 of a container (systemd-nspawn(1)): `make systemd`.
 
-The container's files are Debian's, from debootstrap(8), in .build/systemd; what happens there stays in memory.
+What happens there stays in memory.
 """
 
 import json
@@ -11,10 +11,8 @@ import tempfile
 import time
 import unittest
 
+import debian
 import host
-
-ROOT = host.ROOT / ".build/systemd"
-CONTENTS = "systemd,systemd-sysv,dbus,iproute2,nftables,procps,passwd"
 
 # A client in a network namespace of its own, and programs that speak through it to the service of unit 'guise'.
 CLIENT = """
@@ -41,13 +39,10 @@ class Container:
     """Debian with systemd, for as long as it is in use."""
 
     def __init__(self, packages: pathlib.Path) -> None:
-        if not (ROOT / "etc/debian_version").exists():
-            ROOT.mkdir(parents=True, exist_ok=True)
-            command = ["debootstrap", "--variant=minbase", f"--include={CONTENTS}", "bookworm", str(ROOT)]
-            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        debian.install()
         self.nspawn = subprocess.Popen(
             [
-                "systemd-nspawn", f"--directory={ROOT}", "--volatile=overlay", "--boot", "--register=no", "--keep-unit",
+                "systemd-nspawn", f"--directory={debian.ROOT}", "--volatile=overlay", "--boot", "--register=no", "--keep-unit",
                 "--private-network", "--capability=CAP_NET_ADMIN", "--bind=/dev/net/tun", "--console=pipe",
                 f"--bind-ro={packages}:/packages",
             ],
