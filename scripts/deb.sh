@@ -34,6 +34,13 @@ place 644 deploy/guise.toml usr/share/doc/guise/examples/guise.toml
 place 644 deploy/debian/copyright usr/share/doc/guise/copyright
 place 644 README.md usr/share/doc/guise/README.md
 for document in OPERATING MIGRATING; do place 644 "docs/$document.md" "usr/share/doc/guise/docs/$document.md"; done
+# To be copied from, each a folder of its own.
+for folder in container grafana kubernetes prometheus; do
+  [[ -d deploy/$folder ]] || continue
+  (cd "deploy/$folder" && find . -type f ! -name '*.py' -print0) | while IFS= read -r -d '' file; do
+    place 644 "deploy/$folder/$file" "usr/share/guise/$folder/$file"
+  done
+done
 scripts/manual.py "$guise" guise.1 | place_page usr/share/man/man1/guise.1.gz
 scripts/manual.py "$guise" guise.toml.5 | place_page usr/share/man/man5/guise.toml.5.gz
 "$guise" --generate-completion-script bash | place_text usr/share/bash-completion/completions/guise

