@@ -187,5 +187,6 @@ import Testing
         == "2023-11-14T22:13:20.007Z info     two | lines a=1 b=2\n")
     #expect(
       StandardErrorLog.line(time, .critical, "text", [:]) == "2023-11-14T22:13:20.007Z critical text\n")
+    #expect(StandardErrorLog.line(nil, .warning, "text", [:]) == "<4>warning  text\n")
   }
 }

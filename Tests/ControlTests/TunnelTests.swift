@@ -33,6 +33,16 @@ import Testing
     #expect(!off.canSucceed(off))
   }
 
+  @Test func whatOneProgramTellsTheNextOfATunnelReadsAsTheSame() {
+    let tunnel = RunningTunnel(name: "a.b-c_1", processID: 4_711)
+    #expect(RunningTunnel("\(tunnel)") == tunnel)
+  }
+
+  @Test(arguments: ["", "a", "a:", ":1", "a:0", "a:-1", "a:1:2", "a b:1", "a:1x", "a:99999999999"])
+  func whatIsNoRunningTunnelIsRefused(_ text: String) {
+    #expect(RunningTunnel(text) == nil)
+  }
+
   @Test func whoDiesAgainAndAgainIsStartedLessAndLessOften() {
     var delay = RestartDelay()
     let waits = (0..<12).map { _ in delay.after(running: .seconds(1)) }

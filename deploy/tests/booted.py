@@ -116,7 +116,9 @@ class SystemdTest(unittest.TestCase):
         # Returns when the unit says that it is ready.
         self.run_in("systemctl start guise")
         main = self.expect(SubState="running", StatusText="1 of 1 tunnel up")["MainPID"]
-        self.assertIn("ready: TCP port 4567", self.run_in("journalctl --no-pager -u guise"))
+        self.assertRegex(
+            self.run_in("journalctl --no-pager -u guise -p notice"), r"guise\[\d+\]: notice   ready: TCP port 4567")
+        self.assertNotIn("starting", self.run_in("journalctl --no-pager -o cat -u guise -p notice"))
 
         report = self.run_in(
             CLIENT

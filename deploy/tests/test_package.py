@@ -172,6 +172,24 @@ class PackageTest(unittest.TestCase):
             """
         )
 
+    def test_a_tunnel_that_keeps_no_flows_is_ended_before_the_next_program_starts_it(self) -> None:
+        self.on_host(
+            LONE
+            + """
+            install 0.1.0-1
+            lone_server
+            echo 'flow-file = "off"' >>/etc/guise/guise.toml
+            start guise.service
+            until_log guise.service '1 of 1 tunnel up' 1
+            kill -USR2 $(main guise.service)
+            until_log guise.service '1 of 1 tunnel up' 2
+            until_log guise.service 'its flows begin anew' 1
+            until_log guise.service 'ended; the host is as it was' 1
+            [ $(pgrep -xc guise) = 2 ]
+            stop guise.service
+            """
+        )
+
     def test_a_removal_undoes_what_a_killed_process_left(self) -> None:
         out = self.on_host(
             LONE

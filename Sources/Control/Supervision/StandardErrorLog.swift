@@ -2,7 +2,8 @@ internal import CLiburing
 internal import Glibc
 package import Logging
 
-/// One line per record on standard error: time (UTC), level, text.
+/// One line per record on standard error: time (UTC), level, text. systemd's journal has the time itself, and is told
+/// the priority instead (sd-daemon(3)).
 ///
 /// A line is written in one call, so that lines of several processes do not mix.
 package struct StandardErrorLog: LogHandler {
@@ -21,7 +22,7 @@ package struct StandardErrorLog: LogHandler {
     var time = timespec()
     unsafe clock_gettime(CLOCK_REALTIME, &time)
     let all = metadata.merging(event.metadata ?? [:]) { $1 }
-    Self.write(Self.line(time, event.level, "\(event.message)", all))
+    Self.write(Self.line(Self.isJournal ? nil : time, event.level, "\(event.message)", all))
   }
 
   /// Writes text as it is.
@@ -34,21 +35,47 @@ package struct StandardErrorLog: LogHandler {
     }
   }
 
+  /// Whether standard error goes to the journal (systemd.exec(5)).
+  private static let isJournal: Bool = {
+    var status = stat()
+    guard let stream = unsafe getenv("JOURNAL_STREAM"), unsafe fstat(STDERR_FILENO, &status) == 0 else {
+      return false
+    }
+    return unsafe String(cString: stream) == "\(status.st_dev):\(status.st_ino)"
+  }()
+
+  /// - Parameter time: nil for the journal.
   static func line(
-    _ time: timespec, _ level: Logger.Level, _ message: String, _ metadata: Logger.Metadata
+    _ time: timespec?, _ level: Logger.Level, _ message: String, _ metadata: Logger.Metadata
   ) -> String {
-    var seconds = time.tv_sec
-    var parts = unsafe tm()
-    unsafe gmtime_r(&seconds, &parts)
-    let date = unsafe "\(parts.tm_year + 1900)-\(digits(parts.tm_mon + 1))-\(digits(parts.tm_mday))"
-    let clock = unsafe "\(digits(parts.tm_hour)):\(digits(parts.tm_min)):\(digits(parts.tm_sec))"
-    let milliseconds = digits(Int32(time.tv_nsec / 1_000_000), width: 3)
+    let beginning = time.map { "\(stamp($0)) " } ?? "<\(priority(level))>"
     let name = level.rawValue
     let padding = String(repeating: " ", count: max(0, "critical".count - name.count))
     let extra = metadata.sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }.joined()
     // A line break inside a record would look like another record.
     let text = message.replacing("\n", with: " | ")
-    return "\(date)T\(clock).\(milliseconds)Z \(name)\(padding) \(text)\(extra)\n"
+    return "\(beginning)\(name)\(padding) \(text)\(extra)\n"
+  }
+
+  private static func stamp(_ time: timespec) -> String {
+    var seconds = time.tv_sec
+    var parts = unsafe tm()
+    unsafe gmtime_r(&seconds, &parts)
+    let date = unsafe "\(parts.tm_year + 1900)-\(digits(parts.tm_mon + 1))-\(digits(parts.tm_mday))"
+    let clock = unsafe "\(digits(parts.tm_hour)):\(digits(parts.tm_min)):\(digits(parts.tm_sec))"
+    return "\(date)T\(clock).\(digits(Int32(time.tv_nsec / 1_000_000), width: 3))Z"
+  }
+
+  /// As of syslog(3).
+  private static func priority(_ level: Logger.Level) -> Int32 {
+    switch level {
+    case .trace, .debug: LOG_DEBUG
+    case .info: LOG_INFO
+    case .notice: LOG_NOTICE
+    case .warning: LOG_WARNING
+    case .error: LOG_ERR
+    case .critical: LOG_CRIT
+    }
   }
 
   private static func digits(_ value: Int32, width: Int = 2) -> String {

@@ -57,11 +57,17 @@ struct Tunnel {
     for process in [process, successor].compactMap(\.self) + replaced { process.send(signal) }
   }
 
-  /// Has a process of this program go on with the flows of one that another program has left.
+  /// Has a process of this program go on with the flows of one that another program has left, or follow it where
+  /// flows are not kept.
   mutating func renew(_ processID: pid_t) {
     guard let plan else { return }
     due = nil
     process = TunnelProcess(running: processID)
+    guard plan.configuration.canSucceed(plan.configuration) else {
+      log.notice("tunnel \(name): its flows begin anew")
+      process?.stop()
+      return
+    }
     successor = start(plan, takesOver: true)
   }
 
