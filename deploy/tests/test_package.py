@@ -87,7 +87,7 @@ class PackageTest(unittest.TestCase):
             in_end client ping -q -c 3 -i 0.2 -W 5 10.9.0.2 >&2
             $(entry server) iperf3 --server --bind 10.9.0.2 >/run/iperf3.log 2>&1 &
             until_true in_end client iperf3 --client 10.9.0.2 --bytes 1K
-            for way in '' --reverse; do in_end client iperf3 --client 10.9.0.2 --time 1 --json $way | tr -d '\\n\\t'; echo; done
+            for way in '' --reverse; do in_end client iperf3 --client 10.9.0.2 --bytes 4M --json $way | tr -d '\\n\\t'; echo; done
             in_end client wg show wg-client latest-handshakes | awk '{ exit $2 == 0 }'
             pkill wireguard-go
             stop guise@client.service; stop guise.service
