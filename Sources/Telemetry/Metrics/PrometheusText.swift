@@ -50,7 +50,7 @@ struct PrometheusText {
       line(
         metric.name,
         tunnel + [
-          ("role", about.role), ("engine", about.engine), ("listen", about.listen),
+          ("name", about.title ?? ""), ("role", about.role), ("engine", about.engine), ("listen", about.listen),
           ("remote", about.remotes.joined(separator: ",")), ("version", about.version),
         ], "1")
     }
