@@ -129,7 +129,8 @@ import Testing
       ["guise.toml:5: 'local' UDP 127.0.0.1:51821 is taken by [client.office]"]
     ),
     (
-      client + "metrics = \"9740\"\n[server.b]\nlocal = 1\nremote = \"127.0.0.1:1\"\nmetrics = \"0.0.0.0:9740\"\n",
+      client
+        + "metrics = \"9740\"\n[server.b]\nlocal = 1\nremote = \"127.0.0.1:1\"\nmetrics = \"0.0.0.0:9740\"\n",
       ["guise.toml:8: 'metrics' 0.0.0.0:9740 is taken by [client.office]: [server.b] needs another"]
     ),
     (

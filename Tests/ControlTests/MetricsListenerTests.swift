@@ -5,34 +5,37 @@ import Testing
 @testable import Control
 
 @Suite struct MetricsListenerTests {
-  /// An address that a listener of the test's own has.
-  private func taken() throws -> (listener: MetricsListener, address: MetricsAddress) {
-    for port in UInt16(20_000)..<21_000 {
+  /// An address that somebody serves at, and the socket.
+  private func taken() throws -> (socket: Int32, address: MetricsAddress) {
+    for port in 20_000..<21_000 {
       let address = try MetricsAddress("127.0.0.1:\(port)")
-      do { return (try MetricsListener(address, after: nil), address) } catch .metricsRefused { continue }
-    }
-    throw SetupError.noTunnelStarted
-  }
-
-  @Test func aPortThatSomebodyHasIsRefused() throws {
-    let (listener, address) = try taken()
-    for other in [nil, try MetricsAddress("127.0.0.1:1")] {
-      do {
-        _ = try MetricsListener(address, after: other)
-        Issue.record("two have \(address)")
-      } catch {
-        #expect(error == .metricsRefused(address.endpoint, errno: EADDRINUSE))
+      do throws(SetupError) {
+        var listener = try MetricsListener(address, after: nil)
+        return (listener.take(), address)
+      } catch .metricsRefused {
+        continue
       }
     }
-    _ = listener.isLoopback
+    throw KernelError("bind", errno: EADDRINUSE)
+  }
+
+  @Test(arguments: [nil, "127.0.0.1:1"])
+  func aPortThatSomebodyElseHasIsRefused(predecessor: String?) throws {
+    let (socket, address) = try taken()
+    defer { close(socket) }
+    let other = try predecessor.map { try MetricsAddress($0) }
+    #expect(throws: SetupError.metricsRefused(address.endpoint, errno: EADDRINUSE)) {
+      _ = try MetricsListener(address, after: other)
+    }
   }
 
   @Test func aPortThatThePredecessorHasIsWaitedFor() throws {
-    var (old, address) = try taken()
+    let (socket, address) = try taken()
     var next = try MetricsListener(address, after: address)
-    #expect(next.isAwaited)
-    close(old.take())
+    let isAwaited = next.isAwaited
+    close(socket)
     try next.bind()
-    #expect(!next.isAwaited)
+    let isBound = !next.isAwaited
+    #expect(isAwaited && isBound)
   }
 }

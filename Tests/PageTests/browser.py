@@ -75,9 +75,9 @@ class Browser:
                 raise AssertionError(f"never: {script}\n{self.evaluate('document.body.innerText')}")
             time.sleep(0.1)
 
-    def take(self, path: pathlib.Path, whole: bool = True) -> None:
+    def take(self, path: pathlib.Path) -> None:
         """A screenshot, of all there is to scroll to."""
-        data = self._ask("Page.captureScreenshot", format="png", captureBeyondViewport=whole)["data"]
+        data = self._ask("Page.captureScreenshot", format="png", captureBeyondViewport=True)["data"]
         path.write_bytes(base64.b64decode(data))
 
     def _pages(self) -> list[dict]:

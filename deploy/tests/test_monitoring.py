@@ -239,6 +239,65 @@ class MonitoringTest(unittest.TestCase):
         self.assertEqual([rule["name"] for rule in rules if rule["state"] == "firing"], [])
 
 
+class SuccessionTest(unittest.TestCase):
+    """The port of the metrics when one process takes the place of another."""
+
+    #: Asks as fast as it can until a file is there and it was answered after that, and prints the longest time without
+    #: an answer, in seconds.
+    WATCH = """
+import os, sys, time, urllib.request
+longest, last, is_over = 0, None, False
+while not is_over:
+    is_late = os.path.exists(sys.argv[2])
+    try:
+        urllib.request.urlopen(sys.argv[1], timeout=5).read()
+    except OSError:
+        continue
+    now = time.monotonic()
+    if last is None:
+        print("answered", file=sys.stderr, flush=True)
+    longest, last, is_over = max(longest, now - (last or now)), now, is_late
+print(longest)
+"""
+
+    def setUp(self) -> None:
+        self.folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+        self.cable = self.enterContext(Cable(self.folder, "successor"))
+        self.guise = Guise("guise", BINARIES / "guise", "epoll", options=("--workers", "1"),
+                           client_options=("--metrics", str(PORT)))
+        self.client, _ = self.guise.start(self.cable)
+
+    def python(self, name: str, script: str, *arguments: str) -> Program:
+        return self.cable.start(name, self.cable.client, [sys.executable, "-c", script, *arguments])
+
+    def test_it_goes_over_to_the_successor(self) -> None:
+        end = self.folder / "end"
+        watch = self.python("watch", self.WATCH, f"http://127.0.0.1:{PORT}/status", str(end))
+        watch.says("answered", 10)
+        successor = self.cable.start("next", self.cable.client, [*self.guise.client_command, "--takeover"])
+        successor.says(" ready: ", 10)
+        self.assertEqual(self.client.finish(5), 0)
+        end.touch()
+        watch.finish(10)
+        self.assertLess(float(watch.out.read_text()), 1)
+        fetch = "import sys, urllib.request as r; print(r.urlopen(sys.argv[1]).read().decode())"
+        status = json.loads(self.cable.run(
+            self.cable.client, [sys.executable, "-c", fetch, f"http://127.0.0.1:{PORT}/status"]))
+        self.assertEqual(status["tunnels"][0]["tunnel"]["process"], successor.pid)
+
+    def test_somebody_elses_is_refused_before_anything_changes(self) -> None:
+        listen = ("import socket, sys, time; listener = socket.create_server(('127.0.0.1', int(sys.argv[1]))); "
+                  "print('listens', file=sys.stderr, flush=True); time.sleep(60)")
+        self.python("stranger", listen, str(PORT + 1)).says("listens", 10)
+        command = [*self.guise.client_command, "--takeover", "--metrics", str(PORT + 1)]
+        command.remove(str(PORT))
+        command.remove("--metrics")
+        successor = self.cable.start("next", self.cable.client, command)
+        self.assertEqual(successor.finish(10), 1)
+        self.assertIn(f"TCP port 127.0.0.1:{PORT + 1} is taken", successor.log.read_text())
+        self.assertFalse(self.client.ended())
+
+
 class FilesTest(unittest.TestCase):
     def test_promtool_finds_no_fault_in_configuration_and_rules(self) -> None:
         self.assertEqual(promtool("check", "config", RULES.parent / "prometheus.yml"), "")

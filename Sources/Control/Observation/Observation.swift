@@ -55,7 +55,8 @@ struct Observation: Sendable {
     return TunnelDescription(
       name: host.device.name, title: configuration.name, role: configuration.role, engine: preflight.engine,
       listen: "\(configuration.listen.endpoint(preflight.local))", remotes: preflight.remotes.map { "\($0)" },
-      metrics: metrics.map { "\($0)" }, mtu: preflight.mtu, cpus: preflight.placement.cpus, flowsMax: gateway.flowCountMax, process: getpid())
+      metrics: metrics.map { "\($0)" }, mtu: preflight.mtu, cpus: preflight.placement.cpus,
+      flowsMax: gateway.flowCountMax, process: getpid())
   }
 
   /// Shows that the supervisor runs, and looks at the firewall if somebody wants to know: the supervisor alone may.
