@@ -139,7 +139,7 @@ import Testing
     ),
     (
       client + "metrics = \"example.org:1\"\n",
-      ["guise.toml:4: 'example.org:1' has no address in front of the port: write 127.0.0.1:1"]
+      ["guise.toml:4: The value 'example.org:1' is invalid for 'metrics': 'example.org:1' has no address"]
     ),
     (client.replacing("office", with: "\"a b\""), ["guise.toml:1: 'a b' cannot be the name of a tunnel"]),
     (

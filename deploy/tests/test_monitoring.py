@@ -239,7 +239,25 @@ class MonitoringTest(unittest.TestCase):
         self.assertEqual([rule["name"] for rule in rules if rule["state"] == "firing"], [])
 
 
-class SuccessionTest(unittest.TestCase):
+class PairTest(unittest.TestCase):
+    """A pair of gateways for each test, the client with metrics."""
+
+    def setUp(self) -> None:
+        self.folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+        self.cable = self.enterContext(Cable(self.folder, "successor"))
+        self.guise = Guise("guise", BINARIES / "guise", "epoll", options=("--workers", "1"),
+                           client_options=("--metrics", str(PORT)))
+        self.client, _ = self.guise.start(self.cable)
+
+    def python(self, name: str, script: str, *arguments: str) -> Program:
+        return self.cable.start(name, self.cable.client, [sys.executable, "-c", script, *arguments])
+
+    def get(self, path: str) -> str:
+        fetch = "import sys, urllib.request as r; print(r.urlopen(sys.argv[1], timeout=10).read().decode(), end='')"
+        return self.cable.run(self.cable.client, [sys.executable, "-c", fetch, f"http://127.0.0.1:{PORT}{path}"])
+
+
+class SuccessionTest(PairTest):
     """The port of the metrics when one process takes the place of another."""
 
     #: Asks as fast as it can until a file is there and it was answered after that, and prints the longest time without
@@ -260,16 +278,6 @@ while not is_over:
 print(longest)
 """
 
-    def setUp(self) -> None:
-        self.folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
-        self.cable = self.enterContext(Cable(self.folder, "successor"))
-        self.guise = Guise("guise", BINARIES / "guise", "epoll", options=("--workers", "1"),
-                           client_options=("--metrics", str(PORT)))
-        self.client, _ = self.guise.start(self.cable)
-
-    def python(self, name: str, script: str, *arguments: str) -> Program:
-        return self.cable.start(name, self.cable.client, [sys.executable, "-c", script, *arguments])
-
     def test_it_goes_over_to_the_successor(self) -> None:
         end = self.folder / "end"
         watch = self.python("watch", self.WATCH, f"http://127.0.0.1:{PORT}/status", str(end))
@@ -280,10 +288,7 @@ print(longest)
         end.touch()
         watch.finish(10)
         self.assertLess(float(watch.out.read_text()), 1)
-        fetch = "import sys, urllib.request as r; print(r.urlopen(sys.argv[1]).read().decode())"
-        status = json.loads(self.cable.run(
-            self.cable.client, [sys.executable, "-c", fetch, f"http://127.0.0.1:{PORT}/status"]))
-        self.assertEqual(status["tunnels"][0]["tunnel"]["process"], successor.pid)
+        self.assertEqual(json.loads(self.get("/status"))["tunnels"][0]["tunnel"]["process"], successor.pid)
 
     def test_somebody_elses_is_refused_before_anything_changes(self) -> None:
         listen = ("import socket, sys, time; listener = socket.create_server(('127.0.0.1', int(sys.argv[1]))); "
@@ -296,6 +301,42 @@ print(longest)
         self.assertEqual(successor.finish(10), 1)
         self.assertIn(f"TCP port 127.0.0.1:{PORT + 1} is taken", successor.log.read_text())
         self.assertFalse(self.client.ended())
+
+
+class GreedyClientsTest(PairTest):
+    """One connection that asks for page after page and reads none, and then many that ask nothing."""
+
+    GREED = """
+import socket, sys
+client = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+print("asks", file=sys.stderr, flush=True)
+client.sendall(b"GET / HTTP/1.1\\r\\n\\r\\n" * 1000000)
+"""
+    IDLENESS = """
+import socket, sys, time
+clients = [socket.create_connection(("127.0.0.1", int(sys.argv[1]))) for _ in range(100)]
+print("idles", file=sys.stderr, flush=True)
+time.sleep(60)
+"""
+
+    def resident_megabytes(self) -> float:
+        status = pathlib.Path(f"/proc/{self.client.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) / 1024
+
+    def test_they_disturb_neither_tunnel_nor_scraper(self) -> None:
+        load = str(BINARIES / "guise-load")
+        echo = self.cable.start("echo", self.cable.server, [load, "echo", "--listen", f"127.0.0.1:{SERVICE_PORT}"])
+        self.cable.wait_for_port(echo, SERVICE_PORT)
+        before = self.resident_megabytes()
+        self.python("greed", self.GREED, str(PORT)).says("asks", 10)
+        sender = self.cable.start("sender", self.cable.client, [
+            load, "send", "--to", f"127.0.0.1:{ENTRANCE_PORT}", "--json", "--quiet", "--count", "4000",
+            "--rate", "2000p", "--echo"])
+        sender.finish(30)
+        self.assertEqual(json.loads(sender.out.read_text())["echo"]["received"], 4000)
+        self.assertLess(self.resident_megabytes() - before, 64)
+        self.python("idleness", self.IDLENESS, str(PORT)).says("idles", 10)
+        self.assertEqual(self.get("/healthz"), "ok\n")
 
 
 class FilesTest(unittest.TestCase):
