@@ -68,7 +68,7 @@ class Browser:
             raise AssertionError(f"{script}: {answer['exceptionDetails']}")
         return answer["result"].get("value")
 
-    def until(self, script: str, seconds: float = 20) -> None:
+    def until(self, script: str, seconds: float = 60) -> None:
         deadline = time.monotonic() + seconds
         while not self.evaluate(script):
             if time.monotonic() > deadline:

@@ -128,7 +128,7 @@ class PageTest(unittest.TestCase):
         self.client.process.wait()
         self.browser.until(f"/^no answer for/.test({state}) && document.querySelector('article').className === 'stale'")
         self.show("gone", DESKTOP)
-        self.cable.start("successor", self.cable.client, self.guise.client_command).says(" ready: ", 5)
+        self.cable.start("successor", self.cable.client, self.guise.client_command).says(" ready: ", 20)
         self.browser.until(f"{state} === 'healthy' && document.querySelector('article').className === ''")
 
 
