@@ -52,7 +52,7 @@ class PageTest(unittest.TestCase):
     def load(self) -> None:
         program = str(BINARIES / "guise-load")
         echo = self.cable.start("echo", self.cable.server, [program, "echo", "--listen", f"127.0.0.1:{SERVICE_PORT}"])
-        self.cable.wait_for_port(echo, SERVICE_PORT)
+        self.cable.wait_for_port(echo, SERVICE_PORT, 30)
         self.cable.start("load", self.cable.client, [
             program, "send", "--to", f"127.0.0.1:{ENTRANCE_PORT}", "--rate", "4000p", "--flows", "24",
             "--size", "100-1400", "--duration", "300", "--echo", "--json", "--quiet"])

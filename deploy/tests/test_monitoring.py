@@ -94,7 +94,7 @@ class MonitoringTest(unittest.TestCase):
         cls.client, cls.server = guise.start(cls.cable)
         echo = cls.cable.start("echo", cls.cable.server, [
             str(BINARIES / "guise-load"), "echo", "--listen", f"127.0.0.1:{SERVICE_PORT}"])
-        cls.cable.wait_for_port(echo, SERVICE_PORT)
+        cls.cable.wait_for_port(echo, SERVICE_PORT, 30)
         cls.send_a_known_number()
         cls.start_prometheus(folder)
 
@@ -204,6 +204,17 @@ class MonitoringTest(unittest.TestCase):
             self.assertEqual(metrics.sum(f"guise_{name}_total", **labels), count, counter)
 
     # What is asked for.
+
+    def test_the_page_draws_nothing_that_is_not_served_and_loads_nothing_from_elsewhere(self) -> None:
+        page, *reports = self.get(*(f"http://{TARGETS['client']}/{path}" for path in ("", "history", "status")))
+        history, status = (json.loads(report)["tunnels"][0] for report in reports)
+        served = {key for moment in history["moments"] for key in moment["all"]}
+        drawn = set(re.findall(r"\bm\.all\.(\w+)", page)) | set(re.findall(r"\brates\.(\w+)", page))
+        self.assertGreater(len(drawn), 8)
+        self.assertLessEqual(drawn, served)
+        # The browser's own tests are 'make page-test'.
+        self.assertLessEqual(set(re.findall(r"\breport\.(\w+)", page)), set(status))
+        self.assertEqual(set(re.findall(r"https?://[^\s\"']+", page)), {"http://www.w3.org/2000/svg"})
 
     def test_every_metric_that_is_asked_for_is_served(self) -> None:
         served = set.intersection(*(set(exposition.values) for exposition in self.expositions().values()))
@@ -326,7 +337,7 @@ time.sleep(60)
     def test_they_disturb_neither_tunnel_nor_scraper(self) -> None:
         load = str(BINARIES / "guise-load")
         echo = self.cable.start("echo", self.cable.server, [load, "echo", "--listen", f"127.0.0.1:{SERVICE_PORT}"])
-        self.cable.wait_for_port(echo, SERVICE_PORT)
+        self.cable.wait_for_port(echo, SERVICE_PORT, 30)
         before = self.resident_megabytes()
         self.python("greed", self.GREED, str(PORT)).says("asks", 30)
         sender = self.cable.start("sender", self.cable.client, [
