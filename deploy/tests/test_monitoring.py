@@ -325,7 +325,7 @@ client.sendall(b"GET / HTTP/1.1\\r\\n\\r\\n" * 1000000)
 """
     IDLENESS = """
 import socket, sys, time
-clients = [socket.create_connection(("127.0.0.1", int(sys.argv[1]))) for _ in range(100)]
+clients = [socket.create_connection(("127.0.0.1", int(sys.argv[1]))) for _ in range(70)]
 print("idles", file=sys.stderr, flush=True)
 time.sleep(60)
 """
@@ -346,7 +346,7 @@ time.sleep(60)
         sender.finish(30)
         self.assertEqual(json.loads(sender.out.read_text())["echo"]["received"], 4000)
         self.assertLess(self.resident_megabytes() - before, 64)
-        self.python("idleness", self.IDLENESS, str(PORT)).says("idles", 30)
+        self.python("idleness", self.IDLENESS, str(PORT)).says("idles", 60)
         self.assertEqual(self.get("/healthz"), "ok\n")
 
 
