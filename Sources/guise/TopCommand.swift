@@ -13,9 +13,9 @@ struct TopCommand: ParsableCommand {
         guise top
         guise top guise0 --sort silent --interval 5
 
-      q ends it, s sorts flows by something else. IN and OUT are seen from guise: from and to the UDP side; bars are \
-      the last two minutes. A tunnel that ends is shown as ended for five minutes, and as before when it is back. With --once, \
-      or where standard output is no terminal, it looks twice, --interval apart, prints that as plain text, and ends. \
+      q ends it, s sorts flows by something else. "In" and "out" are from and to the UDP side; bars are the last two \
+      minutes. A tunnel that ends is shown as ended for five minutes, and as before when it is back. With --once, or \
+      where standard output is no terminal, it looks twice, --interval apart, prints that as plain text, and ends. \
       NO_COLOR in the environment switches colours off.
       """)
 
@@ -39,29 +39,29 @@ struct TopCommand: ParsableCommand {
   }
 
   mutating func run() throws {
-    // Says what is the matter where nothing runs, or nobody may ask.
-    for client in try choice.clients() {
-      _ = try choice.ask { () throws(ControlClient.Failure) in try client.status() }
-    }
-    let terminal = TerminalKind()
-    if once || !terminal.canBeDrawnOn { printOnce(terminal) } else { try draw(terminal) }
-  }
-
-  private func printOnce(_ terminal: TerminalKind) {
+    // Says what is the matter where nothing runs.
+    _ = try choice.clients()
     var watch = HostWatch(choice)
     watch.look()
+    if let reason = watch.refusal { throw CommandRefusal(description: reason) }
+    let terminal = TerminalKind()
+    if once || !terminal.canBeDrawnOn { printOnce(watch, terminal) } else { try draw(watch, terminal) }
+  }
+
+  private func printOnce(_ watch: HostWatch, _ terminal: TerminalKind) {
+    var watch = watch
     usleep(UInt32(interval * 1e6))
     watch.look()
     let paper = TopFrame.Paper(columns: terminal.plainColumns, rows: nil, isUnicode: terminal.isUnicode)
     let frame = TopFrame(watch.processes, order: sort, now: HostWatch.now, on: paper)
-    print(frame.lines.map { $0.rendered(columns: .max, isColoured: false) }.joined(separator: "\n"))
+    print(frame.lines.map(\.plain).joined(separator: "\n"))
   }
 
-  private func draw(_ terminal: TerminalKind) throws {
+  private func draw(_ watch: HostWatch, _ terminal: TerminalKind) throws {
     var events = try TerminalEvents()
-    let latest = try WatchThread(choice, interval: interval, events.announcer)
+    let latest = try WatchThread(watch, interval: interval, events.announcer)
     var order = sort
-    var screen = Screen()
+    let screen = Screen()
     while true {
       let size = screen.size
       let frame = TopFrame(

@@ -9,7 +9,7 @@ struct HostWatch: Sendable {
   private var watches: [String: ProcessWatch] = [:]
 
   /// A process that hangs must not hide the others for long.
-  private static let answerSecondsMax = 2
+  private static let answerSecondsMax = 5
   /// Looking at more flows would cost gateway and terminal more than it shows: 2000 are half a megabyte of JSON.
   private static let flowsMax = 2_000
   /// How long one that has ended is shown.
@@ -27,6 +27,19 @@ struct HostWatch: Sendable {
     var time = timespec()
     unsafe clock_gettime(CLOCK_MONOTONIC, &time)
     return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+  }
+
+  /// Why none of them can be asked; nil when one can.
+  var refusal: String? {
+    var first: String?
+    for process in processes {
+      switch process.state {
+      case .running: return nil
+      case .unreachable(let reason): first = first ?? reason
+      case .ended: break
+      }
+    }
+    return first ?? ControlClient.Failure.dead.text
   }
 
   mutating func look() {

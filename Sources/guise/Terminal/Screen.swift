@@ -50,10 +50,10 @@ struct Screen: ~Copyable {
 
   /// Puts lines in the place of all that is there; false when nobody is there to see it any more.
   ///
-  /// Each line is cleared before it is written: behind a line that fills its row the cursor is still on it.
+  /// What was there is cleared in front of each line: behind one that fills its row the cursor is still on it.
   func show(_ lines: [String]) -> Bool {
-    let body = lines.map { "\u{1b}[2K\($0)" }.joined(separator: "\r\n")
-    return Self.write("\u{1b}[H\(body)\u{1b}[0J")
+    let upper = lines.dropLast().map { "\u{1b}[2K\($0)\r\n" }.joined()
+    return Self.write("\u{1b}[H\(upper)\u{1b}[0J\(lines.last ?? "")")
   }
 
   private static func write(_ text: String) -> Bool {

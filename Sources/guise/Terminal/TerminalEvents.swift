@@ -5,8 +5,8 @@ internal import Glibc
 /// What happens to a program that has a terminal, one by one: keys, signals, and news of its own.
 ///
 /// Signals are blocked in every thread and taken by one, which passes them on as bytes of a pipe. So a terminal is
-/// always given back by the thread that draws on it, and between two pictures.
-struct TerminalEvents: ~Copyable {
+/// always given back by the thread that draws on it, and between two pictures. Lives as long as the process.
+struct TerminalEvents {
   enum Event: Equatable {
     /// A byte that was typed, if ASCII.
     case key(Character)

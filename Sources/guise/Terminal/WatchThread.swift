@@ -6,20 +6,21 @@ internal import Telemetry
 /// Looks at the host's processes on a thread of its own, so that keys and signals need not wait for one that hangs.
 /// It ends with the process.
 final class WatchThread: Sendable {
-  private let latest = Mutex<[ProcessWatch]>([])
+  private let latest: Mutex<[ProcessWatch]>
 
-  /// `announce` is called after each look.
+  /// Goes on with `watch`; `announce` is called after each look.
   init(
-    _ choice: TunnelChoice, interval: Double, _ announce: @escaping @Sendable () -> Void
+    _ watch: HostWatch, interval: Double, _ announce: @escaping @Sendable () -> Void
   ) throws(KernelError) {
+    latest = Mutex(watch.processes)
     _ = try WorkerThread(named: "guise-watch") { [weak self] _ in
-      var watch = HostWatch(choice)
+      var watch = watch
       while true {
+        usleep(UInt32(interval * 1e6))
         watch.look()
         let processes = watch.processes
         self?.latest.withLock { $0 = processes }
         announce()
-        usleep(UInt32(interval * 1e6))
       }
     }
   }
