@@ -34,7 +34,7 @@ import Testing
     #expect(lines[3] == "  UDP 127.0.0.1:1234 -> TCP 192.0.2.1:4567, MTU 1500")
     #expect(lines[4] == "  firewall  table inet guise_guise0, there, masquerade")
     #expect(lines[5] == "  flows     1 of 100")
-    #expect(lines[6].hasPrefix("  in           8 Mbit/s ") && lines[6].hasSuffix(" ▂▄█"))
+    #expect(lines[6].hasPrefix("  in           8 Mbit/s ") && lines[6].hasSuffix(" ▃▅█"))
     #expect(lines[6].count == 120)
     #expect(lines[8].contains("worker") && lines[9].hasPrefix("  0") && lines[10].hasPrefix("  1"))
     #expect(lines[11] == "  drops     fragment 70 (35/s), bad-flags 9 (2/s)")
