@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build deb test sanitize fuzz fuzz-build simulate hostile soak demo bench experiments handoff-bench flamegraph scale lint format clean
+.PHONY: help build deb test sanitize fuzz fuzz-build simulate hostile page-test soak demo bench experiments handoff-bench flamegraph scale lint format clean
 
 # Archives found here win over shared libraries, so that the binaries need neither Swift nor liburing
 # where they run. (lld, because the default linker warns of a function in the Swift toolchain's own archives.)
@@ -70,6 +70,11 @@ hostile: ## Send a million forged and malformed packets at a live flow, on each 
 	@$(MAKE) --no-print-directory build
 	GUISE_BINARY=$(CURDIR)/$(binaries)/guise GUISE_LOAD_BINARY=$(CURDIR)/$(binaries)/guise-load \
 	  GUISE_FORGED_COUNT=$(or $(COUNT),1000000) swift test --disable-xctest --filter 'EndToEndTests\..*Hostile'
+
+page-test: ## Look at the page of a gateway under load in a headless Chromium; screenshots stay in .build/page (root, 1 minute)
+	@scripts/require.sh page-test
+	@$(MAKE) --no-print-directory build
+	GUISE_BINARIES=$(CURDIR)/$(binaries) $(python) -m unittest discover -s Tests/PageTests
 
 soak: ## Soak gateways in mixed load, churn and faults (root, HOURS=n, half an hour unless told)
 	@scripts/require.sh bench

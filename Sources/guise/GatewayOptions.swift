@@ -152,8 +152,8 @@ struct GatewayOptions: ParsableArguments {
     help: ArgumentHelp(
       "Serve metrics for Prometheus, health and a live page over HTTP; of a port alone, at 127.0.0.1.",
       valueName: "[address:]port"),
-    transform: ListenPort.init)
-  var metrics: ListenPort?
+    transform: MetricsAddress.init)
+  var metrics: MetricsAddress?
 
   /// Given by `guise run` to those that it starts.
   @Option(help: .hidden) var parent: Int32?

@@ -128,6 +128,19 @@ import Testing
       client + client.replacing("office", with: "b"),
       ["guise.toml:5: 'local' UDP 127.0.0.1:51821 is taken by [client.office]"]
     ),
+    (
+      client
+        + "metrics = \"9740\"\n[server.b]\nlocal = 1\nremote = \"127.0.0.1:1\"\nmetrics = \"0.0.0.0:9740\"\n",
+      ["guise.toml:8: 'metrics' 0.0.0.0:9740 is taken by [client.office]: [server.b] needs another"]
+    ),
+    (
+      "metrics = \"9740\"\n" + client + "[server.b]\nlocal = 1\nremote = \"127.0.0.1:1\"\n",
+      ["guise.toml:1: 'metrics' 127.0.0.1:9740 is taken by [client.office]: [server.b] needs another"]
+    ),
+    (
+      client + "metrics = \"example.org:1\"\n",
+      ["guise.toml:4: The value 'example.org:1' is invalid for 'metrics': 'example.org:1' has no address"]
+    ),
     (client.replacing("office", with: "\"a b\""), ["guise.toml:1: 'a b' cannot be the name of a tunnel"]),
     (
       client + "mtu = 1\nengin = 2\n",

@@ -18,6 +18,12 @@ import Testing
 
   @Test func everyMetricHasItsRowInTheGuide() throws {
     #expect(try rows(below: "### Metrics") == Metric.all.map(\.name).sorted())
+    let guide = try guide()
+    for metric in Metric.all {
+      let row = guide.first { $0.hasPrefix("| `\(metric.name)` |") }?.split(separator: " | ").map(String.init)
+      #expect(row?[1] == metric.kind.rawValue)
+      #expect(row?.last == metric.help + " |")
+    }
   }
 
   @Test func theGuideNamesEveryRowOfTheTable() throws {

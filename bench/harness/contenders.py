@@ -63,9 +63,9 @@ class Guise(Contender):
     def start(self, cable: Cable) -> tuple[Program, Program]:
         """Both ends, once they are ready: client and server."""
         server = cable.start("guise-server", cable.server, self.server_command)
-        server.says(" ready: ", 5)
+        server.says(" ready: ", 20)
         client = cable.start("guise-client", cable.client, self.client_command)
-        client.says(" ready: ", 5)
+        client.says(" ready: ", 20)
         return client, server
 
     @contextmanager

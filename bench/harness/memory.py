@@ -5,8 +5,9 @@ from pathlib import Path
 from .programs import BenchFailure
 
 #: Resident memory of a gateway: a worker's buffers when all are touched (256 datagram and 128 packet buffers of
-#: 67 072 bytes, 2048 small ones; Sources/DataPlane/Limits.swift), 8 MiB of program, and 512 bytes a flow.
-PROGRAM_BYTES = 8 << 20
+#: 67 072 bytes, 2048 small ones; Sources/DataPlane/Limits.swift), 20 MiB of program, most of it code that all
+#: instances share, and 512 bytes a flow.
+PROGRAM_BYTES = 20 << 20
 BUFFER_BYTES_PER_WORKER = (256 + 128) * 67_072 + 2_048 * 1_600
 BYTES_PER_FLOW = 512
 
@@ -26,7 +27,7 @@ def resident(pid: int) -> int:
 
 #: Anonymous mappings from this size on are a worker's buffers and tables, which are in memory as far as they have been
 #: touched (`Region` in Sources/DataPlane/Link). Those of the C library's allocator are smaller.
-_POOL_BYTES_MIN = 4 << 20
+_POOL_BYTES_MIN = 1 << 20
 
 
 def resident_outside_pools(pid: int) -> int:

@@ -22,7 +22,7 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from harness import command
+from harness import command, plots
 from harness.cable import SERVICE_PORT, Cable
 from harness.contenders import Guise, Passage
 from harness.memory import memory_bound, resident, resident_outside_pools
@@ -169,7 +169,10 @@ def main(options: argparse.Namespace) -> None:
     (options.out / "soak.json").write_text(json.dumps({
         "samples": {engine: [sample.as_dict() for sample in samples] for engine, samples in runs.items()},
         "counters": tables, "complaints": found}, indent=1) + "\n")
-    picture.draw(runs, options.out / "soak.svg")
+    try:
+        picture.draw(runs, options.out / "soak.svg")
+    except plots.NoPlots as reason:
+        print(f"no plots: {reason}")
     print(f"written to {options.out}")
     if found:
         raise BenchFailure("; ".join(found))

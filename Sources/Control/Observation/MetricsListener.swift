@@ -1,16 +1,29 @@
 internal import DataPlane
 internal import Glibc
 
-/// The TCP socket that metrics and page are served on (`--metrics`).
+/// The TCP socket that metrics and page are served on (`--metrics`): bound before anything of the host is changed, or,
+/// where the process that is to be replaced has the port, once that has let go of it.
 struct MetricsListener: ~Copyable {
   let endpoint: Endpoint
-  private var descriptor: Int32
+  private var descriptor: Int32 = -1
 
-  static let loopback = Address("127.0.0.1")!
+  /// - Parameter predecessor: Where the process that this one replaces serves its own; asked for only if the port is
+  ///   taken.
+  init(
+    _ address: MetricsAddress, after predecessor: @autoclosure () -> MetricsAddress?
+  ) throws(SetupError) {
+    endpoint = address.endpoint
+    do throws(SetupError) {
+      try bind()
+    } catch .metricsRefused(_, EADDRINUSE) where predecessor()?.endpoint.port == address.endpoint.port {
+      return
+    }
+  }
 
-  /// Binds it, before anything of the host is changed.
-  init(_ listen: ListenPort) throws(SetupError) {
-    endpoint = Endpoint(listen.address ?? Self.loopback, port: listen.port)
+  /// Whether the predecessor has the port.
+  var isAwaited: Bool { descriptor < 0 }
+
+  mutating func bind() throws(SetupError) {
     let family = endpoint.address.isIPv4 ? AF_INET : AF_INET6
     descriptor = socket(family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
     guard descriptor >= 0 else { throw .kernelRefused(KernelError("socket", errno: errno)) }

@@ -19,7 +19,7 @@ struct Observation: Sendable {
     _ metrics: consuming MetricsListener?,
     commanders: Set<UInt32>, _ log: Logger
   ) -> Observation {
-    let tunnel = ObservedTunnel(description(gateway, preflight, host), gateway)
+    let tunnel = ObservedTunnel(description(gateway, preflight, host, metrics?.endpoint), gateway)
     var listeners: [ObservationServer.Listener] = []
     let path = host.controlSocket
     if let path {
@@ -49,13 +49,14 @@ struct Observation: Sendable {
   }
 
   private static func description(
-    _ gateway: Gateway, _ preflight: Preflight, _ host: borrowing HostSetup
+    _ gateway: Gateway, _ preflight: Preflight, _ host: borrowing HostSetup, _ metrics: Endpoint?
   ) -> TunnelDescription {
     let configuration = preflight.configuration
     return TunnelDescription(
-      name: host.device.name, role: configuration.role, engine: preflight.engine,
+      name: host.device.name, title: configuration.name, role: configuration.role, engine: preflight.engine,
       listen: "\(configuration.listen.endpoint(preflight.local))", remotes: preflight.remotes.map { "\($0)" },
-      mtu: preflight.mtu, cpus: preflight.placement.cpus, flowsMax: gateway.flowCountMax, process: getpid())
+      metrics: metrics.map { "\($0)" }, mtu: preflight.mtu, cpus: preflight.placement.cpus,
+      flowsMax: gateway.flowCountMax, process: getpid())
   }
 
   /// Shows that the supervisor runs, and looks at the firewall if somebody wants to know: the supervisor alone may.
@@ -76,7 +77,7 @@ extension HostFirewall {
   func report() -> FirewallReport {
     guard let rules else { return FirewallReport() }
     let table = FirewallRules.table(of: rules.device)
-    var report = FirewallReport(table: table, translation: rules.summary)
+    var report = FirewallReport(table: table, translation: rules.summary, restorations: restorations)
     do throws(SetupError) {
       let listing = try HostTool.nft.run(["-j", "list", "counters", "table", "inet", table])
       report.isInstalled = true

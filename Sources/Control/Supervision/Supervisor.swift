@@ -36,7 +36,9 @@ package struct Supervisor {
     let state = HostSetup.openState(confinement.account, log)
     var flows = FlowStore.open(configuration, state, log)
     var metrics: MetricsListener?
-    if let listen = configuration.metrics { metrics = try MetricsListener(listen) }
+    if let address = configuration.metrics {
+      metrics = try MetricsListener(address, after: flows?.predecessor?.metrics(state))
+    }
     // Signals have their ordinary effect until here: nothing is changed yet, and DNS may take its time.
     let preflight = try Preflight.check(configuration, confinement, flows?.predecessor?.header, log)
     let signals = SignalWait()
@@ -45,6 +47,7 @@ package struct Supervisor {
       flowFile: configuration.flowFile == .standard ? flows?.name : nil, log)
     do throws(SetupError) {
       let gateway = try start(preflight, &host, &flows)
+      if metrics?.isAwaited == true { bindAwaited(&metrics) }
       try confine(confinement, gateway)
       let isKept = flows?.isKept == true
       let observation = Observation.start(
@@ -116,6 +119,16 @@ package struct Supervisor {
       return gateway
     } catch {
       throw .refusal(error)
+    }
+  }
+
+  /// The predecessor has gone: without its port the tunnel goes on all the same.
+  private func bindAwaited(_ metrics: inout MetricsListener?) {
+    do throws(SetupError) {
+      try metrics?.bind()
+    } catch {
+      log.warning("no metrics: \(error)")
+      metrics = nil
     }
   }
 

@@ -131,5 +131,9 @@ package struct Metric: Sendable {
       name: "guise_firewall_invalid_packets_total", kind: .counter,
       help: "Packets that connection tracking called invalid and the table dropped.",
       source: .tunnel { reading in reading.firewall.invalidPackets.map(Double.init) }),
+    Metric(
+      name: "guise_firewall_restored_total", kind: .counter,
+      help: "How often the table was put back, since somebody else had removed or changed it.",
+      source: .tunnel { reading in reading.firewall.restorations.map(Double.init) }),
   ]
 }

@@ -6,14 +6,16 @@ struct PrometheusText {
 
   private(set) var text = ""
 
+  private init() {}
+
   init(_ readings: [Metric.TunnelReading]) {
     for metric in Metric.all {
-      let start = text
-      text += "# HELP \(metric.name) \(metric.help)\n# TYPE \(metric.name) \(metric.kind.rawValue)\n"
-      let header = text
-      for reading in readings { add(metric, reading) }
+      var lines = PrometheusText()
+      for reading in readings { lines.add(metric, reading) }
       // A metric of which nobody knows a value is left out.
-      if text == header { text = start }
+      guard !lines.text.isEmpty else { continue }
+      text += "# HELP \(metric.name) \(metric.help)\n# TYPE \(metric.name) \(metric.kind.rawValue)\n"
+      text += lines.text
     }
   }
 
@@ -50,7 +52,8 @@ struct PrometheusText {
       line(
         metric.name,
         tunnel + [
-          ("role", about.role), ("engine", about.engine), ("listen", about.listen),
+          ("name", about.title ?? ""), ("role", about.role), ("engine", about.engine),
+          ("listen", about.listen),
           ("remote", about.remotes.joined(separator: ",")), ("version", about.version),
         ], "1")
     }
@@ -73,12 +76,21 @@ struct PrometheusText {
   }
 
   private mutating func line(_ name: String, _ labels: [(String, String)], _ value: String) {
-    let list = labels.map { "\($0)=\"\(Self.escaped($1))\"" }.joined(separator: ",")
-    text += "\(name){\(list)} \(value)\n"
+    text += name
+    var separator = "{"
+    for (label, content) in labels {
+      text += "\(separator)\(label)=\"\(Self.escaped(content))\""
+      separator = ","
+    }
+    text += "} \(value)\n"
   }
 
+  private static let special = [UInt8(ascii: "\\"), UInt8(ascii: "\""), UInt8(ascii: "\n")]
+
   private static func escaped(_ text: String) -> String {
-    text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"").replacing("\n", with: "\\n")
+    // Hardly any has something to escape, and there are thousands.
+    guard text.utf8.contains(where: special.contains) else { return text }
+    return text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"").replacing("\n", with: "\\n")
   }
 
   static func number(_ value: Double) -> String {

@@ -5,7 +5,7 @@ enum Page {
     headers: [
       (
         "content-security-policy",
-        "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; "
+        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; "
           + "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
       )
     ], body: PackageResources.page_html)

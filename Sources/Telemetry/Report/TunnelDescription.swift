@@ -4,10 +4,14 @@ package import DataPlane
 package struct TunnelDescription: Codable, Sendable, Equatable {
   /// The TUN device's name, which is the tunnel's as well.
   package var name: String
+  /// What its operator calls it (`--name`).
+  package var title: String?
   package var role: String
   package var engine: String
   package var listen: String
   package var remotes: [String]
+  /// Where metrics and page are served; nil: nowhere.
+  package var metrics: String?
   package var mtu: Int
   /// The CPU of each worker; empty where the scheduler decides.
   package var cpus: [Int]
@@ -18,15 +22,17 @@ package struct TunnelDescription: Codable, Sendable, Equatable {
   package var version = Version.text
 
   package init(
-    name: String, role: Role, engine: EngineKind, listen: String, remotes: [String], mtu: Int, cpus: [Int],
-    flowsMax: Int, process: Int32,
+    name: String, title: String? = nil, role: Role, engine: EngineKind, listen: String, remotes: [String],
+    metrics: String? = nil, mtu: Int, cpus: [Int], flowsMax: Int, process: Int32,
     startedAt: Double = ObservedTunnel.unixTime()
   ) {
     self.name = name
+    self.title = title
     self.role = "\(role)"
     self.engine = engine.rawValue
     self.listen = listen
     self.remotes = remotes
+    self.metrics = metrics
     self.mtu = mtu
     self.cpus = cpus
     self.flowsMax = flowsMax
@@ -45,13 +51,17 @@ package struct FirewallReport: Codable, Sendable, Equatable {
   package var isInstalled: Bool?
   /// Packets that connection tracking called invalid and the table dropped.
   package var invalidPackets: UInt64?
+  /// How often somebody else had changed the table and it was put back; nil where guise leaves the firewall alone.
+  package var restorations: UInt64?
 
   package init(
-    table: String? = nil, translation: String? = nil, isInstalled: Bool? = nil, invalidPackets: UInt64? = nil
+    table: String? = nil, translation: String? = nil, isInstalled: Bool? = nil, invalidPackets: UInt64? = nil,
+    restorations: UInt64? = nil
   ) {
     self.table = table
     self.translation = translation
     self.isInstalled = isInstalled
     self.invalidPackets = invalidPackets
+    self.restorations = restorations
   }
 }

@@ -29,7 +29,7 @@ package final class ObservationServer: Sendable {
 
   /// `confine` is called on the server's thread before it takes the first connection.
   package init(
-    _ tunnels: [ObservedTunnel], _ listeners: [Listener],
+    _ tunnels: [ObservedTunnel], _ listeners: [Listener], limits: ConnectionLimits = ConnectionLimits(),
     confine: @escaping @Sendable () throws -> Void
   ) throws {
     group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
@@ -39,31 +39,26 @@ package final class ObservationServer: Sendable {
     loop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { _ in
       for tunnel in tunnels { tunnel.sample() }
     }
-    channels = try listeners.map { [group] in try Self.listen($0, Routes(tunnels), group) }
+    channels = try listeners.map { [group] in try Self.listen($0, Routes(tunnels), limits, group) }
   }
 
   private static func listen(
-    _ listener: Listener, _ routes: Routes, _ group: MultiThreadedEventLoopGroup
+    _ listener: Listener, _ routes: Routes, _ limits: ConnectionLimits, _ group: MultiThreadedEventLoopGroup
   ) throws -> any Channel {
-    let quota = ConnectionQuota()
+    let connections = Connections(countMax: limits.countMax)
     return try ServerBootstrap(group: group)
       .serverChannelOption(.backlog, value: Self.backlog)
       .childChannelInitializer { channel in
-        guard quota.take() else { return channel.close() }
-        channel.closeFuture.whenComplete { _ in quota.giveBack() }
+        connections.add(channel)
         return channel.eventLoop.makeCompletedFuture {
           let pipeline = channel.pipeline.syncOperations
           try pipeline.configureHTTPServerPipeline(withErrorHandling: true)
-          try pipeline.addHandler(IdleStateHandler(readTimeout: .seconds(Self.idleSecondsMax)))
-          try pipeline.addHandler(RequestHandler(routes, listener.access))
+          try pipeline.addHandler(RequestHandler(routes, listener.access, connections, limits))
         }
       }
       .withBoundSocket(listener.descriptor)
       .wait()
   }
-
-  /// How long a connection may say nothing.
-  private static let idleSecondsMax: Int64 = 120
 
   /// Takes no more connections. The thread ends with the process: to end it, swift-nio would have Dispatch make
   /// threads on it, which may not.

@@ -5,6 +5,10 @@ internal import NIOHTTP1
 internal import NIOPosix
 
 /// One connection: takes requests one by one and writes what `Routes` answers.
+///
+/// The next request is looked at when the answer to the last is with the kernel, so that whoever does not read his
+/// answers has one of them in memory, whatever he asks for at once (pipelining, RFC 9112 §9.3.2). Neither may take
+/// longer than `ConnectionLimits` allow.
 final class RequestHandler: ChannelInboundHandler {
   typealias InboundIn = HTTPServerRequestPart
   typealias OutboundOut = HTTPServerResponsePart
@@ -14,13 +18,32 @@ final class RequestHandler: ChannelInboundHandler {
 
   private let routes: Routes
   private let access: ObservationServer.Access
+  private let connections: Connections
+  private let limits: ConnectionLimits
+  /// Closes the connection.
+  private var deadline: Scheduled<Void>?
   private var head: HTTPRequestHead?
   private var body: [UInt8] = []
   private var isTooLarge = false
 
-  init(_ routes: Routes, _ access: ObservationServer.Access) {
+  init(
+    _ routes: Routes, _ access: ObservationServer.Access, _ connections: Connections,
+    _ limits: ConnectionLimits
+  ) {
     self.routes = routes
     self.access = access
+    self.connections = connections
+    self.limits = limits
+  }
+
+  func handlerAdded(context: ChannelHandlerContext) { allow(limits.requestMilliseconds, context.channel) }
+
+  func handlerRemoved(context: ChannelHandlerContext) { deadline?.cancel() }
+
+  /// Gives the connection so long from now.
+  private func allow(_ milliseconds: Int64, _ channel: any Channel) {
+    deadline?.cancel()
+    deadline = channel.eventLoop.scheduleTask(in: .milliseconds(milliseconds)) { channel.close(promise: nil) }
   }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -34,13 +57,10 @@ final class RequestHandler: ChannelInboundHandler {
       if !isTooLarge { body += bytes.readableBytesView }
     case .end:
       guard let head = head.take() else { return }
+      allow(limits.answerMilliseconds, context.channel)
+      connections.noteUse(of: context.channel)
       answer(head, context)
     }
-  }
-
-  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-    if event is IdleStateHandler.IdleStateEvent { return context.close(promise: nil) }
-    context.fireUserInboundEventTriggered(event)
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
@@ -62,14 +82,19 @@ final class RequestHandler: ChannelInboundHandler {
     context.write(
       wrapOutboundOut(.head(HTTPResponseHead(version: head.version, status: status, headers: headers))),
       promise: nil)
-    if head.method != .HEAD {
-      context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: answer.body)))), promise: nil)
+    let body = ByteBuffer(bytes: head.method == .HEAD ? [] : answer.body)
+    context.writeAndFlush(wrapOutboundOut(.body(.byteBuffer(body)))).assumeIsolated().whenSuccess {
+      // In a turn of its own: the end brings the next request, and a thousand of them would be so many frames deep.
+      context.eventLoop.assumeIsolated().execute { self.end(head, context) }
     }
-    let done = context.writeAndFlush(wrapOutboundOut(.end(nil)))
-    if !head.isKeepAlive {
-      let channel = context.channel
-      done.whenComplete { _ in channel.close(promise: nil) }
-    }
+  }
+
+  /// The answer is with the kernel.
+  private func end(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
+    guard context.channel.isActive else { return }
+    allow(limits.requestMilliseconds, context.channel)
+    context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+    if !head.isKeepAlive { context.close(promise: nil) }
   }
 
   /// Who asks; who comes over a unix socket is known to the kernel (SO_PEERCRED, unix(7)).

@@ -3,8 +3,9 @@ internal import Control
 /// What each tunnel of a file takes for itself, and no other may have.
 struct TunnelClaims {
   private var owners: [Claim: String] = [:]
+  private var metrics: [(address: MetricsAddress, owner: String)] = []
 
-  private struct Claim: Hashable {
+  fileprivate struct Claim: Hashable {
     let key: String
     let value: String
   }
@@ -12,18 +13,29 @@ struct TunnelClaims {
   struct Clash {
     let key: String
     let text: String
+
+    fileprivate init(_ claim: Claim, _ owner: String, _ title: String) {
+      key = claim.key
+      text = "'\(claim.key)' \(claim.value) is taken by \(owner): \(title) needs another"
+    }
   }
 
   /// Adds those of the tunnel, which is called `title`; gives those that another has already.
   mutating func add(_ configuration: GatewayConfiguration, _ title: String) -> [Clash] {
-    Self.claims(configuration).compactMap { claim in
+    var clashes = Self.claims(configuration).compactMap { claim in
       guard let owner = owners[claim] else {
         owners[claim] = title
-        return nil
+        return nil as Clash?
       }
-      return Clash(
-        key: claim.key, text: "'\(claim.key)' \(claim.value) is taken by \(owner): \(title) needs another")
+      return Clash(claim, owner, title)
     }
+    if let address = configuration.metrics {
+      if let other = metrics.first(where: { $0.address.overlaps(address) }) {
+        clashes.append(Clash(Claim(key: "metrics", value: "\(address)"), other.owner, title))
+      }
+      metrics.append((address, title))
+    }
+    return clashes
   }
 
   private static func claims(_ configuration: GatewayConfiguration) -> [Claim] {

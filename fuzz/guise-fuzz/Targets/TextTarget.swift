@@ -1,6 +1,7 @@
+internal import Telemetry
+
 @testable internal import Control
 @testable internal import DataPlane
-internal import Telemetry
 
 /// What operators write, and ask over the control socket: each parser takes or refuses any text, and reads what it
 /// prints as the same.
