@@ -104,7 +104,8 @@ let package = Package(
     .testTarget(
       name: "CommandTests",
       dependencies: [
-        "Control", "DataPlane", "guise", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Control", "DataPlane", "Telemetry", "guise",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: settings),
     .testTarget(name: "LoadTests", dependencies: ["LoadModel", "guise-load"], swiftSettings: settings),
     .testTarget(name: "UringTests", dependencies: ["guise-uring"], swiftSettings: settings),

@@ -189,7 +189,7 @@ package final class Gateway: Sendable {
           let (answer, summaries) = try ask(next, worker)
           count += Int(answer.count)
           flows += summaries
-          request = answer.next.map { WorkerRequest(verb: verb, selection: selection, from: $0) }
+          request = answer.next
         }
       }
       return (count, Array(flows.prefix(limit)))

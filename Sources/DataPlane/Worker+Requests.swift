@@ -13,11 +13,13 @@ extension Worker where E: ~Copyable {
     let end = flows.usedCount
     let isList = request.verb == .list
     let countMax = isList ? Limits.summariesPerRequest : Limits.expirationsPerTurn
+    let began = request.began ?? now
     var slot = min(request.from, end)
     var seen = 0
     var count = 0
     while slot < end, count < countMax, seen < Limits.slotsPerRequest {
-      if request.selection.contains(flows[slot], peer: udpSide(slot), now: now),
+      if flows[slot].openedAt <= began,
+        request.selection.contains(flows[slot], peer: udpSide(slot), now: now),
         carryOut(request.verb, slot, count)
       {
         count += 1
@@ -25,7 +27,9 @@ extension Worker where E: ~Copyable {
       slot += 1
       seen += 1
     }
-    requests.reply(RequestSlot.Answer(count: UInt32(count), next: slot < end ? slot : nil))
+    var next = request
+    (next.from, next.began) = (slot, began)
+    requests.reply(RequestSlot.Answer(count: UInt32(count), next: slot < end ? next : nil))
   }
 
   private mutating func carryOut(_ verb: WorkerRequest.Verb, _ index: UInt32, _ position: Int) -> Bool {

@@ -3,7 +3,7 @@ internal import Control
 internal import Glibc
 
 /// Exit status: 0 stopped by a signal or helped, 2 for a command line or configuration file that makes no sense, 3
-/// where `--takeover` cannot go on with what the running process has, 1 for the rest.
+/// where `--takeover` cannot go on with what the running process has, 4 where no flow was meant, 1 for the rest.
 @main
 enum EntryPoint {
   static func main() {
@@ -21,7 +21,7 @@ enum EntryPoint {
       exit(error.exitStatus)
     } catch let error as CommandRefusal {
       StandardErrorLog.write("guise: \(error)\n")
-      exit(1)
+      exit(error.exitStatus)
     } catch let error as ConfigurationFile.Unusable {
       StandardErrorLog.write("\(error)\n")
       exit(2)

@@ -26,7 +26,6 @@ struct GuiseCommand: ParsableCommand {
     version: Version.text,
     subcommands: [
       ClientCommand.self, ServerCommand.self, RunCommand.self, ConfigCommand.self, StatusCommand.self,
-      CheckCommand.self,
-      CleanupCommand.self,
+      TopCommand.self, FlowsCommand.self, ReconnectCommand.self, CheckCommand.self, CleanupCommand.self,
     ])
 }

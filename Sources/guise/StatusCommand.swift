@@ -1,5 +1,4 @@
 internal import ArgumentParser
-internal import Control
 internal import Telemetry
 
 /// `guise status`.
@@ -7,8 +6,14 @@ struct StatusCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "status",
     abstract: "Shows how running tunnels are: traffic, workers, drops, firewall.",
-    discussion:
-      "All of this host's that this user may ask, or the one of a TUN device. Rates are of the last second.")
+    discussion: """
+      All of this host's that this user may ask, or the one of a TUN device. Rates are of the last second.
+
+        guise status
+        guise status guise0 --json
+
+      'guise top' goes on showing them, and 'guise flows list' shows each flow.
+      """)
 
   @OptionGroup var choice: TunnelChoice
 
@@ -26,41 +31,4 @@ struct StatusCommand: ParsableCommand {
       print(reports.map { StatusText($0).text }.joined(separator: "\n"), terminator: "")
     }
   }
-}
-
-/// Which running processes a command is about.
-struct TunnelChoice: ParsableArguments {
-  @Argument(help: ArgumentHelp("The tunnel's TUN device, as in guise0.", valueName: "device"))
-  var device: String?
-
-  /// Those that are alive and meant.
-  func clients() throws -> [ControlClient] {
-    let entries = ControlSockets.all().filter { device == nil || $0.name == device }
-    let clients = entries.map { ControlClient($0.path) }
-    guard !clients.isEmpty else {
-      throw CommandRefusal(
-        description: device.map { "no tunnel '\($0)' runs on this host ('guise status' lists those that do)" }
-          ?? "no tunnel runs on this host")
-    }
-    let living = clients.filter(\.isAlive)
-    guard !living.isEmpty else {
-      throw CommandRefusal(
-        description:
-          "no tunnel runs: what \(clients[0].path) belonged to was killed ('guise cleanup' clears up)")
-    }
-    return living
-  }
-
-  func ask<Value>(_ body: () throws(ControlClient.Failure) -> Value) throws -> Value {
-    do {
-      return try body()
-    } catch {
-      throw CommandRefusal(description: error.text)
-    }
-  }
-}
-
-/// Why a command could not do its work, for the operator.
-struct CommandRefusal: Error, CustomStringConvertible {
-  let description: String
 }

@@ -1,4 +1,6 @@
 import ArgumentParser
+import DataPlane
+import Telemetry
 import Testing
 
 @testable import Control
@@ -6,7 +8,7 @@ import Testing
 
 /// docs/OPERATING.md explains every option and every key of a configuration file, and none that does not exist.
 @Suite struct OptionsInTheGuideTests {
-  /// Those that run gateways or all of them; what only looks at a host explains itself.
+  /// Those that run gateways or all of them.
   private static let commands: [any ParsableCommand.Type] = [
     ClientCommand.self, ServerCommand.self, RunCommand.self, CleanupCommand.self, ConfigCommand.Check.self,
     ConfigCommand.Show.self,
@@ -17,6 +19,41 @@ import Testing
     #expect(
       try Set(words(below: "## The command line")).filter { $0.hasPrefix("--") }
         == options.union(["--version", "--help"]))
+  }
+
+  /// Those that look at what runs, and tell it what to do.
+  private static let visitors: [any ParsableCommand.Type] = [
+    StatusCommand.self, TopCommand.self, FlowsCommand.List.self, FlowsCommand.Close.self,
+    ReconnectCommand.self,
+  ]
+
+  @Test func everyOptionOfVisitorsHasItsRow() throws {
+    let options = Set(Self.visitors.flatMap(OptionDescription.all).map { "--\($0.name)" })
+    #expect(try Set(words(below: "## Watching tunnels and flows")) == options)
+  }
+
+  @Test func everyOptionOfTheCheckHasItsRow() throws {
+    let options = Set(OptionDescription.all(of: CheckCommand.self).map { "--\($0.name)" })
+    #expect(try Set(words(below: "## Checking a host")).filter { $0.hasPrefix("--") } == options)
+  }
+
+  /// No command is in neither list.
+  @Test func everyCommandIsInTheGuide() throws {
+    let known = (Self.commands + Self.visitors + [CheckCommand.self]).map(ObjectIdentifier.init)
+    for command in GuiseCommand.configuration.subcommands {
+      let parts = command.configuration.subcommands.isEmpty ? [command] : command.configuration.subcommands
+      #expect(parts.allSatisfy { known.contains(ObjectIdentifier($0)) }, "\(command)")
+    }
+  }
+
+  @Test func everyStateOfFlowsHasItsRow() throws {
+    #expect(try words(below: "### States of flows") == FlowSummary.State.allCases.map { "\($0)" })
+  }
+
+  @Test func everyOrderOfFlowsIsInTheRowOfItsOption() throws {
+    let row = try #require(
+      rows(below: "## Watching tunnels and flows").first { $0.hasPrefix("| `--sort`") })
+    for order in FlowOrder.allCases { #expect(row.contains("`\(order.rawValue)`")) }
   }
 
   @Test func everyKeyHasItsRow() throws {

@@ -237,6 +237,27 @@ class PagesTest(unittest.TestCase):
                 if option != "name":
                     self.assertIn(f".TP\n\\fB{option}\\fR", keys)
 
+    def test_every_command_is_in_the_page_with_its_options(self) -> None:
+        page = self.page("guise.1").replace("\\-", "-")
+        sections = dict(re.findall(r"^\.SH (GUISE .*)\n((?:(?!\.SH ).*\n)*)", page, re.MULTILINE))
+        self.assertIn("GUISE FLOWS CLOSE", sections)
+        for title, section in sections.items():
+            words = title.lower().split()[1:]
+            help_text = subprocess.run(
+                [BINARIES / "guise", *words, "--help"], check=True, capture_output=True, text=True
+            ).stdout
+            for option in set(re.findall(r"^  (?:-\w, )?--([\w-]+)", help_text, re.MULTILINE)) - {"version", "help"}:
+                self.assertIn(f"\\fB--{option}\\fR", section, title)
+        names = re.findall(r"^  (\w+) ", self.commands(), re.MULTILINE)
+        self.assertGreater(len(names), 8)
+        for name in names:
+            self.assertTrue(any(name.upper() in title.split() for title in sections), name)
+
+    def commands(self) -> str:
+        """What `guise --help` lists below SUBCOMMANDS."""
+        help_text = subprocess.run([BINARIES / "guise", "--help"], check=True, capture_output=True, text=True).stdout
+        return help_text.split("SUBCOMMANDS:\n")[1].split("\n\n")[0]
+
 
 class UnitsTest(unittest.TestCase):
     def test_the_template_differs_in_names_alone(self) -> None:

@@ -13,6 +13,9 @@ struct WorkerRequest: BitwiseCopyable {
   var selection = FlowSelection()
   /// The slot of the flow table to go on with.
   var from: UInt32 = 0
+  /// When its first piece was dealt with; nil in that. Flows that are younger are not meant: one that was opened
+  /// because of the request, or with the next datagram, may have a slot that is yet to be looked at.
+  var began: UInt64?
 }
 
 /// One request at a time to a worker, and its answer.
@@ -31,8 +34,8 @@ struct RequestSlot: @unchecked Sendable {
   struct Answer: BitwiseCopyable {
     /// Summaries written, or flows acted on.
     var count: UInt32 = 0
-    /// Where the next request goes on; nil when all flows have been looked at.
-    var next: UInt32?
+    /// What to ask next; nil when all flows have been looked at.
+    var next: WorkerRequest?
   }
 
   private let state: UnsafeMutablePointer<Atomic<UInt8>>

@@ -3,6 +3,8 @@ internal import Glibc
 /// Asks a running process over its control socket: HTTP/1.0, a connection for each question.
 package struct ControlClient: Sendable {
   package let path: String
+  /// How long each step of a question may take.
+  private let secondsMax: Int
 
   package enum Failure: Error, Equatable, Sendable {
     /// Nobody listens there: the process was killed.
@@ -13,11 +15,13 @@ package struct ControlClient: Sendable {
     case unreadable
   }
 
-  /// A worker that hangs is waited for a second.
-  private static let answerSecondsMax = 10
   private static let answerBytesMax = 64 << 20
 
-  package init(_ path: String) { self.path = path }
+  /// The process itself waits a second for a worker that hangs.
+  package init(_ path: String, secondsMax: Int = 10) {
+    self.path = path
+    self.secondsMax = secondsMax
+  }
 
   package func status() throws(Failure) -> StatusReport {
     try decode(StatusReport.self, exchange("GET", "/status", []))
@@ -46,7 +50,7 @@ package struct ControlClient: Sendable {
 
   /// The body of the answer.
   private func exchange(_ method: String, _ target: String, _ body: [UInt8]) throws(Failure) -> [UInt8] {
-    let socket = try UnixSocket.connected(to: path, secondsMax: Self.answerSecondsMax)
+    let socket = try UnixSocket.connected(to: path, secondsMax: secondsMax)
     defer { close(socket) }
     let head = "\(method) \(target) HTTP/1.0\r\nhost: localhost\r\ncontent-length: \(body.count)\r\n\r\n"
     try send(Array(head.utf8) + body, to: socket)

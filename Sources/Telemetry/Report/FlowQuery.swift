@@ -8,10 +8,15 @@ package struct FlowQuery: Codable, Sendable, Equatable {
   package var peer: String?
   package var peerPort: UInt16?
   package var silentSeconds: Double?
-  /// The most that a list should have.
+  /// The most that a list should have; no more than `limitMax` in any case.
   package var limit: Int?
 
   package init() {}
+
+  /// Most flows in one list: some 300 bytes each.
+  package static let limitMax = 10_000
+  /// What `silentSeconds` may be.
+  package static let silenceRange = 0...1e9
 
   /// What workers understand; nil where an address is none.
   package var selection: FlowSelection? {
@@ -20,7 +25,7 @@ package struct FlowQuery: Codable, Sendable, Equatable {
     selection.remotePort = remotePort
     selection.peerPort = peerPort
     if let silentSeconds {
-      guard (0...1e9).contains(silentSeconds) else { return nil }
+      guard Self.silenceRange.contains(silentSeconds) else { return nil }
       selection.silentNanoseconds = UInt64(silentSeconds * 1e9)
     }
     if let remote {

@@ -54,6 +54,16 @@ package struct FlowReport: Codable, Sendable {
   }
 }
 
+extension [FlowReport] {
+  /// Notes how fast each went since an earlier look at them.
+  package mutating func compare(with old: [FlowReport], seconds: Double) {
+    let before = Dictionary(old.map { ($0.identity, $0) }) { first, _ in first }
+    for index in indices {
+      if let old = before[self[index].identity] { self[index].compare(with: old, seconds: seconds) }
+    }
+  }
+}
+
 /// Flows that were asked for.
 package struct FlowListReport: Codable, Sendable {
   package var flows: [FlowReport]

@@ -81,9 +81,6 @@ struct Routes: Sendable {
       isHealthy: tunnel.complaint() == nil)
   }
 
-  /// Most flows in one list: some 300 bytes each.
-  static let listMax = 10_000
-
   private func flows(_ request: Request, mayCommand: Bool) -> Answer {
     guard let query = JSON.decode(FlowQuery.self, request.body), let selection = query.selection else {
       return .refusal(400, "the query cannot be read")
@@ -91,7 +88,7 @@ struct Routes: Sendable {
     do throws(WorkerSilence) {
       if request.path == "/flows/list" {
         var flows: [FlowReport] = []
-        let limit = min(max(0, query.limit ?? Self.listMax), Self.listMax)
+        let limit = min(max(0, query.limit ?? FlowQuery.limitMax), FlowQuery.limitMax)
         for tunnel in tunnels {
           flows += try tunnel.gateway.flows(selection, limit: limit - flows.count)
             .map { FlowReport($0, tunnel: tunnel.tunnel.name) }

@@ -4,20 +4,15 @@ package struct StatusText {
 
   package init(_ report: TunnelReport) {
     let tunnel = report.tunnel
-    let (from, to) = tunnel.role == "client" ? ("UDP", "TCP") : ("TCP", "UDP")
     var lines = [
-      "\(tunnel.name)  \(tunnel.role), \(tunnel.engine), \(report.isHealthy ? "healthy" : "NOT WELL"), "
-        + "up \(Figures.duration(report.uptimeSeconds)), process \(tunnel.process)",
-      "  \(from) \(tunnel.listen) -> \(to) \(tunnel.remotes.joined(separator: ", else ")), MTU \(tunnel.mtu)",
+      "\(tunnel.name)  \(Self.kind(tunnel)), \(report.isHealthy ? Self.healthy : Self.unhealthy), "
+        + Self.process(report),
+      "  \(Self.ends(tunnel))",
       "  firewall  \(Self.firewall(report.firewall))",
       "  flows     \(report.flowsOpen) of \(tunnel.flowsMax)",
       "  traffic   in \(Figures.bits(report.rates.bytesIn)), out \(Figures.bits(report.rates.bytesOut))",
     ]
-    if let mean = report.roundTrips.keepaliveMean ?? report.roundTrips.handshakeMean {
-      lines.append(
-        "  RTT       \(Figures.plain(mean)) ms, mean of \(report.roundTrips.keepaliveMean == nil ? "handshakes" : "keepalives")"
-      )
-    }
+    if let roundTrip = Self.roundTrip(report.roundTrips) { lines.append("  RTT       \(roundTrip)") }
     for worker in report.workers {
       let rates = worker.rates
       lines.append(
@@ -32,39 +27,30 @@ package struct StatusText {
     text = lines.map { $0 + "\n" }.joined()
   }
 
-  private static func firewall(_ report: FirewallReport) -> String {
+  static let healthy = "healthy"
+  static let unhealthy = "NOT WELL"
+
+  static func kind(_ tunnel: TunnelDescription) -> String { "\(tunnel.role), \(tunnel.engine)" }
+
+  static func process(_ report: TunnelReport) -> String {
+    "up \(Figures.duration(report.uptimeSeconds)), process \(report.tunnel.process)"
+  }
+
+  static func ends(_ tunnel: TunnelDescription) -> String {
+    let (from, to) = tunnel.role == "client" ? ("UDP", "TCP") : ("TCP", "UDP")
+    return
+      "\(from) \(tunnel.listen) -> \(to) \(tunnel.remotes.joined(separator: ", else ")), MTU \(tunnel.mtu)"
+  }
+
+  static func roundTrip(_ report: RoundTripReport) -> String? {
+    guard let mean = report.keepaliveMean ?? report.handshakeMean else { return nil }
+    return "\(Figures.plain(mean)) ms, mean of \(report.keepaliveMean == nil ? "handshakes" : "keepalives")"
+  }
+
+  static func firewall(_ report: FirewallReport) -> String {
     guard let table = report.table else { return "left alone" }
     let state = report.isInstalled.map { $0 ? "there" : "GONE" } ?? "not looked at yet"
     return "table inet \(table), \(state), \(report.translation ?? "")"
       + (report.invalidPackets.map { ", \($0) packets invalid" } ?? "")
-  }
-}
-
-/// Numbers as people read them.
-package enum Figures {
-  /// Of bytes a second.
-  package static func bits(_ bytes: Double) -> String {
-    var (value, unit) = (8 * bytes, 0)
-    let units = ["bit/s", "kbit/s", "Mbit/s", "Gbit/s"]
-    while value >= 1_000, unit < units.count - 1 { (value, unit) = (value / 1_000, unit + 1) }
-    return "\(plain(value)) \(units[unit])"
-  }
-
-  /// Three places or so; a dash where there is nothing to tell.
-  package static func plain(_ value: Double?) -> String {
-    guard let value else { return "-" }
-    if value >= 100 || value == value.rounded() { return "\(Int(value.rounded()))" }
-    let factor = value >= 10 ? 10.0 : 100.0
-    return "\((value * factor).rounded() / factor)"
-  }
-
-  package static func percent(_ value: Double) -> String { "\(Int((100 * value).rounded())) %" }
-
-  package static func duration(_ seconds: Double) -> String {
-    let whole = max(0, Int(seconds))
-    let (days, hours, minutes) = (whole / 86_400, whole / 3_600 % 24, whole / 60 % 60)
-    if days > 0 { return "\(days) d \(hours) h" }
-    if hours > 0 { return "\(hours) h \(minutes) min" }
-    return minutes > 0 ? "\(minutes) min \(whole % 60) s" : "\(whole) s"
   }
 }

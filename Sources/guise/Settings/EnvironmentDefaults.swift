@@ -1,7 +1,7 @@
 internal import ArgumentParser
 
 /// Environment variables that stand in for options which the command line leaves out: `GUISE_IDLE_TIMEOUT=30`
-/// for `--idle-timeout 30`.
+/// for `--idle-timeout 30`. Not those that select flows: a gateway's `GUISE_REMOTE` does not say which are to be closed.
 struct EnvironmentDefaults {
   /// The command line with them.
   let arguments: [String]
@@ -17,7 +17,8 @@ struct EnvironmentDefaults {
     let (command, depth) = Self.command(arguments)
     var added: [String] = []
     var used: [(String, String)] = []
-    for option in OptionDescription.all(of: command) where depth > 0 {
+    for option in OptionDescription.all(of: command)
+    where depth > 0 && !(command is any SelectingCommand.Type) {
       let variable = Self.variable(of: option)
       guard let value = environment[variable], !value.isEmpty, !Self.has(arguments, option) else { continue }
       let given = try Self.arguments(option, value, variable)

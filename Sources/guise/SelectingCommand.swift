@@ -1,0 +1,31 @@
+internal import ArgumentParser
+internal import Telemetry
+
+/// A command about flows that its options select.
+protocol SelectingCommand: ParsableCommand {
+  var choice: TunnelChoice { get }
+  var selection: FlowSelectionOptions { get }
+}
+
+extension SelectingCommand {
+  /// Has each process do something to the flows that are meant, and prints how many there were.
+  ///
+  /// Where one cannot, the others do it all the same. Exit status 4 when there was no such flow.
+  func act(
+    on clients: [ControlClient], _ verb: String,
+    _ body: (ControlClient, FlowQuery) throws(ControlClient.Failure) -> Int
+  ) throws {
+    var count = 0
+    var refusal: ControlClient.Failure?
+    for client in clients {
+      do throws(ControlClient.Failure) {
+        count += try body(client, selection.query)
+      } catch {
+        refusal = refusal ?? error
+      }
+    }
+    if count > 0 { print("\(verb) \(count == 1 ? "1 flow" : "\(count) flows")") }
+    if let refusal { throw CommandRefusal(description: refusal.text) }
+    guard count > 0 else { throw CommandRefusal(description: "no such flow", exitStatus: 4) }
+  }
+}
