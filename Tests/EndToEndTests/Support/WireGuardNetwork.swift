@@ -10,6 +10,7 @@ struct WireGuardNetwork: Sendable {
 
   private let client: Namespace
   private let clientDevice: String
+  private let serverKey: String
 
   static func up(through tunnel: Tunnel) async throws -> WireGuardNetwork {
     let net = tunnel.net
@@ -34,12 +35,23 @@ struct WireGuardNetwork: Sendable {
     try net.client.run(
       "wg", "set", clientDevice, "private-key", clientKeys.privateFile, "peer", serverKeys.publicKey,
       "allowed-ips", "\(serverAddress)/32", "endpoint", Tunnel.entrance)
-    return WireGuardNetwork(client: net.client, clientDevice: clientDevice)
+    return WireGuardNetwork(client: net.client, clientDevice: clientDevice, serverKey: serverKeys.publicKey)
   }
 
   func hasShakenHands() throws -> Bool {
     let times = try client.run("wg", "show", clientDevice, "latest-handshakes")
     return times.split(whereSeparator: \.isWhitespace).last.flatMap { Int($0) } ?? 0 > 0
+  }
+
+  /// Lets all that the client sends go into the tunnel, but what has the mark: as wg-quick(8) does it where the
+  /// peer's AllowedIPs are 0.0.0.0/0.
+  func takeDefaultRoute(exceptMark mark: String) throws {
+    try client.run(
+      "wg", "set", clientDevice, "fwmark", mark, "peer", serverKey, "allowed-ips", "0.0.0.0/0")
+    try client.ip("route", "add", "default", "dev", clientDevice, "table", mark)
+    try client.ip("rule", "add", "not", "fwmark", mark, "table", mark)
+    try client.ip("rule", "add", "table", "main", "suppress_prefixlength", "0")
+    try client.run("sysctl", "-qw", "net.ipv4.conf.all.src_valid_mark=1")
   }
 
   private struct Keys {
