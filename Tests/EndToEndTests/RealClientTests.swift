@@ -98,7 +98,7 @@ extension EndToEnd {
         let certificate = try Certificate(of: net.server)
         let sent = try net.server.file("download", [])
         let received = try net.client.file("download", [])
-        try net.server.run("sh", "-c", "head -c 20000000 /dev/urandom > \(sent)")
+        try net.server.run("sh", "-c", "head -c 10000000 /dev/urandom > \(sent)")
         _ = try net.server.start([
           "gtlsserver", "--quiet", "--mime-types-file=/dev/null", "--htdocs=\(folder(of: sent))", "127.0.0.1",
           "\(service.port)", certificate.keyFile, certificate.file,
@@ -107,7 +107,8 @@ extension EndToEnd {
         // It moves (RFC 9000 §9) long before it can have all: a port of its own is a flow of its own.
         let client = try net.client.start([
           "gtlsclient", "--quiet", "--exit-on-all-streams-close", "--change-local-addr=20ms",
-          "--download=\(folder(of: received))", "127.0.0.1", "\(entrance.port)", "https://guise.test/download",
+          "--download=\(folder(of: received))", "127.0.0.1", "\(entrance.port)",
+          "https://guise.test/download",
         ])
         #expect(try await client.ended(within: .seconds(20)) == .code(0), "\(client.log)")
         try net.client.run("cmp", sent, received)
@@ -154,7 +155,9 @@ extension EndToEnd {
       }
     }
 
-    private func folder(of path: String) -> String { URL(fileURLWithPath: path).deletingLastPathComponent().path }
+    private func folder(of path: String) -> String {
+      URL(fileURLWithPath: path).deletingLastPathComponent().path
+    }
 
     private func number(_ pattern: Regex<(Substring, Substring)>, in process: ChildProcess) throws -> Int {
       let match = try #require(process.output.firstMatch(of: pattern), "\(process.output)\(process.log)")
