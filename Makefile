@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build deb test sanitize fuzz simulate hostile soak demo bench experiments handoff-bench flamegraph scale lint format clean
+.PHONY: help build deb test sanitize fuzz fuzz-build simulate hostile soak demo bench experiments handoff-bench flamegraph scale lint format clean
 
 # Archives found here win over shared libraries, so that the binaries need neither Swift nor liburing
 # where they run. (lld, because the default linker warns of a function in the Swift toolchain's own archives.)
@@ -55,6 +55,10 @@ sanitize: ## Run the tests under the thread and the address sanitizer, end to en
 fuzz: ## Fuzz parsers, flows, trains and tables (SECONDS=n for each, 30 unless told; TARGET=name for one, JOBS=n at once)
 	@scripts/require.sh build
 	@scripts/fuzz.sh $(if $(filter command line,$(origin SECONDS)),$(SECONDS),30) $(or $(JOBS),$(shell nproc)) $(TARGET)
+
+fuzz-build:
+	@scripts/require.sh build
+	@scripts/fuzz.sh
 
 simulate: ## Simulate faults of hosts and path (SEEDS=n, 5000 unless told; 'make test' has 100)
 	@scripts/require.sh build

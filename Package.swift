@@ -114,12 +114,16 @@ let package = Package(
   cxxLanguageStandard: .cxx17
 )
 
-// `make fuzz` alone has these: libFuzzer must be linked in, and the data plane compiled for it.
+// `make fuzz` alone has these: libFuzzer must be linked in. Built for debugging but for the code that is fuzzed most, since
+// to optimise all that the program depends on would take most of the time.
 if Context.environment["GUISE_FUZZ"] != nil {
   package.targets += [
     .systemLibrary(name: "CLibFuzzer", path: "fuzz/CLibFuzzer"),
     .executableTarget(
-      name: "guise-fuzz", dependencies: ["CLibFuzzer", "CLiburing", "Control", "DataPlane"],
+      name: "guise-fuzz", dependencies: ["CLibFuzzer", "CLiburing", "Control", "DataPlane", "Telemetry"],
       path: "fuzz/guise-fuzz", swiftSettings: settings),
   ]
+  for target in package.targets where ["DataPlane", "guise-fuzz"].contains(target.name) {
+    target.swiftSettings?.append(.unsafeFlags(["-O"]))
+  }
 }

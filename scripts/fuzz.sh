@@ -1,17 +1,21 @@
 #!/usr/bin/env bash
-# fuzz.sh SECONDS JOBS [TARGET]: builds guise-fuzz and lets each target run so long, JOBS of them at once.
+# fuzz.sh SECONDS JOBS [TARGET]: builds guise-fuzz and lets each target run so long, JOBS of them at once. It is built and
+# nothing more where there are no arguments.
 #
 # What a run has found that is new to it stays in .build/corpus; fuzz/corpus, which is read only, is where it begins.
 # A finding is written to .build/findings, and the last lines say how to run it again.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+
+# libFuzzer's archive has a `main` of its own, which goes with the sections that nothing needs.
+GUISE_FUZZ=1 swift build --product guise-fuzz --scratch-path .build/fuzz --disable-index-store \
+  -Xswiftc -sanitize=fuzzer,address -Xswiftc -use-ld=lld -Xlinker --gc-sections
+[[ $# -gt 0 ]] || exit 0
+
 seconds=$1
 jobs=$2
 target=${3:-}
-
-GUISE_FUZZ=1 swift build -c release --product guise-fuzz --scratch-path .build/fuzz \
-  -Xswiftc -sanitize=fuzzer,address -Xswiftc -enable-testing -Xswiftc -use-ld=lld
-export program=$PWD/.build/fuzz/release/guise-fuzz seconds
+export program=$PWD/.build/fuzz/debug/guise-fuzz seconds
 # A crash is libFuzzer's to report.
 export SWIFT_BACKTRACE=enable=no
 

@@ -17,7 +17,6 @@ package enum DropReason: Int, Error, CaseIterable, Sendable {
   /// An ICMP error that quotes no segment of ours, or claims an MTU that no path has.
   case icmpNotCredible
   case badFlags
-  case emptySegment
   case flowTableFull
   /// The source address has as many flows as one may.
   case sourceFlowsFull
@@ -31,7 +30,6 @@ package enum DropReason: Int, Error, CaseIterable, Sendable {
   case handshakeQueueFull
   case handshakeFailed
   case portSpaceFull
-  case foreignFamily
   // Either way.
   case handoffFull
   case tunWriteFailed
@@ -55,7 +53,6 @@ package enum DropReason: Int, Error, CaseIterable, Sendable {
     case .icmpIgnored: "icmp-ignored"
     case .icmpNotCredible: "icmp-not-credible"
     case .badFlags: "bad-flags"
-    case .emptySegment: "empty-segment"
     case .flowTableFull: "flow-table-full"
     case .sourceFlowsFull: "source-flows-full"
     case .newFlowRate: "new-flow-rate"
@@ -66,7 +63,6 @@ package enum DropReason: Int, Error, CaseIterable, Sendable {
     case .handshakeQueueFull: "handshake-queue-full"
     case .handshakeFailed: "handshake-failed"
     case .portSpaceFull: "port-space-full"
-    case .foreignFamily: "foreign-family"
     case .handoffFull: "handoff-full"
     case .tunWriteFailed: "tun-write-failed"
     case .udpSendFailed: "udp-send-failed"

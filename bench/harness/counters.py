@@ -7,9 +7,9 @@ from .programs import BenchFailure
 #: Drops of datagrams that came from UDP, by name; those that may be of either way; all others are of segments.
 _DATAGRAM_DROPS = {
     "empty-datagram", "truncated-datagram", "datagram-too-large", "handshake-queue-full", "handshake-failed",
-    "port-space-full", "foreign-family", "tun-write-failed",
+    "port-space-full", "tun-write-failed",
 }
-_EITHER_DROPS = {"handoff-full", "stale-completion"}
+_EITHER_DROPS = {"flow-table-full", "handoff-full", "stale-completion"}
 
 _HEADING = re.compile(r"\s+all(\s+worker \d+)*$")
 _ROW = re.compile(r"[! ]\s+(\S.*?)\s+(\d+)((?:\s+\d+)*)$")

@@ -1,4 +1,4 @@
-"""CPU time of processes and of the machine, memory, and system calls, from proc(5) and perf."""
+"""CPU time of processes and of the machine, and system calls, from proc(5) and perf."""
 
 import os
 import shutil
@@ -40,14 +40,6 @@ def cpu_time(pids: list[int]) -> CPUTime:
     # user nice system idle iowait irq softirq steal; guest times are part of user.
     busy = sum(machine[index] for index in (0, 1, 2, 5, 6))
     return CPUTime(user / _TICKS, system / _TICKS, busy / _TICKS, machine[7] / _TICKS)
-
-
-def resident(pid: int) -> int:
-    """Memory of a process in bytes (`VmRSS` of proc_pid_status(5))."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) * 1024
-    raise BenchFailure(f"process {pid} has no VmRSS")
 
 
 class SystemCallCount:

@@ -19,18 +19,13 @@ if __name__ == "__main__":
 from harness import command
 from harness.cable import SERVICE_PORT, Cable
 from harness.contenders import Guise
-from harness.meters import resident
+from harness.memory import memory_bound, resident
 from harness.programs import BenchFailure, Program
 
 BINARIES = Path(__file__).resolve().parents[2] / ".build" / "release"
 
 #: What the probe's p99 may be with many flows, as a multiple of that with few.
 LATENCY_RATIO_MAX = 2.0
-#: Resident memory of a gateway: a worker's buffers when all are touched (256 datagram and 128 packet buffers of
-#: 67 072 bytes, 2048 small ones; Sources/DataPlane/Limits.swift), 8 MiB of program, and 512 bytes a flow.
-PROGRAM_BYTES = 8 << 20
-BUFFER_BYTES_PER_WORKER = (256 + 128) * 67_072 + 2_048 * 1_600
-BYTES_PER_FLOW = 512
 
 
 @dataclass
@@ -49,11 +44,6 @@ class Outcome:
     server_bytes: int
     #: Why packets or datagrams ended early at either gateway, by name.
     drops: dict[str, int]
-
-
-def memory_bound(flows: int, workers: int) -> int:
-    """Bytes that a gateway may have in memory."""
-    return PROGRAM_BYTES + workers * BUFFER_BYTES_PER_WORKER + flows * BYTES_PER_FLOW
 
 
 def complaints(few: Outcome, many: Outcome, workers: int) -> list[str]:

@@ -10,6 +10,7 @@ root and a built guise.
 
 import argparse
 import json
+import os
 import random
 import sys
 import tempfile
@@ -24,7 +25,7 @@ if __name__ == "__main__":
 from harness import command
 from harness.cable import SERVICE_PORT, Cable
 from harness.contenders import Guise, Passage
-from harness.meters import resident
+from harness.memory import memory_bound, resident, resident_outside_pools
 from harness.programs import BenchFailure, Program
 from soak import faults, picture
 from soak.samples import Sample, complaints, descriptors
@@ -33,6 +34,8 @@ BINARIES = Path(__file__).resolve().parents[2] / ".build" / "release"
 ROUND_SECONDS = 60.0
 #: Flows without traffic are gone before the round is looked at.
 IDLE_SECONDS = 8
+#: Most flows at once: the steady ones, those that come and go and their last eight seconds, and what forged SYNs open.
+FLOWS_MAX = 1_000
 
 
 @dataclass
@@ -112,7 +115,8 @@ def note(pair: Pair, fault: str, steady: dict, probe: dict, seconds: float) -> N
     sockets = pair.cable.run(pair.cable.server, ["ss", "-Huan"]).count("\n")
     micros = probe["latencyMicroseconds"]
     pair.samples.append(Sample(
-        seconds, fault, resident(client), resident(server), descriptors(client), descriptors(server), sockets,
+        seconds, fault, resident(client), resident(server), resident_outside_pools(client),
+        resident_outside_pools(server), descriptors(client), descriptors(server), sockets,
         micros["p50"], micros["p99"], probe["sent"], probe["lost"], steady["sent"], steady["echo"]["lost"]))
 
 
@@ -120,7 +124,8 @@ def say(pairs: list[Pair]) -> None:
     for pair in pairs:
         s = pair.samples[-1]
         print(f"{s.seconds / 60:6.1f} min  {pair.engine:9} {s.fault:16} memory {s.client_bytes / 2**20:5.1f} "
-              f"{s.server_bytes / 2**20:5.1f} MiB, descriptors {s.client_descriptors} {s.server_descriptors}, "
+              f"{s.server_bytes / 2**20:5.1f} MiB, beside buffers {s.client_own_bytes / 2**20:.2f} "
+              f"{s.server_own_bytes / 2**20:.2f}, descriptors {s.client_descriptors} {s.server_descriptors}, "
               f"sockets {s.sockets}, probe p50 {s.p50:.0f} p99 {s.p99:.0f} us, lost {s.probes_lost}; "
               f"steady lost {s.lost} of {s.sent}", flush=True)
 
@@ -158,7 +163,8 @@ def main(options: argparse.Namespace) -> None:
     command.need_root("run it with sudo")
     command.need_programs(BINARIES / "guise", BINARIES / "guise-load")
     runs, tables = soak(options)
-    found = [f"{engine}: {complaint}" for engine, samples in runs.items() for complaint in complaints(samples)]
+    bound = memory_bound(FLOWS_MAX, os.cpu_count() or 1)
+    found = [f"{engine}: {complaint}" for engine, samples in runs.items() for complaint in complaints(samples, bound)]
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "soak.json").write_text(json.dumps({
         "samples": {engine: [sample.as_dict() for sample in samples] for engine, samples in runs.items()},

@@ -90,12 +90,12 @@ import Testing
     net.passes = { _, server in server != 0 }
     try net.run(seconds: 10) { send(net, flows: 0..<8) }
     let before = net.now
-    let lost = net.client.statistics.uplinkDrops
+    let lost = net.client.statistics.uplinkDrops(of: .client)
     try net.run(seconds: 60, milliseconds: 50) { send(net, flows: 0..<8) }
     let trials = net.syns(since: before).filter { $0.packet.destination[3] == 2 }
     // Three SYNs every ten seconds.
     #expect((12...21).contains(trials.count), "\(trials.count) SYNs")
-    #expect(net.client.statistics.uplinkDrops == lost)
+    #expect(net.client.statistics.uplinkDrops(of: .client) == lost)
     #expect(net.client.statistics[.flowsReopened] == 0)
   }
 }

@@ -41,9 +41,7 @@ import Testing
       // Borrowed buffers are given up one turn after the train that holds them, and then come home.
       for _ in 0..<3 { try team.turn() }
       team.stop()
-      let s = team.statistics
-      #expect(s[.datagramsIn] == s[.segmentsOut] + s.uplinkDrops, comment)
-      #expect(s[.segmentsIn] == s[.datagramsOut] + s[.controlSegmentsIn] + s.downlinkDrops, comment)
+      expectBalance(team, comment)
       for worker in team.workers {
         #expect(worker.freeTrains == Limits.trainCount, comment)
         #expect(worker.freeBuffers == SimulatedGateway.allBuffers, comment)

@@ -122,6 +122,7 @@ import Testing
     client.send([1], from: programs[2])
     try client.turn()
     #expect(client.statistics[.flowTableFull] == 1 && client.flowCount == 2)
+    #expect(client.statistics.uplinkDrops(of: .client) == 1)
     let server = try SimulatedGateway(.server)
     for _ in 0..<3 {
       server.kernel.inputs += client.takePackets().map { .packet($0) }

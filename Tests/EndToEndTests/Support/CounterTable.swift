@@ -41,9 +41,9 @@ struct CounterTable: Sendable, CustomStringConvertible {
 extension CounterTable {
   private static let datagramReasons: Set = [
     "empty-datagram", "truncated-datagram", "datagram-too-large", "handshake-queue-full", "handshake-failed",
-    "port-space-full", "foreign-family", "tun-write-failed",
+    "port-space-full", "tun-write-failed",
   ]
-  private static let eitherReasons: Set = ["handoff-full", "stale-completion"]
+  private static let eitherReasons: Set = ["flow-table-full", "handoff-full", "stale-completion"]
 
   /// Datagrams from UDP that did not become segments.
   var dropsOfDatagrams: Int { drops { Self.datagramReasons.contains($0) } }

@@ -1,7 +1,9 @@
 @testable internal import Control
 @testable internal import DataPlane
+internal import Telemetry
 
-/// What operators write: each parser takes or refuses any text, and reads what it prints as the same.
+/// What operators write, and ask over the control socket: each parser takes or refuses any text, and reads what it
+/// prints as the same.
 enum TextTarget {
   static func run(_ input: Input) {
     var input = input
@@ -13,7 +15,7 @@ enum TextTarget {
     case 2: prefix(text)
     case 3: cpuList(text)
     case 4: address(text)
-    default: _ = GatewayConfiguration.isDeviceName(text)
+    default: query(text)
     }
   }
 
@@ -44,5 +46,11 @@ enum TextTarget {
   private static func address(_ text: String) {
     guard let value = Address(text) else { return }
     check(Address(value.description) == value, "'\(text)' is printed as '\(value)'")
+  }
+
+  private static func query(_ text: String) {
+    guard let value = JSON.decode(FlowQuery.self, Array(text.utf8)) else { return }
+    _ = value.selection
+    check(JSON.decode(FlowQuery.self, JSON.encode(value)) == value, "'\(text)' is written as another query")
   }
 }

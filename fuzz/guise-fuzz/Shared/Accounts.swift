@@ -1,0 +1,1 @@
+../../../Tests/DataPlaneTests/Simulation/Accounts.swift

@@ -1,1 +1,0 @@
-../../../Tests/DataPlaneTests/Simulation/DropTotals.swift
