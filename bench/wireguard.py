@@ -47,10 +47,11 @@ def wireguard(cable: Cable, endpoint: str) -> Iterator[None]:
     ports = [[], ["listen-port", str(SERVICE_PORT)]]
     programs = []
     for index, (namespace, device, address) in enumerate(ends):
-        program = cable.start(device, namespace, ["wireguard-go", "--foreground", device])
+        program = cable.start(device, namespace, ["wireguard-go", "--foreground", device], {"LOG_LEVEL": "verbose"})
         programs.append(program)
         deadline = time.monotonic() + 5
-        while not Path(f"/var/run/wireguard/{device}.sock").exists():
+        # wg(8) would remove a socket that does not listen yet.
+        while "UAPI listener started" not in program.out.read_text(errors="replace"):
             if program.ended() or time.monotonic() > deadline:
                 raise BenchFailure(f"wireguard-go makes no {device}{program.tail()}")
             time.sleep(0.01)

@@ -21,9 +21,10 @@ struct WireGuardNetwork: Sendable {
     for (host, device, address) in [
       (net.client, clientDevice, clientAddress), (net.server, serverDevice, serverAddress),
     ] {
-      _ = try host.start(["wireguard-go", "--foreground", device])
+      // `wg` would remove a socket that does not listen yet, so nobody may ask before it says that it does.
+      let program = try host.start(["env", "LOG_LEVEL=verbose", "wireguard-go", "--foreground", device])
       try await until("wireguard-go to make \(device)", within: .seconds(10)) {
-        (try? host.run("wg", "show", device)) != nil
+        program.output.contains("UAPI listener started")
       }
       try host.add("\(address)/24", to: device)
       try host.ip("link", "set", device, "mtu", "1420", "up")
