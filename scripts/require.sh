@@ -103,6 +103,9 @@ case $target in
     need_program openssl openssl
     need_program dnsperf dnsperf
     need_program dnsmasq dnsmasq-base
+    need_program gtlsclient ngtcp2-client
+    need_program gtlsserver ngtcp2-server
+    need_program sockperf sockperf
     need_program gst-launch-1.0 gstreamer1.0-tools
     need_file /usr/share/doc/gstreamer1.0-plugins-base gstreamer1.0-plugins-base
     need_file /usr/share/doc/gstreamer1.0-plugins-good gstreamer1.0-plugins-good

@@ -133,6 +133,10 @@ package enum Limits {
   /// Probes until the path is given up, and the time between them: 4 s of silence in all.
   static let probeTries: UInt8 = 5
   static let probeIntervalNanoseconds: UInt64 = 500_000_000
+  /// The second one comes as soon as the first has gone unanswered for so many round trips, but no sooner than our own
+  /// server answers again (`challengeIntervalNanoseconds`).
+  static let firstProbeRoundTrips: UInt64 = 4
+  static let firstProbeNanosecondsMin: UInt64 = 100_000_000
   /// How much further back each later probe reaches.
   static let probeStepBytes = 64 * 1024
   /// A flow without datagrams for so long is no longer looked at each second.
@@ -199,6 +203,7 @@ package enum Limits {
     precondition(ackStepBytes < pureAckBytes)
     precondition(silenceNanoseconds > ackDelayNanoseconds)
     precondition(quietNanoseconds < silenceNanoseconds)
+    precondition((challengeIntervalNanoseconds...probeIntervalNanoseconds).contains(firstProbeNanosecondsMin))
     precondition(Int(probeTries) * probeStepBytes < resetWindowBytes)
   }
 }

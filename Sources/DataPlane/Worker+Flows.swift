@@ -21,6 +21,7 @@ extension Worker where E: ~Copyable {
       statistics.add(.probes)
       // Names are looked up while the path may still answer, to be known when it is given up.
       if flows[index].liveness.unanswered > 1 { plan.remotes?.wantLookUp() }
+      giveUpIfMoved(index)
     case .suspended:
       statistics.add(.probes)
       suspend(index)

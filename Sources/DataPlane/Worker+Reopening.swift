@@ -36,19 +36,33 @@ extension Worker where E: ~Copyable {
     events.publish()
   }
 
-  /// Takes notice of addresses that have changed: handshakes with the old ones begin anew.
+  /// Takes notice of addresses that have changed: handshakes with the old ones begin anew, and flows that lack an
+  /// answer go over to the new ones.
   @inline(never)
   mutating func followRemotes() {
     guard let remotes = plan.remotes, remotes.edition != remoteEdition else { return }
     remoteEdition = remotes.edition
-    for index in 0..<flows.usedCount
-    where flows[index].state == .synSent && flows[index].key.remoteEndpoint != remote(flows[index].target) {
-      if isSuccessor(index) {
+    for index in 0..<flows.usedCount where hasMoved(index) {
+      if flows[index].state != .synSent {
+        giveUpIfMoved(index)
+        setTimer(index)
+      } else if isSuccessor(index) {
         renewSuccessor(index, target: flows[index].target)
       } else {
         replace(index, target: flows[index].target)
       }
     }
+  }
+
+  /// Whether the flow's server is known to be at another address now.
+  private func hasMoved(_ index: UInt32) -> Bool {
+    flows[index].state != .free && flows[index].key.remoteEndpoint != remote(flows[index].target)
+  }
+
+  /// An answer that is owed, and a name that says another address: the path is given up before its time
+  /// (docs/decisions/0084-moved-servers.md).
+  mutating func giveUpIfMoved(_ index: UInt32) {
+    if flows[index].isDoubted, hasMoved(index) { flows[index].giveUp(now: now) }
   }
 
   // MARK: - What happens to flows

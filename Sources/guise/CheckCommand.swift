@@ -33,6 +33,13 @@ struct CheckCommand: ParsableCommand {
     transform: ListenPort.init)
   var serve: ListenPort?
 
+  @Option(
+    help: ArgumentHelp(
+      "The mark that a client's packets would have: where does routing send those for the peer?",
+      valueName: "number"),
+    transform: GatewayOptions.mark)
+  var fwmark: UInt32?
+
   @Option(help: ArgumentHelp("How many handshakes the peer is asked for.", valueName: "count"))
   var attempts = 5
 
@@ -48,11 +55,15 @@ struct CheckCommand: ParsableCommand {
       throw ValidationError(
         "--attempts \(attempts) is out of bounds: use \(range.lowerBound) to \(range.upperBound)")
     }
+    if fwmark != nil, peer == nil {
+      throw ValidationError("--fwmark is about the way to a peer: name it with '--peer'")
+    }
   }
 
   mutating func run() throws {
     var plan = CheckPlan(local: local, peer: peer, service: serve)
     plan.attempts = attempts
+    plan.mark = fwmark
     let checkup = Checkup.run(plan) { if !json { print(Checkup.line($0), terminator: "") } }
     print(json ? checkup.json : checkup.summary, terminator: "")
     if !checkup.isPassed(isStrict: strict) { throw ExitCode(1) }

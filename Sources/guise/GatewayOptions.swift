@@ -211,7 +211,7 @@ struct GatewayOptions: ParsableArguments {
   }
 
   /// Decimal or, behind 0x, hexadecimal, as in wg(8).
-  private static func mark(_ text: String) throws -> UInt32 {
+  static func mark(_ text: String) throws -> UInt32 {
     let value = text.hasPrefix("0x") ? UInt32(text.dropFirst(2), radix: 16) : UInt32(text)
     guard let value, value != 0 else {
       throw ValidationError(

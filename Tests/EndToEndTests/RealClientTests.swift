@@ -89,6 +89,54 @@ extension EndToEnd {
       }
     }
 
+    @Test("A QUIC download arrives whole, though its client goes on from another port", arguments: variants)
+    func quic(_ variant: Variant) async throws {
+      try await Topology.pair { net in
+        let tunnel = try await Tunnel.up(on: net, variant)
+        let service = try SocketName(Tunnel.service)
+        let entrance = try SocketName(Tunnel.entrance)
+        let certificate = try Certificate(of: net.server)
+        let sent = try net.server.file("download", [])
+        let received = try net.client.file("download", [])
+        try net.server.run("sh", "-c", "head -c 10000000 /dev/urandom > \(sent)")
+        _ = try net.server.start([
+          "gtlsserver", "--quiet", "--mime-types-file=/dev/null", "--htdocs=\(folder(of: sent))", "127.0.0.1",
+          "\(service.port)", certificate.keyFile, certificate.file,
+        ])
+        try await net.server.listens(to: service.port)
+        // It moves (RFC 9000 §9) long before it can have all: a port of its own is a flow of its own.
+        let client = try net.client.start([
+          "gtlsclient", "--quiet", "--exit-on-all-streams-close", "--change-local-addr=20ms",
+          "--download=\(folder(of: received))", "127.0.0.1", "\(entrance.port)",
+          "https://guise.test/download",
+        ])
+        #expect(try await client.ended(within: .seconds(20)) == .code(0), "\(client.log)")
+        try net.client.run("cmp", sent, received)
+        #expect(try await tunnel.client.counters()["flows opened"] == 2)
+      }
+    }
+
+    @Test("Every question of sockperf is answered before the next, none is lost", arguments: variants)
+    func pingPong(_ variant: Variant) async throws {
+      try await Topology.pair { net in
+        _ = try await Tunnel.up(on: net, variant)
+        let service = try SocketName(Tunnel.service)
+        let entrance = try SocketName(Tunnel.entrance)
+        _ = try net.server.start(["sockperf", "server", "-i", "127.0.0.1", "-p", "\(service.port)"])
+        try await net.server.listens(to: service.port)
+        // It waits for each answer without a limit, and ends by SIGALRM.
+        let client = try net.client.start([
+          "sockperf", "ping-pong", "-i", "127.0.0.1", "-p", "\(entrance.port)", "--time", "1",
+          "--data-integrity",
+        ])
+        #expect(try await client.ended(within: .seconds(20)) == .code(0), "\(client.output)")
+        // Whatever it waits for when time is up does not count.
+        let sent = try number(/SentMessages=(\d+)/, in: client)
+        let received = try number(/ReceivedMessages=(\d+)/, in: client)
+        #expect(sent - received <= 1 && received > 100, "\(client.output)")
+      }
+    }
+
     // MARK: -
 
     /// A TCP stream each way, by iperf3.
@@ -105,6 +153,10 @@ extension EndToEnd {
         // No rate is asked of a busy machine, only that a stream flows to the end.
         #expect(report.end.received.bytes > 2_000_000, "\(run.output)")
       }
+    }
+
+    private func folder(of path: String) -> String {
+      URL(fileURLWithPath: path).deletingLastPathComponent().path
     }
 
     private func number(_ pattern: Regex<(Substring, Substring)>, in process: ChildProcess) throws -> Int {

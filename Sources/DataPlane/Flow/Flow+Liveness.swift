@@ -101,8 +101,28 @@ extension Flow {
     probedAt = liveness.unanswered == 0 ? now : 0
     let header = probeHeader
     liveness.unanswered = min(liveness.unanswered + 1, Limits.probeTries)
-    retryAt = now &+ Limits.probeIntervalNanoseconds
+    retryAt = now &+ probeWait
     return Reaction(effect: .probe, reply: header)
+  }
+
+  /// How long the last probe's answer is waited for: the first one's little longer than a round trip, where that is
+  /// known, since the second brings a look-up of the server's name. The third comes when it would have come anyway.
+  private var probeWait: UInt64 {
+    let interval = Limits.probeIntervalNanoseconds
+    guard liveness.unanswered <= 2 else { return interval }
+    let roundTrip = UInt64(max(handshakeMicroseconds, probeMicroseconds)) * 1_000
+    let patience = max(Limits.firstProbeNanosecondsMin, Limits.firstProbeRoundTrips * roundTrip)
+    let first = roundTrip == 0 ? interval : min(patience, interval)
+    return liveness.unanswered == 1 ? first : 2 * interval - first
+  }
+
+  /// Whether an end that answers probes owes the answer to two of them.
+  var isDoubted: Bool { state == .established && liveness.witness == .proven && liveness.unanswered > 1 }
+
+  /// Lets the next look, which is due now, give up a path that is doubted.
+  mutating func giveUp(now: UInt64) {
+    liveness.unanswered = Limits.probeTries
+    retryAt = now
   }
 
   /// A stock end answers numbers before those that it acknowledged last. Segments that it got late may have

@@ -113,7 +113,7 @@ struct Flow: BitwiseCopyable {
   /// Where a segment ended that was not plausible (Flow+Window.swift).
   var strayEnd: SequenceNumber
 
-  // For whoever asks after the flow; nothing here is decided by them.
+  // For whoever asks after the flow; but for the two times at the end, nothing here is decided by them.
 
   /// CLOCK_MONOTONIC nanoseconds.
   var openedAt: UInt64

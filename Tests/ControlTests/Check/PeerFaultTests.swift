@@ -100,5 +100,13 @@ struct PeerFaultTests {
     try here.ip(["route", "add", "192.0.2.9", "dev", "wg0"])
     try CheckRun(here, ["--peer", "192.0.2.9:4567", "--attempts", "1"])
       .expect("route", .warn, "by the tunnel wg0", remedy: "--fwmark")
+    // As wg-quick does it: what has the mark goes by the main table.
+    try here.ip(["route", "del", "192.0.2.9", "dev", "wg0"])
+    try here.addDefaultRoute()
+    try here.ip(["route", "add", "default", "dev", "wg0", "table", "51820"])
+    try here.ip(["rule", "add", "not", "fwmark", "51820", "table", "51820"])
+    let peer = ["--peer", "192.0.2.9:4567", "--attempts", "1"]
+    try CheckRun(here, peer).expect("route", .warn, "by the tunnel wg0", remedy: "--fwmark")
+    try CheckRun(here, peer + ["--fwmark", "0xca6c"]).expect("route", .fine, "is reached by gcv0")
   }
 }

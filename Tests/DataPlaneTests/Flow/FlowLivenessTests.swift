@@ -50,6 +50,34 @@ import Testing
     #expect(flow.state == .suspended)
   }
 
+  @Test(arguments: zip([1, 50_000, 100_000, 2_000_000], [26, 27, 29, 30] as [UInt64]))
+  func `the second probe follows the round trip, where that is known, and the others keep their times`(
+    roundTripMicroseconds: UInt32, tenths: UInt64
+  ) {
+    var flow = proven
+    flow.probeMicroseconds = roundTripMicroseconds
+    flow.resume(now: start + second)
+    flow.lastActivity = start + second
+    let reactions = run(&flow, from: start + second, to: start + 6 * second)
+    #expect(reactions.prefix(6).map { ($0.at - start) / 100_000_000 } == [25, tenths, 35, 40, 45, 50])
+    #expect(reactions.prefix(6).map(\.1.effect) == [.probe, .probe, .probe, .probe, .probe, .suspended])
+  }
+
+  @Test func `only an end that owes two answers is doubted, and given up at the next look`() {
+    var flow = proven
+    #expect(!flow.isDoubted)
+    flow.liveness.unanswered = 1
+    #expect(!flow.isDoubted)
+    flow.liveness.unanswered = 2
+    #expect(flow.isDoubted)
+    flow.liveness.witness = .mute
+    #expect(!flow.isDoubted, "it never answered any")
+    flow.liveness.witness = .proven
+    flow.giveUp(now: start + second)
+    #expect(look(&flow, at: start + second).effect == .suspended)
+    #expect(!flow.isDoubted)
+  }
+
   @Test func `a probe lies just before what was acknowledged, a later one further back`() throws {
     var flow = proven
     flow.resume(now: start)

@@ -181,6 +181,57 @@ import Testing
     expectBalance(net.client)
   }
 
+  /// What supervision does: looks the name up when that is wanted, and tells what it has found a moment later.
+  private func follow(_ net: SimulatedServers, to server: Int) {
+    guard net.remotes.takeLookUpWish() else { return }
+    net.remotes.write([SimulatedServers.endpoint(server)])
+    net.client.kernel.inputs.append(.woken)
+  }
+
+  @Test func `a server that moves under traffic is found within two seconds`() throws {
+    let net = try SimulatedServers(2, known: 1)
+    let traffic = Traffic(net)
+    try net.run(seconds: 3, each: traffic.exchange)
+    #expect(!net.remotes.takeLookUpWish(), "nothing is looked up while all is well")
+    let moved = net.now
+    net.passes = { _, server in server != 0 }
+    try net.run(seconds: 4) {
+      traffic.exchange()
+      follow(net, to: 1)
+    }
+    let first = try #require(traffic.firstAnswer(after: moved + second))
+    #expect(first - moved < 2 * second, "\(first - moved) ns")
+    #expect(kinds(net.client) == [.opened, .suspended, .reopened])
+    #expect(net.client.flowCount == 1)
+    expectBalance(net.client)
+  }
+
+  @Test func `a name that has moved is no reason to leave a server that answers, whichever way traffic goes`()
+    throws
+  {
+    let net = try SimulatedServers(2, known: 1)
+    let traffic = Traffic(net)
+    try net.run(seconds: 1, each: traffic.exchange)
+    net.remotes.write([SimulatedServers.endpoint(1)])
+    net.client.kernel.inputs.append(.woken)
+    traffic.isAnswered = false
+    try net.run(seconds: 60, each: traffic.exchange)
+    for _ in 0..<600 {
+      net.servers[0].answer([2], flow: 0)
+      try net.step(100_000_000)
+      traffic.serve()
+    }
+    #expect(kinds(net.client) == [.opened])
+    #expect(net.syns().count == 1)
+    // It is left as soon as it does not answer any more.
+    let gone = net.now
+    net.passes = { _, server in server != 0 }
+    traffic.isAnswered = true
+    try net.run(seconds: 4, each: traffic.exchange)
+    let first = try #require(traffic.firstAnswer(after: gone + second))
+    #expect(first - gone < 2 * second, "\(first - gone) ns")
+  }
+
   @Test func `a first handshake follows its server, too, with what waits for it`() throws {
     let net = try SimulatedServers(2, known: 1)
     net.passes = { _, server in server != 0 }

@@ -77,6 +77,7 @@ final class ChildProcess: Sendable {
     }
   }
 
+  /// With no signal blocked: the threads that tests run on block most of them, and programs would inherit that.
   private static func spawn(_ arguments: [String], output: Int32, log: Int32) throws -> pid_t {
     var actions = unsafe posix_spawn_file_actions_t()
     unsafe posix_spawn_file_actions_init(&actions)
@@ -85,11 +86,19 @@ final class ChildProcess: Sendable {
     unsafe posix_spawn_file_actions_adddup2(&actions, output, 1)
     unsafe posix_spawn_file_actions_adddup2(&actions, log, 2)
 
+    var attributes = posix_spawnattr_t()
+    unsafe posix_spawnattr_init(&attributes)
+    defer { unsafe posix_spawnattr_destroy(&attributes) }
+    var none = sigset_t()
+    unsafe sigemptyset(&none)
+    unsafe posix_spawnattr_setsigmask(&attributes, &none)
+    unsafe posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
+
     var argv = unsafe arguments.map { unsafe strdup($0) }
     unsafe argv.append(nil)
     defer { for index in unsafe argv.indices { unsafe free(argv[index]) } }
     var pid: pid_t = 0
-    let refusal = unsafe posix_spawnp(&pid, arguments[0], &actions, nil, argv, environ)
+    let refusal = unsafe posix_spawnp(&pid, arguments[0], &actions, &attributes, argv, environ)
     guard refusal == 0 else { throw SystemError("start \(arguments[0])", errno: refusal) }
     return pid
   }

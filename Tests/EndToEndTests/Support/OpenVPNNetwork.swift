@@ -39,16 +39,9 @@ enum OpenVPNNetwork {
     let fingerprint: String
 
     init(of host: Namespace) throws {
-      let key = try host.file("openvpn.key", [])
-      let certificate = try host.file("openvpn.crt", [])
-      try host.run(
-        "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-        "-days", "2",
-        "-subj", "/CN=guise", "-keyout", key, "-out", certificate)
-      let text = try host.run("openssl", "x509", "-fingerprint", "-sha256", "-noout", "-in", certificate)
-      // "sha256 Fingerprint=AB:CD:…"
-      fingerprint = String(text.split(separator: "=").last?.prefix { !$0.isWhitespace } ?? "")
-      arguments = ["--key", key, "--cert", certificate]
+      let certificate = try Certificate(of: host)
+      fingerprint = try certificate.fingerprint
+      arguments = ["--key", certificate.keyFile, "--cert", certificate.file]
     }
   }
 }

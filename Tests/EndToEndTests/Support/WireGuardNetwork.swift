@@ -10,6 +10,7 @@ struct WireGuardNetwork: Sendable {
 
   private let client: Namespace
   private let clientDevice: String
+  private let serverKey: String
 
   static func up(through tunnel: Tunnel) async throws -> WireGuardNetwork {
     let net = tunnel.net
@@ -20,9 +21,10 @@ struct WireGuardNetwork: Sendable {
     for (host, device, address) in [
       (net.client, clientDevice, clientAddress), (net.server, serverDevice, serverAddress),
     ] {
-      _ = try host.start(["wireguard-go", "--foreground", device])
+      // `wg` would remove a socket that does not listen yet, so nobody may ask before it says that it does.
+      let program = try host.start(["env", "LOG_LEVEL=verbose", "wireguard-go", "--foreground", device])
       try await until("wireguard-go to make \(device)", within: .seconds(10)) {
-        (try? host.run("wg", "show", device)) != nil
+        program.output.contains("UAPI listener started")
       }
       try host.add("\(address)/24", to: device)
       try host.ip("link", "set", device, "mtu", "1420", "up")
@@ -34,12 +36,23 @@ struct WireGuardNetwork: Sendable {
     try net.client.run(
       "wg", "set", clientDevice, "private-key", clientKeys.privateFile, "peer", serverKeys.publicKey,
       "allowed-ips", "\(serverAddress)/32", "endpoint", Tunnel.entrance)
-    return WireGuardNetwork(client: net.client, clientDevice: clientDevice)
+    return WireGuardNetwork(client: net.client, clientDevice: clientDevice, serverKey: serverKeys.publicKey)
   }
 
   func hasShakenHands() throws -> Bool {
     let times = try client.run("wg", "show", clientDevice, "latest-handshakes")
     return times.split(whereSeparator: \.isWhitespace).last.flatMap { Int($0) } ?? 0 > 0
+  }
+
+  /// Lets all that the client sends go into the tunnel, but what has the mark: as wg-quick(8) does it where the
+  /// peer's AllowedIPs are 0.0.0.0/0.
+  func takeDefaultRoute(exceptMark mark: String) throws {
+    try client.run(
+      "wg", "set", clientDevice, "fwmark", mark, "peer", serverKey, "allowed-ips", "0.0.0.0/0")
+    try client.ip("route", "add", "default", "dev", clientDevice, "table", mark)
+    try client.ip("rule", "add", "not", "fwmark", mark, "table", mark)
+    try client.ip("rule", "add", "table", "main", "suppress_prefixlength", "0")
+    try client.run("sysctl", "-qw", "net.ipv4.conf.all.src_valid_mark=1")
   }
 
   private struct Keys {

@@ -20,22 +20,23 @@ struct HandshakeProbe: ~Copyable {
   private let remote: Endpoint
   private let raw: Int32
 
-  /// Throws EPERM without CAP_NET_RAW.
-  init(to remote: Endpoint) throws(KernelError) {
-    guard let local = LocalAddresses.source(to: remote.address) else {
-      throw KernelError("connect(\(remote.address))", errno: ENETUNREACH)
-    }
+  /// Packets get `mark`, if any, as a gateway's do (SO_MARK of socket(7)). Throws EPERM without CAP_NET_RAW.
+  init(to remote: Endpoint, mark: UInt32?) throws(KernelError) {
     let family = remote.address.isIPv4 ? AF_INET : AF_INET6
     let kind = Int32(SOCK_RAW.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
     let raw = try KernelError.checkErrno("socket(SOCK_RAW)", socket(family, kind, Int32(IPPROTO_TCP)))
     do throws(KernelError) {
+      if var mark {
+        let result = unsafe setsockopt(raw, SOL_SOCKET, SO_MARK, &mark, socklen_t(MemoryLayout<UInt32>.size))
+        try KernelError.checkErrno("setsockopt(SO_MARK)", result)
+      }
       // The port of a raw socket's address is a protocol to IPv6, which must be none.
       try SocketAddress.connect(raw, to: Endpoint(remote.address, port: 0))
+      local = try UDPSocket.localEndpoint(of: raw).address
     } catch {
       close(raw)
       throw error
     }
-    self.local = local
     self.remote = remote
     self.raw = raw
   }

@@ -11,7 +11,7 @@ struct PeerCheck: Check {
   func findings(_ plan: CheckPlan, _ host: HostView) -> [Finding] {
     guard let peer = try? plan.remote?.get() else { return [] }
     do throws(KernelError) {
-      let probe = try HandshakeProbe(to: peer)
+      let probe = try HandshakeProbe(to: peer, mark: plan.mark)
       var outcomes: [HandshakeProbe.Outcome] = []
       for number in 1...plan.attempts {
         outcomes.append(try probe.attempt(isCompleted: number == plan.attempts))
