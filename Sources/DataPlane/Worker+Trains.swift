@@ -38,6 +38,7 @@ extension Worker where E: ~Copyable {
       moderation.noteStreamed()
     } else {
       flows[index].lastOutlet = outlet
+      moderation.noteTurned()
     }
   }
 
