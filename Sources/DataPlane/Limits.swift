@@ -32,9 +32,6 @@ package enum Limits {
   /// Arrivals in a turn that show that more may wait: as many as io_uring's multishot receive takes before
   /// it lets others take their turn (`MULTISHOT_MAX_RETRY` in io_uring/net.c, and the first).
   static let moderationBatchFull = 33
-  /// Arrivals that turn a flow's direction, for each that does not, where both make a stream: two are what a TCP makes
-  /// that acknowledges every second segment.
-  static let moderationTurnsMax = 3
   /// The longest interval between them by default.
   static let moderationMicroseconds = 250
   /// Arrivals that make a rest needless when they are there before it has begun.

@@ -7,15 +7,13 @@
 /// again. A worker that has enough to do does not rest: batches form by themselves then.
 ///
 /// Only *streams* count: an arrival whose flow had its last one in the same direction. Requests and answers
-/// that alternate never make a worker rest, however many flows there are, nor does a lone datagram. A stream that is
-/// answered all the time, as a TCP inside acknowledges every second segment, is a stream with all that belongs to it.
+/// that alternate never make a worker rest, however many flows there are, nor does a lone datagram.
 struct Moderation: BitwiseCopyable {
   /// The longest time from one wake-up to the next, in nanoseconds; 0 switches moderation off.
   let intervalMax: UInt64
 
-  /// Since the window began: arrivals that continue a stream, those that turn, and trains that were closed.
+  /// Since the window began: arrivals that continue a stream, and trains that were closed.
   private var streamed = 0
-  private var turned = 0
   private var trains = 0
   private var windowStart: UInt64
   /// `streamed` as the last turn began.
@@ -34,10 +32,6 @@ struct Moderation: BitwiseCopyable {
   @inline(__always)
   mutating func noteStreamed() { streamed &+= 1 }
 
-  /// An arrival in the other direction than its flow's last one.
-  @inline(__always)
-  mutating func noteTurned() { turned &+= 1 }
-
   /// A train that leaves, on either path.
   @inline(__always)
   mutating func noteTrain() { trains &+= 1 }
@@ -55,15 +49,12 @@ struct Moderation: BitwiseCopyable {
   }
 
   private mutating func closeWindow(_ now: UInt64, _ elapsed: UInt64) {
-    // Among answers to every second arrival, one of three continues a stream.
-    let arrivals = streamed &* Limits.moderationTurnsMax >= turned ? streamed &+ turned : streamed
-    let perBatch = streamed > 0 ? elapsed / UInt64(arrivals) &* Limits.moderationBatch : .max
+    let perBatch = streamed > 0 ? elapsed / UInt64(streamed) &* Limits.moderationBatch : .max
     // Too few come to be worth waiting for: less than an eighth of a batch in the longest interval.
     current = perBatch / 8 > intervalMax ? 0 : min(intervalMax, perBatch)
     trainsForm = streamed >= trains &* 4
     windowStart = now
     streamed = 0
-    turned = 0
     trains = 0
   }
 }

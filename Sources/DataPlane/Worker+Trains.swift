@@ -38,7 +38,6 @@ extension Worker where E: ~Copyable {
       moderation.noteStreamed()
     } else {
       flows[index].lastOutlet = outlet
-      moderation.noteTurned()
     }
   }
 

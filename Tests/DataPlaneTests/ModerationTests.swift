@@ -9,8 +9,7 @@ import Testing
 
   /// What the interval is after some windows of turns with so many arrivals, and trains, each.
   private func interval(
-    arrivals: Int, turned: Int = 0, trains: Int, turnNanoseconds: UInt64,
-    intervalMax: UInt64 = Self.intervalMax
+    arrivals: Int, trains: Int, turnNanoseconds: UInt64, intervalMax: UInt64 = Self.intervalMax
   ) -> UInt64 {
     var moderation = Moderation(intervalMax: intervalMax, now: 0)
     var now: UInt64 = 0
@@ -18,7 +17,6 @@ import Testing
     while now < 5 * Self.window {
       now += turnNanoseconds
       for _ in 0..<arrivals { moderation.noteStreamed() }
-      for _ in 0..<turned { moderation.noteTurned() }
       for _ in 0..<trains { moderation.noteTrain() }
       interval = moderation.interval(now)
     }
@@ -43,17 +41,6 @@ import Testing
     #expect(interval(arrivals: 33, trains: 21, turnNanoseconds: 200_000) == 0)
     #expect(interval(arrivals: 32, trains: 21, turnNanoseconds: 200_000) > 0)
     #expect(interval(arrivals: 33, trains: 1, turnNanoseconds: 200_000) > 0)
-  }
-
-  @Test func `a stream that is acknowledged counts with its acknowledgements`() {
-    // 30 000 a second of both, a third of which continues the stream.
-    #expect(interval(arrivals: 1, turned: 2, trains: 3, turnNanoseconds: 100_000) == Self.intervalMax)
-    #expect(interval(arrivals: 1, turned: 0, trains: 1, turnNanoseconds: 100_000) == 0)
-  }
-
-  @Test func `requests and answers make no rest, and none beside a slow stream`() {
-    #expect(interval(arrivals: 0, turned: 10, trains: 10, turnNanoseconds: 100_000) == 0)
-    #expect(interval(arrivals: 1, turned: 4, trains: 5, turnNanoseconds: 100_000) == 0)
   }
 
   @Test func `an interval of 0 switches it off`() {
