@@ -24,7 +24,7 @@ extension SelectingCommand {
         refusal = refusal ?? error
       }
     }
-    if count > 0 { print("\(verb) \(count == 1 ? "1 flow" : "\(count) flows")") }
+    if count > 0 { print("\(verb) \(Figures.count(count, "flow"))") }
     if let refusal { throw CommandRefusal(description: refusal.text) }
     guard count > 0 else { throw CommandRefusal(description: "no such flow", exitStatus: 4) }
   }

@@ -14,14 +14,14 @@ package struct EndpointPattern: Equatable, Sendable {
       address = nil
       port = try HostPort.port(String(text.dropFirst()))
     } else {
-      guard case .address(let address) = try? HostPort(text).host else {
+      guard let both = try? HostPort(text), case .address(let address) = both.host else {
         throw HostPort.Malformed(
           description:
             "'\(text)' is neither an address, nor one with a port: write 192.0.2.1, 192.0.2.1:4567, "
             + "[2001:db8::1]:4567, or :4567 for any address")
       }
       self.address = address
-      port = try HostPort(text).port
+      port = both.port
     }
   }
 }

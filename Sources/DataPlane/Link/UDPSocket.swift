@@ -153,7 +153,8 @@ package enum UDPSocket {
     }
   }
 
-  private static func set(
+  /// Sets an option of four bytes (setsockopt(2)); `operation` is what an error names.
+  package static func set(
     _ descriptor: Int32, _ level: Int32, _ option: Int32, _ value: Int32, _ operation: StaticString
   ) throws(KernelError) {
     var value = value

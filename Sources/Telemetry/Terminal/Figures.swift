@@ -16,6 +16,10 @@ package enum Figures {
     return "\((value * factor).rounded() / factor)"
   }
 
+  package static func count(_ count: Int, _ noun: String) -> String {
+    "\(count) \(noun)\(count == 1 ? "" : "s")"
+  }
+
   package static func percent(_ value: Double) -> String { "\(Int((100 * value).rounded())) %" }
 
   package static func duration(_ seconds: Double) -> String {

@@ -35,10 +35,6 @@ package struct TopFrame {
     process.state == .running ? process.tunnels.reduce(0) { $0 + Int($1.report.flowsOpen) } : 0
   }
 
-  private static func count(_ count: Int, _ noun: String) -> String {
-    "\(count) \(noun)\(count == 1 ? "" : "s")"
-  }
-
   // MARK: - Tunnels
 
   private mutating func add(summary processes: [ProcessWatch]) {
@@ -48,7 +44,7 @@ package struct TopFrame {
     }
     var line = StyledLine("guise", .strong)
     line.add(
-      "  \(Self.count(running.count, "tunnel")), in \(sum(\.bytesIn)), out \(sum(\.bytesOut))"
+      "  \(Figures.count(running.count, "tunnel")), in \(sum(\.bytesIn)), out \(sum(\.bytesOut))"
         + ", drops \(Figures.plain(running.reduce(0) { $0 + $1.report.rates.drops }))/s")
     lines.append(line)
   }
@@ -150,7 +146,7 @@ package struct TopFrame {
   private mutating func add(flows: [FlowReport], open: Int, _ order: FlowOrder, _ hint: String) {
     lines.append("")
     let seen = flows.count < open ? ", \(flows.count) of them looked at" : ""
-    var heading = StyledLine("\(Self.count(max(open, flows.count), "flow"))\(seen), by \(order.rawValue)")
+    var heading = StyledLine("\(Figures.count(max(open, flows.count), "flow"))\(seen), by \(order.rawValue)")
     if !hint.isEmpty { heading.add("   \(hint)", .faint) }
     lines.append(heading)
     guard !flows.isEmpty else { return }

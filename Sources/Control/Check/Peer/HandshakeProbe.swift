@@ -26,9 +26,8 @@ struct HandshakeProbe: ~Copyable {
     let kind = Int32(SOCK_RAW.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
     let raw = try KernelError.checkErrno("socket(SOCK_RAW)", socket(family, kind, Int32(IPPROTO_TCP)))
     do throws(KernelError) {
-      if var mark {
-        let result = unsafe setsockopt(raw, SOL_SOCKET, SO_MARK, &mark, socklen_t(MemoryLayout<UInt32>.size))
-        try KernelError.checkErrno("setsockopt(SO_MARK)", result)
+      if let mark {
+        try UDPSocket.set(raw, SOL_SOCKET, SO_MARK, Int32(bitPattern: mark), "setsockopt(SO_MARK)")
       }
       // The port of a raw socket's address is a protocol to IPv6, which must be none.
       try SocketAddress.connect(raw, to: Endpoint(remote.address, port: 0))
