@@ -1,7 +1,7 @@
 import Glibc
 import Testing
 
-extension EndToEnd {
+extension EndToEnd.Operation {
   /// A gateway leaves its host as it found it.
   @Suite("Clean-up")
   struct CleanUp {

@@ -1,6 +1,6 @@
 import Testing
 
-extension EndToEnd {
+extension EndToEnd.Operation {
   /// Several gateways on one host, all with default names and addresses.
   @Suite("Coexistence")
   struct Coexistence {

@@ -1,7 +1,7 @@
 import Glibc
 import Testing
 
-extension EndToEnd {
+extension EndToEnd.Operation {
   /// What a running gateway may still do, as docs/OPERATING.md lists it.
   @Suite("Confinement")
   struct Confinement {

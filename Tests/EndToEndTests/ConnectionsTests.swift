@@ -1,6 +1,6 @@
 import Testing
 
-extension EndToEnd {
+extension EndToEnd.Traffic {
   /// One application over several TCP flows.
   @Suite("Connections")
   struct Connections {

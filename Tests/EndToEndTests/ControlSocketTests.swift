@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-extension EndToEnd {
+extension EndToEnd.Operation {
   /// What operators see and do while a tunnel runs: `guise status`, `guise flows`, `guise reconnect`.
   @Suite("Control socket")
   struct ControlSocket {

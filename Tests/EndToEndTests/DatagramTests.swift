@@ -1,6 +1,6 @@
 import Testing
 
-extension EndToEnd {
+extension EndToEnd.Traffic {
   /// Datagrams that cannot be carried, and packets that nobody asked for.
   @Suite("Odd datagrams and forged packets")
   struct Odd {

@@ -1,6 +1,6 @@
 import Testing
 
-extension EndToEnd {
+extension EndToEnd.Operation {
   /// WireGuard has the default route, and goes over guise (docs/decisions/0072-routing-loops.md).
   @Suite("Default route")
   struct DefaultRoute {

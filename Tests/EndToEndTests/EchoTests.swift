@@ -1,6 +1,6 @@
 import Testing
 
-extension EndToEnd {
+extension EndToEnd.Traffic {
   /// Datagrams arrive as they were sent, whatever their size, and many at once.
   @Suite("Echo")
   struct Echo {

@@ -1,6 +1,6 @@
 import Testing
 
-extension EndToEnd {
+extension EndToEnd.Traffic {
   /// IPv4 and IPv6, inside and outside.
   @Suite("Address families")
   struct Families {

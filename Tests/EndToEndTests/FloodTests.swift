@@ -1,6 +1,6 @@
 import Testing
 
-extension EndToEnd {
+extension EndToEnd.Traffic {
   /// What strangers can do to a server that has work to do.
   @Suite("Floods")
   struct Floods {

@@ -1,6 +1,6 @@
 import Testing
 
-extension EndToEnd {
+extension EndToEnd.Traffic {
   /// How flows open, close, and answer.
   @Suite("Flows")
   struct Flows {

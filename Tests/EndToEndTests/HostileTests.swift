@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-extension EndToEnd {
+extension EndToEnd.Traffic {
   /// Strangers who know a live flow, and send whatever they like.
   @Suite("Hostile")
   struct Hostile {

@@ -1,7 +1,7 @@
 import Glibc
 import Testing
 
-extension EndToEnd {
+extension EndToEnd.Operation {
   /// Paths that go dead and come back, and servers that move, without anybody's help.
   @Suite("Liveness")
   struct Liveness {

@@ -1,6 +1,6 @@
 import Testing
 
-extension EndToEnd {
+extension EndToEnd.Operation {
   /// Thousands of flows at once; the long form is bench/scale/many_flows.py.
   @Suite("Many flows")
   struct ManyFlows {

@@ -1,6 +1,6 @@
 import Testing
 
-extension EndToEnd {
+extension EndToEnd.Operation {
   /// All memory of the packet's path is taken at the start. The supervisor, which looks at the host's addresses
   /// each second, may let the heap grow by a step or two; a quarter of a million datagrams would show.
   @Suite("Memory")

@@ -1,6 +1,6 @@
 import Testing
 
-extension EndToEnd {
+extension EndToEnd.Operation {
   /// Hosts may be given by name.
   @Suite("Names")
   struct Names {

@@ -1,6 +1,6 @@
 import Testing
 
-extension EndToEnd {
+extension EndToEnd.Traffic {
   /// The traffic that kills fake TCP behind NAT: one way, fast, never answered.
   @Suite("One-way traffic")
   struct OneWay {

@@ -1,6 +1,6 @@
 import Testing
 
-extension EndToEnd {
+extension EndToEnd.Operation {
   /// Which CPUs the workers run on.
   @Suite("Placement")
   struct Placement {

@@ -1,6 +1,6 @@
 import Testing
 
-extension EndToEnd {
+extension EndToEnd.Traffic {
   /// A client whose TCP port space is used up for real: one more flow than one address has ports towards one server.
   @Suite("A full port space")
   struct PortSpaces {

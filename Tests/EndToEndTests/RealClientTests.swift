@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-extension EndToEnd {
+extension EndToEnd.Traffic {
   /// Programs that people run in earnest, each between the same two ends as in every other test.
   @Suite("Real clients")
   struct RealClients {

@@ -1,7 +1,7 @@
 import Glibc
 import Testing
 
-extension EndToEnd {
+extension EndToEnd.Operation {
   /// What a gateway cannot do it says in one line with the remedy, and changes nothing.
   @Suite("Refusals")
   struct Refusals {

@@ -1,7 +1,7 @@
 import Glibc
 import Testing
 
-extension EndToEnd {
+extension EndToEnd.Operation {
   /// Either end may go away under traffic and come back.
   @Suite("Restart")
   struct Restart {

@@ -1,7 +1,7 @@
 import Glibc
 import Testing
 
-extension EndToEnd {
+extension EndToEnd.Operation {
   /// What signals do, and what the counters say.
   @Suite("Signals and counters")
   struct Signals {

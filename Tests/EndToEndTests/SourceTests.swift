@@ -1,6 +1,6 @@
 import Testing
 
-extension EndToEnd {
+extension EndToEnd.Traffic {
   /// The addresses from which a server's flows speak to the service, and what happens when their ports, or
   /// anything else that a flow needs, are used up.
   @Suite("Sources and full port spaces")

@@ -2,7 +2,7 @@ import Foundation
 import Glibc
 import Testing
 
-extension EndToEnd {
+extension EndToEnd.Operation {
   /// `guise run`: the tunnels of a file, and what becomes of them when it changes.
   @Suite("Tunnels of a configuration file")
   struct Tunnels {

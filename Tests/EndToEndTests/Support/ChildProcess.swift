@@ -31,7 +31,7 @@ final class ChildProcess: Sendable {
     outputFile = try CaptureFile()
     logFile = try CaptureFile()
     pid = try Self.spawn(arguments, output: outputFile.descriptor, log: logFile.descriptor)
-    if recorded { Transcript.add(self) }
+    if recorded { Transcript.current?.add(self) }
   }
 
   deinit { kill() }

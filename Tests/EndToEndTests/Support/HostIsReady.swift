@@ -16,9 +16,16 @@ struct HostIsReadyTrait: SuiteTrait, TestTrait, TestScoping {
   ) async throws {
     guard testCase != nil else { return try await function() }
     try Self.check.get()
-    Transcript.begin()
-    defer { Transcript.killAll() }
-    try await function()
+    let transcript = Transcript()
+    defer { transcript.killAll() }
+    try await Transcript.$current.withValue(transcript) {
+      do {
+        try await function()
+      } catch where !(error is ExpectationFailedError) {
+        // Further out nobody knows what this test's programs printed.
+        Issue.record(error, sourceLocation: test.sourceLocation)
+      }
+    }
   }
 
   /// Looked into once; leftovers of runs that died go at the same time.

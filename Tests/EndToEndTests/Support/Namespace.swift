@@ -26,13 +26,10 @@ struct Namespace: Sendable {
     try Self.command(["ip", "netns", "add", name])
     // The kernel uses inode numbers again, and somebody may have forgotten what is kept under this one.
     removeStateFiles()
-    for setting in [
-      "net.ipv4.ip_forward=0", "net.ipv6.conf.all.forwarding=0",
+    try run(
+      "sysctl", "-qw", "net.ipv4.ip_forward=0", "net.ipv6.conf.all.forwarding=0",
       "net.ipv6.conf.default.accept_dad=0", "net.ipv6.conf.all.accept_dad=0",
-      "net.ipv6.conf.all.disable_ipv6=0", "net.ipv6.conf.default.disable_ipv6=0",
-    ] {
-      try run("sysctl", "-qw", setting)
-    }
+      "net.ipv6.conf.all.disable_ipv6=0", "net.ipv6.conf.default.disable_ipv6=0")
     try ip("link", "set", "lo", "up")
   }
 

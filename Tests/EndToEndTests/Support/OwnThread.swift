@@ -8,9 +8,10 @@ import Synchronization
 func onOwnThread<Result: Sendable>(_ body: @escaping @Sendable () throws -> Result) throws -> Result {
   let outcome = Mutex<Swift.Result<Result, any Error>?>(nil)
   let done = DispatchSemaphore(value: 0)
+  let transcript = Transcript.current
   do {
     let thread = Thread {
-      let result = Swift.Result { try body() }
+      let result = Swift.Result { try Transcript.$current.withValue(transcript) { try body() } }
       outcome.withLock { $0 = result }
       done.signal()
     }

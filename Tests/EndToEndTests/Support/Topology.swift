@@ -77,7 +77,7 @@ struct Topology: Sendable {
   private static func make(hosts: Int, _ body: ([Namespace]) async throws -> Void) async throws {
     var namespaces: [Namespace] = []
     defer {
-      Transcript.killAll()
+      Transcript.current?.killAll()
       for namespace in namespaces { namespace.remove() }
     }
     for _ in 0..<hosts { namespaces.append(try Namespace()) }

@@ -1,29 +1,26 @@
 import Synchronization
 import Testing
 
-/// What the programs of the running test printed. A failure shows it.
-enum Transcript {
-  private static let started = Mutex<[ChildProcess]>([])
-  private static let shown = Mutex(false)
+/// The programs that a test has started, and what they printed. A failure shows it.
+final class Transcript: Sendable {
+  /// That of the running test.
+  @TaskLocal static var current: Transcript?
 
-  static func add(_ process: borrowing ChildProcess) {
+  private let started = Mutex<[ChildProcess]>([])
+  private let shown = Mutex(false)
+
+  func add(_ process: borrowing ChildProcess) {
     let process = copy process
     started.withLock { $0.append(process) }
   }
 
-  /// Forgets what an earlier test started.
-  static func begin() {
-    started.withLock { $0 = [] }
-    shown.withLock { $0 = false }
-  }
-
   /// Kills whatever still runs.
-  static func killAll() {
+  func killAll() {
     for process in started.withLock({ $0 }) { process.kill() }
   }
 
-  /// Every program's log, once per test.
-  static func takeLogs() -> String? {
+  /// Every program's log, once.
+  func takeLogs() -> String? {
     guard
       shown.withLock({ seen in
         defer { seen = true }
@@ -42,7 +39,7 @@ extension Trait where Self == IssueHandlingTrait {
   /// Appends every program's log to the first issue of a test.
   static var logsWithFirstIssue: Self {
     .compactMapIssues { issue in
-      guard let logs = Transcript.takeLogs() else { return issue }
+      guard let logs = Transcript.current?.takeLogs() else { return issue }
       var issue = issue
       issue.comments.append(Comment(rawValue: logs))
       return issue
