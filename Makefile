@@ -16,7 +16,7 @@ python := $(firstword $(wildcard /usr/bin/python3) python3)
 # the sanitizer takes what ArgumentParser leaves behind at the end for a leak.
 sanitized := ^(DataPlaneTests|LoadTests|ControlTests|UringTests)\.
 # End to end with a program that is many times slower: what asks for no rate, with 1, 2, 4 and 8 workers.
-sanitized_ends := ^EndToEndTests\..*(Flows|Connections)
+sanitized_ends := ^EndToEndTests\..*/(Flows|Connections)/
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

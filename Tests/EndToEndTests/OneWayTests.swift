@@ -2,7 +2,7 @@ import Testing
 
 extension EndToEnd.Traffic {
   /// The traffic that kills fake TCP behind NAT: one way, fast, never answered.
-  @Suite("One-way traffic")
+  @Suite("One-way traffic", .alone)
   struct OneWay {
     @Test(
       "300 Mbit/s one way pass both ends' translation and a NAT router for ten seconds",

@@ -164,7 +164,7 @@ extension EndToEnd.Traffic {
       }
     }
 
-    @Test("A stream of jumbo datagrams arrives whole", arguments: Variant.all)
+    @Test("A stream of jumbo datagrams arrives whole", .alone, arguments: Variant.all)
     func jumboStream(_ variant: Variant) async throws {
       try await Topology.pair { net in
         for host in [net.client, net.server] { try host.ip("link", "set", "eth0", "mtu", "9000") }

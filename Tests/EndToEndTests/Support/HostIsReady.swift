@@ -16,6 +16,13 @@ struct HostIsReadyTrait: SuiteTrait, TestTrait, TestScoping {
   ) async throws {
     guard testCase != nil else { return try await function() }
     try Self.check.get()
+    try await Machine.shared.use(alone: test.traits.contains { $0 is AloneTrait }) {
+      try await Self.record(test, function)
+    }
+  }
+
+  /// Runs a test whose failures show what its programs printed, and which leaves none behind.
+  private static func record(_ test: Test, _ function: @Sendable () async throws -> Void) async throws {
     let transcript = Transcript()
     defer { transcript.killAll() }
     try await Transcript.$current.withValue(transcript) {
