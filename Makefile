@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build deb test systemd container sanitize fuzz fuzz-build simulate hostile page-test soak demo bench experiments handoff-bench flamegraph scale lint format clean
+.PHONY: help build deb test programs-to-test test-swift test-scripts systemd container sanitize fuzz fuzz-build simulate hostile page-test soak demo bench experiments handoff-bench flamegraph scale lint format clean
 
 # Archives found here win over shared libraries, so that the binaries need neither Swift nor liburing
 # where they run. (lld, because the default linker warns of a function in the Swift toolchain's own archives.)
@@ -32,11 +32,17 @@ deb: ## Build a Debian package, .build/packages/guise_VERSION_ARCH.deb
 	@$(MAKE) --no-print-directory build
 	@scripts/deb.sh $(binaries) .build/packages
 
-test: ## Run all tests, in network namespaces of their own (root)
+test: test-swift test-scripts ## Run all tests, in network namespaces of their own (root; -j2: the two halves side by side)
+
+programs-to-test:
 	@scripts/require.sh test
 	@$(MAKE) --no-print-directory build
+
+test-swift: programs-to-test
 	GUISE_BINARY=$(CURDIR)/$(binaries)/guise GUISE_LOAD_BINARY=$(CURDIR)/$(binaries)/guise-load \
 	  swift test --disable-xctest
+
+test-scripts: programs-to-test
 	$(python) -m unittest discover -s bench
 	GUISE_BINARIES=$(CURDIR)/$(binaries) $(python) -m unittest discover -s deploy/tests
 	bench/scale/build.sh --check

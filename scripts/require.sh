@@ -76,6 +76,9 @@ case $target in
   sanitize)
     need_root
     need_build
+    need_network
+    need_program unshare util-linux
+    need_program sysctl procps
     ;;
   demo)
     need_root
