@@ -215,7 +215,8 @@ struct HostSetupTests {
     server + ["--tun-local", "10.0.0.1", "--tun-peer", "10.0.0.1"],
   ])
   func aCommandLineThatMakesNoSenseExitsWithTwo(arguments: [String]) throws {
-    let outcome = try ChildProcess.run(GuiseProcess.path, arguments)
+    let outcome = try ChildProcess.run(
+      GuiseProcess.command[0], GuiseProcess.command.dropFirst() + arguments)
     #expect(outcome.status == (arguments.isEmpty ? 0 : 2))
     #expect(outcome.errors.isEmpty == arguments.isEmpty)
   }

@@ -82,6 +82,11 @@ final class GuiseProcess {
   static let path = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
     .appending(path: "guise").path()
 
+  /// The same as a command, for `ChildProcess`, which hands no environment on: a sanitizer's options are in it.
+  static let command = [
+    "/usr/bin/env", "ASAN_OPTIONS=\(ProcessInfo.processInfo.environment["ASAN_OPTIONS"] ?? "")", path,
+  ]
+
   init(_ namespace: NetworkNamespaceFixture, _ arguments: [String]) throws {
     log = FileManager.default.temporaryDirectory.appending(path: "gc-log-\(UUID())").path()
     _ = FileManager.default.createFile(atPath: log, contents: nil)

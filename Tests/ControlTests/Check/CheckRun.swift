@@ -13,7 +13,7 @@ struct CheckRun {
   /// `wrapper`: a command that runs the program, which follows it.
   init(_ namespace: NetworkNamespaceFixture, _ arguments: [String] = [], wrapper: [String] = []) throws {
     let command =
-      ["netns", "exec", namespace.name] + wrapper + [GuiseProcess.path, "check", "--json"] + arguments
+      ["netns", "exec", namespace.name] + wrapper + GuiseProcess.command + ["check", "--json"] + arguments
     let outcome = try ChildProcess.run(try #require(HostTool.ip.path()), command)
     status = outcome.status
     do {
