@@ -64,8 +64,8 @@ sanitize: ## Run the tests under the thread and the address sanitizer, end to en
 	swift test --disable-xctest --sanitize=thread --scratch-path .build/thread --filter '$(sanitized)'
 	GUISE_BINARY=$(CURDIR)/.build/thread/debug/guise GUISE_LOAD_BINARY=$(CURDIR)/$(binaries)/guise-load \
 	  swift test --disable-xctest --sanitize=thread --scratch-path .build/thread --filter '$(sanitized_ends)'
-	ASAN_OPTIONS=detect_leaks=0:use_sigaltstack=0 swift test --disable-xctest --sanitize=address \
-	  --scratch-path .build/address --filter '$(sanitized)'
+	ASAN_OPTIONS=detect_leaks=0:use_sigaltstack=0:suppressions=$(CURDIR)/Tests/address-sanitizer.supp \
+	  swift test --disable-xctest --sanitize=address --scratch-path .build/address --filter '$(sanitized)'
 
 fuzz: ## Fuzz parsers, flows, trains and tables (SECONDS=n for each, 30 unless told; TARGET=name for one, JOBS=n at once)
 	@scripts/require.sh build
