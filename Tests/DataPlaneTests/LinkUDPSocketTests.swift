@@ -30,6 +30,19 @@ import Testing
     }
   }
 
+  @Test func aShutSocketGetsNothingBeforeItIsLetIn() throws {
+    let socket = try UDPSocket.bound(
+      to: Endpoint(Self.loopback4, port: 0), reusePort: true, offload: false, isShut: true)
+    defer { close(socket) }
+    let sender = try UDPSocket.connected(
+      to: try UDPSocket.localEndpoint(of: socket), from: nil, offload: false)
+    defer { close(sender) }
+    #expect(unsafe send(sender, [1], 1, 0) == 1)
+    try SocketFilter.dropNothing(socket)
+    #expect(unsafe send(sender, [2, 2], 2, 0) == 2)
+    #expect(receive(socket)?.count == 2)
+  }
+
   @Test func buffersAreLargeEvenWhereTheSystemsBoundIsSmall() throws {
     guard geteuid() == 0 else { return }
     let socket = try bound(Self.loopback4)

@@ -108,15 +108,26 @@ struct Preflight: Sendable {
   }
 
   /// Binds a UDP socket; tells what is wrong in the operator's words.
-  static func bind(_ local: Endpoint, reusePort: Bool, offload: Bool) throws(SetupError) -> Int32 {
+  static func bind(
+    _ local: Endpoint, reusePort: Bool, offload: Bool, isShut: Bool = false
+  ) throws(SetupError) -> Int32 {
     do throws(KernelError) {
-      return try UDPSocket.bound(to: local, reusePort: reusePort, offload: offload)
+      return try UDPSocket.bound(to: local, reusePort: reusePort, offload: offload, isShut: isShut)
     } catch {
       switch error.errno {
       case EADDRINUSE: throw .udpPortTaken(local)
       case EADDRNOTAVAIL, EAFNOSUPPORT: throw .udpAddressUnavailable(local)
       default: throw .kernelRefused(error)
       }
+    }
+  }
+
+  /// Lets datagrams into sockets that were shut.
+  static func letIn(_ sockets: [Int32]) throws(SetupError) {
+    do throws(KernelError) {
+      for socket in sockets { try SocketFilter.dropNothing(socket) }
+    } catch {
+      throw .kernelRefused(error)
     }
   }
 

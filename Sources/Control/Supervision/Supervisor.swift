@@ -213,6 +213,9 @@ package struct Supervisor {
   }
 
   /// Opens a client's UDP sockets. `sharesPort`: with a predecessor or a successor, of the same user.
+  ///
+  /// Several get nothing before all are bound: the kernel deals senders out among those that are, and the first
+  /// ones would have datagrams of flows that others go on with.
   private func openSockets(
     _ plan: inout GatewayPlan, _ preflight: Preflight, sharesPort: Bool
   ) throws(SetupError) {
@@ -222,8 +225,10 @@ package struct Supervisor {
       while plan.udpSockets.count < count {
         plan.udpSockets.append(
           try Preflight.bind(
-            local, reusePort: count > 1 || sharesPort, offload: configuration.offload != .off))
+            local, reusePort: count > 1 || sharesPort, offload: configuration.offload != .off,
+            isShut: count > 1))
       }
+      if count > 1 { try Preflight.letIn(plan.udpSockets) }
     } catch {
       for socket in plan.udpSockets { close(socket) }
       throw error

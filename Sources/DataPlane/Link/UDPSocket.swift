@@ -18,9 +18,10 @@ package enum UDPSocket {
   /// An unspecified address makes the kernel tell with each datagram which local address it came to, so
   /// that the answer can leave from there; `[::]` takes IPv4 as well. With `reusePort` the kernel spreads
   /// senders over all sockets of this user on the same port. With `offload` it may hand up several
-  /// datagrams as one (UDP_GRO), where it knows how.
+  /// datagrams as one (UDP_GRO), where it knows how. With `isShut` it gets nothing before
+  /// `SocketFilter.dropNothing`.
   package static func bound(
-    to local: Endpoint, reusePort: Bool, offload: Bool
+    to local: Endpoint, reusePort: Bool, offload: Bool, isShut: Bool = false
   ) throws(KernelError) -> Int32 {
     let descriptor = try open(local.address)
     do throws(KernelError) {
@@ -30,6 +31,7 @@ package enum UDPSocket {
       if local.address.isUnspecified {
         try reportDestination(descriptor, isIPv4: local.address.isIPv4)
       }
+      if isShut { try SocketFilter.dropEverything(descriptor) }
       try SocketAddress.bind(descriptor, to: local)
       return descriptor
     } catch {

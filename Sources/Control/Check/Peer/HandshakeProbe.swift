@@ -102,7 +102,7 @@ struct HandshakeProbe: ~Copyable {
     let guardian = try KernelError.checkErrno(
       "socket(SOCK_STREAM)", socket(local.isIPv4 ? AF_INET : AF_INET6, kind, 0))
     do throws(KernelError) {
-      try dropEverything(guardian)
+      try SocketFilter.dropEverything(guardian)
       for _ in 0..<64 {
         let port = UInt16.random(in: Translation.furtherPorts)
         do throws(KernelError) {
@@ -119,15 +119,5 @@ struct HandshakeProbe: ~Copyable {
       close(guardian)
       throw error
     }
-  }
-
-  private func dropEverything(_ socket: Int32) throws(KernelError) {
-    var instruction = sock_filter(code: UInt16(BPF_RET | BPF_K), jt: 0, jf: 0, k: 0)
-    let result = unsafe withUnsafeMutablePointer(to: &instruction) { filter in
-      var program = unsafe sock_fprog(len: 1, filter: filter)
-      return unsafe setsockopt(
-        socket, SOL_SOCKET, SO_ATTACH_FILTER, &program, socklen_t(MemoryLayout<sock_fprog>.size))
-    }
-    try KernelError.checkErrno("setsockopt(SO_ATTACH_FILTER)", result)
   }
 }
