@@ -30,7 +30,7 @@ deb: ## Build a Debian package, .build/packages/guise_VERSION_ARCH.deb
 	@$(MAKE) --no-print-directory build
 	@scripts/deb.sh $(binaries) .build/packages
 
-test: test-swift test-scripts ## Run all tests, in network namespaces of their own (root; -j2: the two halves side by side)
+test: test-scripts test-swift ## Run all tests, in network namespaces of their own (root)
 
 programs-to-test:
 	@scripts/require.sh test
@@ -38,7 +38,7 @@ programs-to-test:
 
 test-swift: programs-to-test
 	GUISE_BINARY=$(CURDIR)/$(binaries)/guise GUISE_LOAD_BINARY=$(CURDIR)/$(binaries)/guise-load \
-	  swift test --disable-xctest
+	  swift test --disable-xctest $(if $(SCRATCH),--scratch-path $(SCRATCH))
 
 test-scripts: programs-to-test
 	$(python) -m unittest discover -s bench
