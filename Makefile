@@ -32,13 +32,14 @@ deb: ## Build a Debian package, .build/packages/guise_VERSION_ARCH.deb
 
 test: test-scripts test-swift ## Run all tests, in network namespaces of their own (root)
 
+# Its halves may run side by side: -j2.
 programs-to-test:
 	@scripts/require.sh test
 	@$(MAKE) --no-print-directory build
 
 test-swift: programs-to-test
 	GUISE_BINARY=$(CURDIR)/$(binaries)/guise GUISE_LOAD_BINARY=$(CURDIR)/$(binaries)/guise-load \
-	  swift test --disable-xctest $(if $(SCRATCH),--scratch-path $(SCRATCH))
+	  swift test --disable-xctest
 
 test-scripts: programs-to-test
 	$(python) -m unittest discover -s bench
