@@ -37,9 +37,8 @@ class Succession:
     #: Sent, but refused by the host, since nobody had the client's port.
     refused: int
     flows: int
-    #: UDP ports at the service that it did not know, and known ones that went.
-    new_ports: int
-    gone_ports: int
+    #: What became of the UDP ports at the service; None where they are the same, one for each flow.
+    other_ports: str | None
 
 
 def service_ports(cable: Cable) -> set[str]:
@@ -85,9 +84,12 @@ def measure(engine: str, workers: int, end: str, way: str, flows: int, rate: int
         after = service_ports(cable)
         sink.stop()
         sent, arrived = json.loads(sender.out.read_text()), json.loads(sink.out.read_text())
+    other_ports = None
+    if before != after or len(after) != flows:
+        other_ports = f"{len(after - before)} new, {len(before - after)} gone of {len(before)}"
     return Succession(
         max(flow["longestSilenceSeconds"] for flow in arrived["perFlow"]), sent["sent"] - arrived["received"],
-        sent["refused"], len(arrived["perFlow"]), len(after - before), len(before - after))
+        sent["refused"], len(arrived["perFlow"]), other_ports)
 
 
 def main(options: argparse.Namespace) -> None:
@@ -104,16 +106,15 @@ def main(options: argparse.Namespace) -> None:
                 runs = [measure(engine, options.workers, end, way, options.flows, options.rate)
                         for _ in range(options.rounds)]
                 worst, missing = max(run.silence for run in runs), options.flows - min(run.flows for run in runs)
-                new, gone = max(run.new_ports for run in runs), max(run.gone_ports for run in runs)
-                ports = "the same" if new == gone == 0 else f"{new} new, {gone} gone"
+                others = [run.other_ports for run in runs if run.other_ports]
                 print(f"| {engine} | {way} | {end} | {median(run.silence for run in runs) * 1e3:.0f}, {worst * 1e3:.0f} "
                       f"| {median(run.lost + run.refused for run in runs):.0f} | {missing} "
-                      f"| {ports} |", flush=True)
+                      f"| {others[0] if others else 'the same'} |", flush=True)
                 # A datagram that is lost on the way, as some are, makes a silence of two intervals.
                 interval = options.flows / options.rate
                 if worst > bound + 2 * interval:
                     complaints.append(f"{engine}, {way} of the {end}: silent for {worst * 1e3:.0f} ms")
-                if missing or new or gone:
+                if missing or others:
                     complaints.append(f"{engine}, {way} of the {end}: flows or their ports were lost")
     if complaints:
         raise BenchFailure("; ".join(complaints))

@@ -45,6 +45,14 @@ need_network() {
   need_program nft nftables
 }
 
+# Hosts of their own for the end-to-end tests.
+need_namespaces() {
+  need_network
+  # unshare and setpriv.
+  need_program setpriv util-linux
+  need_program sysctl procps
+}
+
 # need_pypi PROGRAM REQUIREMENT
 need_pypi() {
   need_python ensurepip python3-venv
@@ -76,9 +84,7 @@ case $target in
   sanitize)
     need_root
     need_build
-    need_network
-    need_program unshare util-linux
-    need_program sysctl procps
+    need_namespaces
     ;;
   demo)
     need_root
@@ -88,10 +94,7 @@ case $target in
   test)
     need_root
     need_build
-    need_network
-    # unshare and setpriv; sysctl.
-    need_program setpriv util-linux
-    need_program sysctl procps
+    need_namespaces
     need_program ethtool ethtool
     need_python
     need_package
