@@ -92,7 +92,7 @@ package struct Ring: ~Copyable {
   }
 
   /// Puts a descriptor into a slot, or empties it with -1. The ring keeps its own reference.
-  package func setFile(_ descriptor: Int32, slot: Int) throws(KernelError) {
+  package func setFile(_ descriptor: Int32, slot: Int32) throws(KernelError) {
     var descriptor = descriptor
     try KernelError.check(
       "io_uring_register(FILES_UPDATE)",

@@ -6,17 +6,8 @@ internal import Glibc
 /// Receives are multishot and take provided buffers; writes to TUN and sends complete inline while they are
 /// submitted, in order, because all descriptors are non-blocking, and report only failure. So one
 /// `io_uring_enter` a turn sends off the last batch, runs the receives and waits.
-///
-/// Registered files: 0 the TUN queue, 1 the listener, 2 the wake descriptor, 3... the flows' sockets.
 @safe
 struct UringEngine: Engine, ~Copyable {
-  private enum Slot {
-    static let tun: Int32 = 0
-    static let listener: Int32 = 1
-    static let wake: Int32 = 2
-    static let firstFlow: Int32 = 3
-  }
-
   /// All that the ring is used for; the kernel refuses the rest (docs/decisions/0045-least-privilege.md).
   private enum Permitted {
     static let operations = [
@@ -28,6 +19,7 @@ struct UringEngine: Engine, ~Copyable {
   }
 
   private var ring: Ring
+  private var files: FileTable
   private var datagramBuffers: BufferRing
   private var packetBuffers: BufferRing
   private let resources: EngineResources
@@ -51,19 +43,18 @@ struct UringEngine: Engine, ~Copyable {
   private var datagramsAreLow = false
   private var packetsAreLow = false
 
-  /// Server: generation + 1 of the flow whose socket is open in each slot, 0 where none is.
-  private let socketRegion: Region
-  private let sockets: UnsafeMutablePointer<UInt32>
+  /// Server: opens them.
   private var flowSockets: FlowSockets?
 
   init(_ resources: EngineResources) throws(KernelError) {
     let ring = try Ring(submissions: 1_024, completions: 4_096, isRestricted: true)
     try ring.require(Int32(GUISE_OP_READ_MULTISHOT), named: "READ_MULTISHOT (Linux 6.7)")
-    try ring.registerFiles(
-      count: UInt32(Slot.firstFlow) + (resources.service == nil ? 0 : UInt32(resources.flowCountMax)))
-    try ring.setFile(resources.tunQueue, slot: Int(Slot.tun))
-    if let listener = resources.listener { try ring.setFile(listener, slot: Int(Slot.listener)) }
-    try ring.setFile(resources.wakeDescriptor, slot: Int(Slot.wake))
+    let files = try FileTable(
+      flowCountMax: resources.flowCountMax, hasFlowSockets: resources.service != nil)
+    try ring.registerFiles(count: UInt32(files.count))
+    try ring.setFile(resources.tunQueue, slot: FileTable.tun)
+    if let listener = resources.listener { try ring.setFile(listener, slot: FileTable.listener) }
+    try ring.setFile(resources.wakeDescriptor, slot: FileTable.wake)
     try ring.require(Int32(IORING_OP_MSG_RING.rawValue), named: "MSG_RING (Linux 5.18)")
     let datagramBuffers = try BufferRing(ring, kind: .datagram, count: Limits.datagramBufferCount)
     let packetBuffers = try BufferRing(ring, kind: .packet, count: Limits.packetBufferCount)
@@ -71,8 +62,7 @@ struct UringEngine: Engine, ~Copyable {
     let shapes = try unsafe Region.array(of: msghdr.self, count: 2)
     let queued = try TrainList(capacity: Limits.trainCount)
     let inFlight = try TrainList(capacity: Limits.trainCount)
-    let ended = try TokenList(capacity: resources.flowCountMax + Int(Slot.firstFlow))
-    let socketRegion = try Region.array(of: UInt32.self, count: resources.flowCountMax)
+    let ended = try TokenList(capacity: resources.flowCountMax + Int(FileTable.firstFlow))
 
     unsafe listenerShape = shapes.bound(to: msghdr.self)
     unsafe flowShape = listenerShape + 1
@@ -84,14 +74,13 @@ struct UringEngine: Engine, ~Copyable {
     unsafe flowShape.pointee.msg_controllen = Limits.controlRoom + Limits.nameRoom
     self.shapes = shapes
     self.ring = ring
+    self.files = files
     self.datagramBuffers = datagramBuffers
     self.packetBuffers = packetBuffers
     self.resources = resources
     self.queued = queued
     self.inFlight = inFlight
     self.ended = ended
-    unsafe sockets = socketRegion.bound(to: UInt32.self)
-    self.socketRegion = socketRegion
     flowSockets = resources.flowSockets
 
     self.ended.append(Token(.read))
@@ -239,7 +228,7 @@ struct UringEngine: Engine, ~Copyable {
   @inline(__always)
   private mutating func datagrams(_ completion: Completion, _ buffers: inout BufferPool) -> Arrival? {
     let token = completion.token
-    if !completion.hasMore, isOpen(token) {
+    if !completion.hasMore, files.isOpen(token.index, generation: token.generation) {
       if completion.result == -ENOBUFS {
         datagramsAreLow = true
         datagramBuffers.noteShortage()
@@ -310,12 +299,12 @@ struct UringEngine: Engine, ~Copyable {
     switch token.kind {
     case .receive:
       let isListener = token.index == DatagramArrival.listener
-      let slot = isListener ? Slot.listener : Slot.firstFlow + Int32(token.index)
-      unsafe io_uring_prep_recvmsg_multishot(entry, slot, isListener ? listenerShape : flowShape, 0)
+      unsafe io_uring_prep_recvmsg_multishot(
+        entry, FileTable.slot(of: token.index), isListener ? listenerShape : flowShape, 0)
       unsafe entry.pointee.buf_group = datagramBuffers.group
       unsafe entry.pointee.flags |= guise_sqe_buffer_select
-    case .read: unsafe guise_prep_read_multishot(entry, Slot.tun, packetBuffers.group)
-    default: unsafe io_uring_prep_poll_multishot(entry, Slot.wake, UInt32(POLLIN))
+    case .read: unsafe guise_prep_read_multishot(entry, FileTable.tun, packetBuffers.group)
+    default: unsafe io_uring_prep_poll_multishot(entry, FileTable.wake, UInt32(POLLIN))
     }
     unsafe entry.pointee.flags |= guise_sqe_fixed_file
     unsafe entry.pointee.user_data = token.rawValue
@@ -329,9 +318,9 @@ struct UringEngine: Engine, ~Copyable {
     let entry = unsafe ring.entry()
     if count == 1 {
       unsafe io_uring_prep_write(
-        entry, Slot.tun, vectors[0].iov_base, UInt32(vectors[0].iov_len), UInt64.max)
+        entry, FileTable.tun, vectors[0].iov_base, UInt32(vectors[0].iov_len), UInt64.max)
     } else {
-      unsafe io_uring_prep_writev(entry, Slot.tun, vectors, UInt32(count), UInt64.max)
+      unsafe io_uring_prep_writev(entry, FileTable.tun, vectors, UInt32(count), UInt64.max)
     }
     unsafe entry.pointee.flags |= guise_sqe_fixed_file | guise_sqe_cqe_skip_success
     unsafe entry.pointee.user_data = Token(.write, train, trains[train]).rawValue
@@ -342,8 +331,8 @@ struct UringEngine: Engine, ~Copyable {
     _ train: TrainID, _ message: UnsafeMutablePointer<msghdr>, flow: UInt32, _ trains: inout TrainPool
   ) {
     let entry = unsafe ring.entry()
-    let slot = flow == DatagramArrival.listener ? Slot.listener : Slot.firstFlow + Int32(flow)
-    unsafe io_uring_prep_sendmsg(entry, slot, message, UInt32(MSG_DONTWAIT | MSG_NOSIGNAL))
+    unsafe io_uring_prep_sendmsg(
+      entry, FileTable.slot(of: flow), message, UInt32(MSG_DONTWAIT | MSG_NOSIGNAL))
     unsafe entry.pointee.flags |= guise_sqe_fixed_file | guise_sqe_cqe_skip_success
     unsafe entry.pointee.user_data = Token(.send, train, trains[train]).rawValue
     queued.append(train)
@@ -364,20 +353,14 @@ struct UringEngine: Engine, ~Copyable {
 
   // MARK: Flows' sockets
 
-  /// Whether the socket that a receive was for is still the one in its slot.
-  private func isOpen(_ token: Token) -> Bool {
-    if token.index == DatagramArrival.listener { return true }
-    return unsafe sockets[Int(token.index)] == UInt32(token.generation) + 1
-  }
-
   mutating func openSocket(
     flow: UInt32, generation: UInt16, at local: Endpoint?
   ) throws(KernelError) -> Endpoint {
     let (descriptor, local) = try flowSockets!.open(at: local)
     // The ring's table keeps the socket; the descriptor is not needed, and descriptors are few.
     defer { close(descriptor) }
-    try ring.setFile(descriptor, slot: Int(Slot.firstFlow) + Int(flow))
-    unsafe sockets[Int(flow)] = UInt32(generation) + 1
+    try ring.setFile(descriptor, slot: FileTable.slot(of: flow))
+    files.noteOpened(flow, generation: generation)
     arm(Token(.receive, index: flow, generation: generation))
     return local
   }
@@ -389,10 +372,10 @@ struct UringEngine: Engine, ~Copyable {
     unsafe entry.pointee.flags |= guise_sqe_cqe_skip_success
     unsafe entry.pointee.user_data = Token(.cancel).rawValue
     ended.remove(token)
-    unsafe sockets[Int(flow)] = 0
+    files.noteClosed(flow)
     // The entries queued before this one still name the slot: they must be issued first.
     ring.submit()
-    _ = try? ring.setFile(-1, slot: Int(Slot.firstFlow) + Int(flow))
+    _ = try? ring.setFile(-1, slot: FileTable.slot(of: flow))
   }
 
   /// The kernel takes a ring apart some 50 ms after its descriptor is closed, with all that it holds.
@@ -411,7 +394,7 @@ struct UringEngine: Engine, ~Copyable {
         if completion.token.kind == .cancel { isCancelled = true }
       }
     }
-    ring.dropFiles(count: Int(Slot.firstFlow) + (resources.service == nil ? 0 : resources.flowCountMax))
+    ring.dropFiles(count: files.count)
   }
 
   private static let releaseTurnsMax = 100
