@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -37,7 +38,7 @@ MTU = 1420
 
 
 @contextmanager
-def wireguard(cable: Cable, endpoint: str) -> Iterator[None]:
+def wireguard(cable: Cable, endpoint: str, wireguard_go: str) -> Iterator[None]:
     """A wireguard-go at each end, the client's peer being at `endpoint`."""
     # Where they listen for wg(8), and the device's name in that, is shared by all namespaces.
     ends = [(cable.client, f"wgc{os.getpid()}", CLIENT_ADDRESS), (cable.server, f"wgs{os.getpid()}", SERVER_ADDRESS)]
@@ -47,7 +48,7 @@ def wireguard(cable: Cable, endpoint: str) -> Iterator[None]:
     ports = [[], ["listen-port", str(SERVICE_PORT)]]
     programs = []
     for index, (namespace, device, address) in enumerate(ends):
-        program = cable.start(device, namespace, ["wireguard-go", "--foreground", device], {"LOG_LEVEL": "verbose"})
+        program = cable.start(device, namespace, [wireguard_go, "--foreground", device], {"LOG_LEVEL": "verbose"})
         programs.append(program)
         deadline = time.monotonic() + 5
         # wg(8) would remove a socket that does not listen yet.
@@ -76,11 +77,17 @@ def rate(report: str) -> float:
     return document["end"]["sum_received"]["bits_per_second"]
 
 
-def measure(contender: Contender, seconds: float) -> dict[str, float]:
+def version(wireguard_go: str) -> str:
+    """Of the program, by its own account (`wireguard-go v0.0.20220316`)."""
+    lines = subprocess.run([wireguard_go, "--version"], capture_output=True, text=True).stdout.splitlines()
+    return lines[0] if lines else f"{wireguard_go} (of an unknown version)"
+
+
+def measure(contender: Contender, seconds: float, wireguard_go: str) -> dict[str, float]:
     """What TCP inside comes to, in bit/s, by direction."""
     rates = {}
     with tempfile.TemporaryDirectory(prefix="guise-bench-") as folder, Cable(Path(folder)) as cable:
-        with contender.passage(cable) as passage, wireguard(cable, passage.target):
+        with contender.passage(cable) as passage, wireguard(cable, passage.target, wireguard_go):
             server = cable.start("iperf3-server", cable.server, ["iperf3", "--server", "--bind", SERVER_ADDRESS])
             deadline = time.monotonic() + 5
             while not cable.run(cable.server, ["ss", "-Htln", "sport = :5201"]).strip():
@@ -143,21 +150,22 @@ def comparisons(engines: list[str], rounds: list[dict[str, dict[str, float]]]) -
 def main(options: argparse.Namespace) -> None:
     command.need_root("run it with sudo")
     command.need_programs(BINARIES / "guise")
-    for program in ("wireguard-go", "wg", "iperf3"):
+    for program in (options.wireguard_go, "wg", "iperf3"):
         if not shutil.which(program):
             raise BenchFailure(f"there is no {program}: run 'scripts/require.sh test' first")
     engines = options.engines.split(",")
     contenders = [Contender("direct"), *(Guise(engine, BINARIES / "guise", engine) for engine in engines)]
     described = machine.describe(BINARIES / "guise")
-    print(f"{options.rounds} rounds of {options.seconds:g} s each way\n", flush=True)
+    print(f"{version(options.wireguard_go)}, {options.rounds} rounds of {options.seconds:g} s each way\n", flush=True)
     rounds = []
     for turn in range(options.rounds):
         order = contenders if turn % 2 == 0 else contenders[::-1]
-        rounds.append({contender.name: measure(contender, options.seconds) for contender in order})
+        rounds.append({contender.name: measure(contender, options.seconds, options.wireguard_go)
+                       for contender in order})
     found = comparisons(engines, rounds)
     print("\n".join([HEADING, *(comparison.row() for comparison in found)]))
     if options.json:
-        document = {"machine": described, "seconds": options.seconds,
+        document = {"machine": described, "wireguardGo": version(options.wireguard_go), "seconds": options.seconds,
                     "comparisons": [comparison.as_dict() for comparison in found]}
         options.json.write_text(json.dumps(document, indent=2) + "\n")
     if complaints := [complaint for comparison in found if (complaint := comparison.complaint())]:
@@ -169,6 +177,8 @@ if __name__ == "__main__":
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=3, help="length of each run of iperf3 (default 3)")
     parser.add_argument("--engines", default="io_uring,epoll")
+    parser.add_argument("--wireguard-go", default="wireguard-go", metavar="PROGRAM",
+                        help="another wireguard-go than the one on the path; since 0.0.20231211 it moves trains")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write every round's rates there")
     arguments = parser.parse_args()
     sys.exit(command.run("wireguard", lambda: main(arguments)))

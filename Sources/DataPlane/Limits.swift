@@ -27,13 +27,15 @@ package enum Limits {
 
   /// How often the rate of streams is measured.
   static let moderationWindowNanoseconds: UInt64 = 1_000_000
-  /// Arrivals that should come between two wake-ups.
-  static let moderationBatch: UInt64 = 48
+  /// Arrivals that should come between two wake-ups: two trains of full datagrams, or more of less.
+  static let moderationBatch: UInt64 = 96
+  /// Arrivals in the longest interval below which none is waited for.
+  static let moderationBatchMin: UInt64 = 10
   /// Arrivals in a turn that show that more may wait: as many as io_uring's multishot receive takes before
   /// it lets others take their turn (`MULTISHOT_MAX_RETRY` in io_uring/net.c, and the first).
   static let moderationBatchFull = 33
   /// The longest interval between them by default.
-  static let moderationMicroseconds = 250
+  static let moderationMicroseconds = 400
   /// Arrivals that make a rest needless when they are there before it has begun.
   static let restArrivalsMax: UInt32 = 16
   /// Arrivals, and their bytes, after which io_uring looks for no more in a turn: as many as make a full train,

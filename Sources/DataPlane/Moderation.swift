@@ -49,9 +49,10 @@ struct Moderation: BitwiseCopyable {
   }
 
   private mutating func closeWindow(_ now: UInt64, _ elapsed: UInt64) {
-    let perBatch = streamed > 0 ? elapsed / UInt64(streamed) &* Limits.moderationBatch : .max
-    // Too few come to be worth waiting for: less than an eighth of a batch in the longest interval.
-    current = perBatch / 8 > intervalMax ? 0 : min(intervalMax, perBatch)
+    // How long one arrival takes to come.
+    let awaited = elapsed / UInt64(max(streamed, 1))
+    let worthwhile = streamed > 0 && awaited &* Limits.moderationBatchMin <= intervalMax
+    current = worthwhile ? min(intervalMax, awaited &* Limits.moderationBatch) : 0
     trainsForm = streamed >= trains &* 4
     windowStart = now
     streamed = 0

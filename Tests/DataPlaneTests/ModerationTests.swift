@@ -4,7 +4,7 @@ import Testing
 
 /// When a worker rests. The clock is the test's own.
 @Suite struct ModerationTests {
-  private static let intervalMax: UInt64 = 250_000
+  private static let intervalMax = UInt64(Limits.moderationMicroseconds) * 1_000
   private static let window = Limits.moderationWindowNanoseconds
 
   /// What the interval is after some windows of turns with so many arrivals, and trains, each.
@@ -28,13 +28,13 @@ import Testing
   }
 
   @Test func `too slow a stream is not worth a rest`() {
-    #expect(interval(arrivals: 1, trains: 1, turnNanoseconds: 50_000) == 0)
+    #expect(interval(arrivals: 1, trains: 1, turnNanoseconds: 41_000) == 0)
     #expect(interval(arrivals: 1, trains: 1, turnNanoseconds: 40_000) == Self.intervalMax)
   }
 
   @Test func `a fast stream is looked at as often as a batch comes`() {
-    // 400 000 a second: 48 in 120 us.
-    #expect(interval(arrivals: 4, trains: 1, turnNanoseconds: 10_000) == 48 * 2_500)
+    // 400 000 a second: 96 in 240 us.
+    #expect(interval(arrivals: 4, trains: 1, turnNanoseconds: 10_000) == 96 * 2_500)
   }
 
   @Test func `full batches of what forms no trains go on without a rest`() {
