@@ -17,7 +17,7 @@ import Testing
   @Test(arguments: [
     ("x", "'x' is not a port: use a number from 1 to 65535"),
     ("192.0.2.1:0", "'0' is not a port: use a number from 1 to 65535"),
-    ("example.org:1", "'example.org:1' has no address in front of the port: write 192.0.2.1:4567"),
+    ("example.org:1", "'example.org:1' has no address in front of the port: write 192.0.2.1:1"),
     ("::1:5", "an IPv6 address needs brackets: write [2001:db8::1]:4567"),
   ])
   func malformedTextsSayWhatIsWrong(text: String, complaint: String) {

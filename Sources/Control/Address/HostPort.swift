@@ -57,6 +57,20 @@ package struct HostPort: Hashable, Sendable, CustomStringConvertible {
     return port
   }
 
+  /// Parses `PORT` or `ADDRESS:PORT`, by which something is told where to listen. No address in front: nil.
+  /// - Parameter example: the address that an error advises where a name is in its place.
+  static func listening(
+    _ text: String, example: String
+  ) throws(Malformed) -> (address: Address?, port: UInt16) {
+    guard text.contains(":") else { return (nil, try port(text)) }
+    let both = try HostPort(text)
+    guard case .address(let address) = both.host else {
+      throw Malformed(
+        description: "'\(text)' has no address in front of the port: write \(example):\(both.port)")
+    }
+    return (address, both.port)
+  }
+
   /// Letters, digits, `-`, `_` and dots; something like 300.1.2.3 is a mistyped address, not a name.
   private static func isPlausibleName(_ text: String) -> Bool {
     guard (1...253).contains(text.utf8.count), text.utf8.allSatisfy(\.isNameByte),

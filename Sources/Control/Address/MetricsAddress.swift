@@ -8,16 +8,8 @@ package struct MetricsAddress: Hashable, Sendable, CustomStringConvertible {
   private static let loopback = Address("127.0.0.1")!
 
   package init(_ text: String) throws(HostPort.Malformed) {
-    guard text.contains(":") else {
-      endpoint = Endpoint(Self.loopback, port: try HostPort.port(text))
-      return
-    }
-    let both = try HostPort(text)
-    guard case .address(let address) = both.host else {
-      throw HostPort.Malformed(
-        description: "'\(text)' has no address in front of the port: write 127.0.0.1:\(both.port)")
-    }
-    endpoint = Endpoint(address, port: both.port)
+    let (address, port) = try HostPort.listening(text, example: "127.0.0.1")
+    endpoint = Endpoint(address ?? Self.loopback, port: port)
   }
 
   /// Whether one of the two alone can be had on a host.

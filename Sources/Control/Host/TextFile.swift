@@ -1,7 +1,8 @@
 internal import DataPlane
 internal import Glibc
 
-/// Whole small files, as `/proc` and `/sys` have them: read until the end, written in one call.
+/// Whole small files, as `/proc` and `/sys` have them: read until the end, written in one call where the kernel takes
+/// all at once.
 package enum TextFile {
   package struct Refused: Error, Equatable {
     let errno: Int32
@@ -51,9 +52,14 @@ package enum TextFile {
     try write(Array(text.utf8), to: descriptor)
   }
 
-  static func write(_ bytes: [UInt8], to descriptor: Int32) throws(Refused) {
-    let count = unsafe Glibc.write(descriptor, bytes, bytes.count)
-    guard count == bytes.count else { throw Refused(errno: count < 0 ? errno : EIO) }
+  /// Writes all of it (write(2) may take less at a time).
+  package static func write(_ bytes: [UInt8], to descriptor: Int32) throws(Refused) {
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      let count = unsafe rest.withUnsafeBytes { unsafe Glibc.write(descriptor, $0.baseAddress, $0.count) }
+      guard count > 0 || count < 0 && errno == EINTR else { throw Refused(errno: count < 0 ? errno : EIO) }
+      rest = rest.dropFirst(max(count, 0))
+    }
   }
 
   /// The names in a folder, without `.` and `..`, sorted; empty when there is no such folder.

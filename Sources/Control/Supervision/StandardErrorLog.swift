@@ -25,15 +25,8 @@ package struct StandardErrorLog: LogHandler {
     Self.write(Self.line(Self.isJournal ? nil : time, event.level, "\(event.message)", all))
   }
 
-  /// Writes text as it is.
-  package static func write(_ text: String) {
-    var rest = Array(text.utf8)[...]
-    while !rest.isEmpty {
-      let count = unsafe rest.withUnsafeBytes { unsafe Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
-      guard count > 0 || errno == EINTR else { return }
-      rest = rest.dropFirst(max(count, 0))
-    }
-  }
+  /// Writes text as it is; gives up quietly when nobody reads any more.
+  package static func write(_ text: String) { try? TextFile.write(Array(text.utf8), to: STDERR_FILENO) }
 
   /// Whether standard error goes to the journal (systemd.exec(5)).
   private static let isJournal: Bool = {

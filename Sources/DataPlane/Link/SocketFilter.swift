@@ -16,6 +16,6 @@ package enum SocketFilter {
 
   /// Lets packets in again.
   package static func dropNothing(_ socket: Int32) throws(KernelError) {
-    try UDPSocket.set(socket, SOL_SOCKET, SO_DETACH_FILTER, 0, "setsockopt(SO_DETACH_FILTER)")
+    try SocketOption.set(socket, SOL_SOCKET, SO_DETACH_FILTER, 0, "setsockopt(SO_DETACH_FILTER)")
   }
 }

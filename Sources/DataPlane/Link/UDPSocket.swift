@@ -59,7 +59,7 @@ package enum UDPSocket {
         try SocketAddress.bind(descriptor, to: Endpoint(local, port: port))
       } else if let local {
         // The port is connect's to pick, so that there is one answer when none is left.
-        try set(
+        try SocketOption.set(
           descriptor, Int32(IPPROTO_IP), Int32(GUISE_IP_BIND_ADDRESS_NO_PORT), 1,
           "setsockopt(IP_BIND_ADDRESS_NO_PORT)")
         try SocketAddress.bind(descriptor, to: Endpoint(local, port: 0))
@@ -76,7 +76,7 @@ package enum UDPSocket {
   /// successor must not wait for the kernel to be done with this process. To be called once a port has been
   /// picked, or the kernel would pick those of others.
   package static func letOthersShare(_ descriptor: Int32) throws(KernelError) {
-    try set(descriptor, SOL_SOCKET, SO_REUSEPORT, 1, "setsockopt(SO_REUSEPORT)")
+    try SocketOption.set(descriptor, SOL_SOCKET, SO_REUSEPORT, 1, "setsockopt(SO_REUSEPORT)")
   }
 
   /// Where the socket is bound, as getsockname(2) says.
@@ -118,7 +118,7 @@ package enum UDPSocket {
     do throws(KernelError) {
       // The system's default (net.ipv6.bindv6only) must not decide whether [::] takes IPv4.
       let only: Int32 = address.isUnspecified ? 0 : 1
-      try set(descriptor, Int32(IPPROTO_IPV6), IPV6_V6ONLY, only, "setsockopt(IPV6_V6ONLY)")
+      try SocketOption.set(descriptor, Int32(IPPROTO_IPV6), IPV6_V6ONLY, only, "setsockopt(IPV6_V6ONLY)")
       return descriptor
     } catch {
       Glibc.close(descriptor)
@@ -132,35 +132,28 @@ package enum UDPSocket {
     try setBuffer(descriptor, force: SO_RCVBUFFORCE, plain: SO_RCVBUF, bytes: receiveBytes)
     try setBuffer(descriptor, force: SO_SNDBUFFORCE, plain: SO_SNDBUF, bytes: sendBytes)
     // Kernels before 5.0 refuse: then each datagram is handed up by itself.
-    if offload { try? set(descriptor, Int32(GUISE_SOL_UDP), Int32(GUISE_UDP_GRO), 1, "setsockopt(UDP_GRO)") }
+    if offload {
+      try? SocketOption.set(descriptor, Int32(GUISE_SOL_UDP), Int32(GUISE_UDP_GRO), 1, "setsockopt(UDP_GRO)")
+    }
   }
 
   private static func setBuffer(
     _ descriptor: Int32, force: Int32, plain: Int32, bytes: Int
   ) throws(KernelError) {
     do throws(KernelError) {
-      try set(descriptor, SOL_SOCKET, force, Int32(bytes), "setsockopt(SO_*BUFFORCE)")
+      try SocketOption.set(descriptor, SOL_SOCKET, force, Int32(bytes), "setsockopt(SO_*BUFFORCE)")
     } catch {
-      try set(descriptor, SOL_SOCKET, plain, Int32(bytes), "setsockopt(SO_*BUF)")
+      try SocketOption.set(descriptor, SOL_SOCKET, plain, Int32(bytes), "setsockopt(SO_*BUF)")
     }
   }
 
   private static func reportDestination(_ descriptor: Int32, isIPv4: Bool) throws(KernelError) {
     if isIPv4 {
-      try set(descriptor, Int32(IPPROTO_IP), IP_PKTINFO, 1, "setsockopt(IP_PKTINFO)")
+      try SocketOption.set(descriptor, Int32(IPPROTO_IP), IP_PKTINFO, 1, "setsockopt(IP_PKTINFO)")
     } else {
       // A dual-stack socket reports an IPv4 destination with this option too, as a mapped address.
-      try set(
+      try SocketOption.set(
         descriptor, Int32(IPPROTO_IPV6), IPV6_RECVPKTINFO, 1, "setsockopt(IPV6_RECVPKTINFO)")
     }
-  }
-
-  /// Sets an option of four bytes (setsockopt(2)); `operation` is what an error names.
-  package static func set(
-    _ descriptor: Int32, _ level: Int32, _ option: Int32, _ value: Int32, _ operation: StaticString
-  ) throws(KernelError) {
-    var value = value
-    let result = unsafe setsockopt(descriptor, level, option, &value, socklen_t(MemoryLayout<Int32>.size))
-    try KernelError.checkErrno("\(operation)", result)
   }
 }

@@ -1,3 +1,4 @@
+internal import Control
 internal import Glibc
 
 /// The terminal's second screen, with neither cursor nor echo, until the value goes: then it is as before.
@@ -57,12 +58,6 @@ struct Screen: ~Copyable {
   }
 
   private static func write(_ text: String) -> Bool {
-    var rest = Array(text.utf8)[...]
-    while !rest.isEmpty {
-      let count = unsafe rest.withUnsafeBytes { unsafe Glibc.write(STDOUT_FILENO, $0.baseAddress, $0.count) }
-      guard count > 0 || errno == EINTR else { return false }
-      rest = rest.dropFirst(max(count, 0))
-    }
-    return true
+    (try? TextFile.write(Array(text.utf8), to: STDOUT_FILENO)) != nil
   }
 }

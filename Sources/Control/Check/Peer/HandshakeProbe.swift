@@ -27,7 +27,7 @@ struct HandshakeProbe: ~Copyable {
     let raw = try KernelError.checkErrno("socket(SOCK_RAW)", socket(family, kind, Int32(IPPROTO_TCP)))
     do throws(KernelError) {
       if let mark {
-        try UDPSocket.set(raw, SOL_SOCKET, SO_MARK, Int32(bitPattern: mark), "setsockopt(SO_MARK)")
+        try SocketOption.set(raw, SOL_SOCKET, SO_MARK, Int32(bitPattern: mark), "setsockopt(SO_MARK)")
       }
       // The port of a raw socket's address is a protocol to IPv6, which must be none.
       try SocketAddress.connect(raw, to: Endpoint(remote.address, port: 0))
