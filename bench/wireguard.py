@@ -154,9 +154,13 @@ def main(options: argparse.Namespace) -> None:
         if not shutil.which(program):
             raise BenchFailure(f"there is no {program}: run 'scripts/require.sh test' first")
     engines = options.engines.split(",")
-    contenders = [Contender("direct"), *(Guise(engine, BINARIES / "guise", engine) for engine in engines)]
+    rests = () if options.moderation is None else ("--moderation", str(options.moderation))
+    gateways = [Guise(engine, BINARIES / "guise", engine, options=rests) for engine in engines]
+    contenders = [Contender("direct"), *gateways]
     described = machine.describe(BINARIES / "guise")
-    print(f"{version(options.wireguard_go)}, {options.rounds} rounds of {options.seconds:g} s each way\n", flush=True)
+    settings = " ".join(["guise", *rests])
+    print(f"{version(options.wireguard_go)}, {settings}, {options.rounds} rounds of {options.seconds:g} s each way\n",
+          flush=True)
     rounds = []
     for turn in range(options.rounds):
         order = contenders if turn % 2 == 0 else contenders[::-1]
@@ -165,7 +169,8 @@ def main(options: argparse.Namespace) -> None:
     found = comparisons(engines, rounds)
     print("\n".join([HEADING, *(comparison.row() for comparison in found)]))
     if options.json:
-        document = {"machine": described, "wireguardGo": version(options.wireguard_go), "seconds": options.seconds,
+        document = {"machine": described, "wireguardGo": version(options.wireguard_go), "guise": settings,
+                    "seconds": options.seconds,
                     "comparisons": [comparison.as_dict() for comparison in found]}
         options.json.write_text(json.dumps(document, indent=2) + "\n")
     if complaints := [complaint for comparison in found if (complaint := comparison.complaint())]:
@@ -179,6 +184,8 @@ if __name__ == "__main__":
     parser.add_argument("--engines", default="io_uring,epoll")
     parser.add_argument("--wireguard-go", default="wireguard-go", metavar="PROGRAM",
                         help="another wireguard-go than the one on the path; since 0.0.20231211 it moves trains")
+    parser.add_argument("--moderation", type=int, metavar="US",
+                        help="guise's option at both ends, in place of its default")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write every round's rates there")
     arguments = parser.parse_args()
     sys.exit(command.run("wireguard", lambda: main(arguments)))
