@@ -158,8 +158,8 @@ def main(options: argparse.Namespace) -> None:
     gateways = [Guise(engine, BINARIES / "guise", engine, options=rests) for engine in engines]
     contenders = [Contender("direct"), *gateways]
     described = machine.describe(BINARIES / "guise")
-    settings = " ".join(["guise", *rests])
-    print(f"{version(options.wireguard_go)}, {settings}, {options.rounds} rounds of {options.seconds:g} s each way\n",
+    wireguard_go, settings = version(options.wireguard_go), " ".join(["guise", *rests])
+    print(f"{wireguard_go}, {settings}, {options.rounds} rounds of {options.seconds:g} s each way\n",
           flush=True)
     rounds = []
     for turn in range(options.rounds):
@@ -169,7 +169,7 @@ def main(options: argparse.Namespace) -> None:
     found = comparisons(engines, rounds)
     print("\n".join([HEADING, *(comparison.row() for comparison in found)]))
     if options.json:
-        document = {"machine": described, "wireguardGo": version(options.wireguard_go), "guise": settings,
+        document = {"machine": described, "wireguardGo": wireguard_go, "guise": settings,
                     "seconds": options.seconds,
                     "comparisons": [comparison.as_dict() for comparison in found]}
         options.json.write_text(json.dumps(document, indent=2) + "\n")
