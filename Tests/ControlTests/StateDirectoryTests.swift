@@ -191,6 +191,29 @@ import Testing
     #expect(names().isEmpty)
   }
 
+  @Test func theDirectoryGoesWhenNothingIsLeftInItAndComesAgain() throws {
+    let state = try directory()
+    try state.withLock {}
+    #expect(!FileManager.default.fileExists(atPath: root))
+    try state.withLock {
+      let file = try! state.claim(record("guise0"))
+      #expect(names() == ["42-guise0.json", "42.lock"])
+      file.remove()
+    }
+    #expect(!FileManager.default.fileExists(atPath: root))
+  }
+
+  @Test func emptyDirectoriesOfOtherNamespacesGoAndOthersStay() throws {
+    for name in ["7", "43", "44"] {
+      try FileManager.default.createDirectory(atPath: "\(root)/\(name)", withIntermediateDirectories: true)
+    }
+    try "{}".write(toFile: "\(root)/43/43-guise0.json", atomically: false, encoding: .utf8)
+    let state = try directory()
+    #expect(TextFile.names(in: root) == ["42", "43"])
+    try state.withLock {}
+    #expect(TextFile.names(in: root) == ["43"])
+  }
+
   @Test func aFileThatWasRemovedWhileOneWaitedForItsLockIsNotTaken() throws {
     let state = try directory()
     let first = try state.claim(record("guise0"))

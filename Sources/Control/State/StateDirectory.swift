@@ -7,12 +7,15 @@ internal import Glibc
 /// `INODE-DEVICE.json` is an instance's (`InstanceRecord`), `INODE-END.flows` has the flows of an end
 /// (`FlowStore`), `INODE-DEVICE.sock` is where an instance answers questions, `INODE.shared.json` is of all of them
 /// (`SharedRecord`), and `INODE.lock` is held by whoever changes the host or puts it back. The directory is that of
-/// the user whom the instances go on as; the one above it stays root's.
+/// the user whom the instances go on as; the one above it stays root's. Either goes when it is empty, with the first
+/// to look who may remove it: a user's own directory with the next start of root's, in whichever namespace.
 struct StateDirectory: Sendable {
   static let standardPath = "/run/guise"
 
   let path: String
   let namespace: NetworkNamespace
+  private let root: String
+  private let account: Account?
   /// Whom new files are given to; nil where this process is that user.
   let owner: FileOwner?
 
@@ -25,16 +28,27 @@ struct StateDirectory: Sendable {
   ) throws(LockedFile.Failure) {
     path = "\(root)/\(namespace.inode)"
     self.namespace = namespace
+    self.root = root
+    self.account = account
+    try Self.make(path, in: root, for: account)
+    owner = geteuid() == Account.root ? FileOwner(ofDirectory: path) : nil
+    // Those of other namespaces, most of which are gone. A process that is about to use one makes it again.
+    for name in TextFile.names(in: root) {
+      if let inode = UInt64(name), inode != namespace.inode { unsafe rmdir("\(root)/\(name)") }
+    }
+  }
+
+  private static func make(
+    _ path: String, in root: String, for account: Account?
+  ) throws(LockedFile.Failure) {
     for path in [root, path] {
       guard unsafe mkdir(path, 0o755) == 0 || errno == EEXIST else { throw .refused(errno: errno) }
     }
     guard unsafe access(path, W_OK) == 0 else { throw .refused(errno: errno) }
     guard FileOwner(ofDirectory: path) != nil else { throw .refused(errno: ENOTDIR) }
-    let isRoot = geteuid() == Account.root
-    if isRoot, TextFile.names(in: path).isEmpty {
+    if geteuid() == Account.root, TextFile.names(in: path).isEmpty {
       unsafe lchown(path, account?.user ?? geteuid(), account?.group ?? getegid())
     }
-    owner = isRoot ? FileOwner(ofDirectory: path) : nil
   }
 
   /// Whether this user, or the one that the process becomes, can remove what lies here.
@@ -44,13 +58,17 @@ struct StateDirectory: Sendable {
 
   /// Runs `body` while no other instance sets up or cleans up; waits for that, up to `secondsMax`.
   ///
-  /// The lock's file goes when nothing else is on record.
+  /// The lock's file goes when nothing else is on record, and then the directory, where this user may remove it.
   func withLock<Result: ~Copyable>(
     secondsMax: Int = 30, _ body: () throws(SetupError) -> Result
   ) throws(SetupError) -> Result {
     let lock = try takeLock(secondsMax)
     defer {
-      if !hasRecords { unsafe unlink(lockPath) }
+      if !hasRecords {
+        unsafe unlink(lockPath)
+        unsafe rmdir(path)
+        unsafe rmdir(root)
+      }
       extendLifetime(lock)
     }
     return try body()
@@ -62,6 +80,9 @@ struct StateDirectory: Sendable {
       do throws(LockedFile.Failure) {
         return try LockedFile(lockPath, owner: owner)
       } catch {
+        // Somebody has removed the directory, which was empty.
+        let isGone = error == .refused(errno: ENOENT) && attempt < 10
+        if isGone, (try? Self.make(path, in: root, for: account)) != nil { continue }
         // Root makes the file first and then gives it away.
         let isYoung = error == .refused(errno: EACCES) && attempt < 10
         guard error == .heldByAnother || isYoung else { return nil }
