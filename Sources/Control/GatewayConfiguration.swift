@@ -59,7 +59,7 @@ package struct GatewayConfiguration: Equatable, Sendable {
   package var ipv4Only = false
   /// In bytes; nil for what the way to the other end takes.
   package var mtu: Int?
-  /// nil for one on each CPU that `cpus` names, or that this process may use.
+  /// nil for one on each CPU that `cpus` names, or that this process may use, if these are more than two.
   package var workers: Int?
   package var cpus = CPUChoice.any
   /// Server: addresses that the flows' UDP sockets leave from in turn; empty for the one that the route has.

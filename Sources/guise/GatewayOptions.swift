@@ -51,7 +51,10 @@ struct GatewayOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "How many threads carry packets, 1 to 256; without it, one for each CPU that they may use.",
+      """
+      How many threads carry packets, 1 to 256; without it, one for each CPU that they may use, and a single one on \
+      two CPUs.
+      """,
       valueName: "count"))
   var workers: Int?
 

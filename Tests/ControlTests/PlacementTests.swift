@@ -45,7 +45,11 @@ import Testing
 
   @Test func withoutAWishThereIsAWorkerForEachCPUThatMayBeUsed() throws {
     #expect(try choose(.any) == Placement(workers: 8, cpus: []))
-    #expect(try choose(.any, allowed: [3, 5]) == Placement(workers: 2, cpus: []))
+    #expect(try choose(.any, allowed: [2, 3, 5]) == Placement(workers: 3, cpus: []))
+    #expect(try choose(.any, allowed: [3, 5]) == Placement(workers: 1, cpus: []))
+    #expect(try choose(.any, allowed: [3]) == Placement(workers: 1, cpus: []))
+    #expect(try choose(.list(CPUList("3,5")), allowed: [3, 5]) == Placement(workers: 2, cpus: [3, 5]))
+    #expect(try choose(.any, workers: 2, allowed: [3, 5]) == Placement(workers: 2, cpus: []))
     #expect(try choose(.any, workers: 5, allowed: [3]) == Placement(workers: 5, cpus: []))
     #expect(try choose(.any, online: Array(0..<512), allowed: Array(0..<512)).workers == 256)
   }

@@ -7,7 +7,8 @@ struct Placement: Equatable, Sendable {
   let cpus: [Int]
 
   /// Worker i gets the i-th CPU of the list, and when all are given, the first again. Without a number of
-  /// workers there is one for each CPU of the list, or for each that this process may use.
+  /// workers there is one for each CPU of the list, or for each that this process may use; but only one where these
+  /// are two, which sender and receiver need as well (docs/decisions/0030-placement.md).
   ///
   /// `near` tells the CPUs of the NUMA node that packets come in at; it is asked for `.auto` alone.
   static func choose(
@@ -16,7 +17,9 @@ struct Placement: Equatable, Sendable {
   ) throws(SetupError) -> Placement {
     let list: [Int]
     switch configuration.cpus {
-    case .any: return Placement(workers: configuration.workers ?? clamped(host.allowed.count), cpus: [])
+    case .any:
+      let count = host.allowed.count > 2 ? host.allowed.count : 1
+      return Placement(workers: configuration.workers ?? clamped(count), cpus: [])
     case .list(let asked):
       if let missing = asked.cpus.first(where: { !host.online.contains($0) }) {
         throw .cpuMissing(missing, online: CPUList(host.online))
