@@ -75,6 +75,8 @@ package struct GatewayConfiguration: Equatable, Sendable {
   package var newFlowsPerSecond = newFlowsDefault
   /// Longest interval at which busy workers wake; 0 for as often as something comes.
   package var moderationMicroseconds = moderationDefault
+  /// How long workers in conversation poll before they sleep; 0 for not at all.
+  package var pollMicroseconds = pollDefault
   /// Client: TCP flows for each UDP source.
   package var connections = 1
   package var handshakePacketPath: String?
@@ -114,6 +116,7 @@ package struct GatewayConfiguration: Equatable, Sendable {
   package static let idleTimeoutDefault = 180
   package static let keepaliveDefault = GatewayPlan.keepaliveDefault
   package static let moderationDefault = GatewayPlan.moderationDefault
+  package static let pollDefault = GatewayPlan.pollDefault
 
   /// What opening sockets for them takes of a core is a third or so.
   package static let newFlowsDefault = 20_000
@@ -128,6 +131,7 @@ package struct GatewayConfiguration: Equatable, Sendable {
   package static let idleTimeoutRange = 1...604_800
   package static let connectionsRange = GatewayPlan.connectionsRange
   package static let moderationRange = 0...10_000
+  package static let pollRange = 0...1_000
 
   /// Whether it can stand in a log line, and as a part of a file's name.
   package static func isTunnelName(_ name: String) -> Bool {

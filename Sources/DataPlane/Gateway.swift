@@ -298,6 +298,7 @@ extension WorkerPlan {
       idleNanoseconds: UInt64(plan.idleTimeoutSeconds) * 1_000_000_000,
       keepaliveNanoseconds: plan.role == .client ? UInt64(plan.keepaliveSeconds) * 1_000_000_000 : nil,
       moderationNanoseconds: UInt64(plan.moderationMicroseconds) * 1_000,
+      pollNanoseconds: UInt64(plan.pollMicroseconds) * 1_000,
       segmentsPerTrainMax: plan.offload ? Limits.trainSegmentsMax : 1,
       datagramsPerTrainMax: plan.offload ? Limits.trainSegmentsMax : 1,
       connectionCount: plan.connections, flowCountMax: plan.flowsPerWorker,

@@ -51,6 +51,9 @@ package struct GatewayPlan: Sendable {
   /// Longest interval of a busy worker's wake-ups, in microseconds; 0 for none (see `Moderation`).
   package var moderationMicroseconds = Self.moderationDefault
   package static let moderationDefault = Limits.moderationMicroseconds
+  /// How long a worker in conversation polls before it sleeps, in microseconds; 0 for not at all (see `Pace`).
+  package var pollMicroseconds = Self.pollDefault
+  package static let pollDefault = Limits.pollMicroseconds
   /// Client: over how many TCP flows the datagrams of each UDP source are spread.
   package var connections = 1
   package static let connectionsRange = 1...Limits.connectionsMax

@@ -36,6 +36,10 @@ package enum Limits {
   static let moderationBatchFull = 33
   /// The longest interval between them by default.
   static let moderationMicroseconds = 400
+  /// How long a worker in conversation polls by default.
+  static let pollMicroseconds = 100
+  /// Windows until it is tried again after attempts in vain, at most.
+  static let pollPauseMax: UInt8 = 63
   /// Arrivals that make a rest needless when they are there before it has begun.
   static let restArrivalsMax: UInt32 = 16
   /// Arrivals, and their bytes, after which io_uring looks for no more in a turn: what a rest lets come and a third

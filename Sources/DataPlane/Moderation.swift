@@ -1,30 +1,51 @@
-/// How often a busy worker wakes, so that what arrives meanwhile crosses as trains
-/// (docs/decisions/0006-moderation.md).
+/// How a turn waits for arrivals. Times are in nanoseconds.
+enum Pace: BitwiseCopyable, Equatable {
+  /// Asleep until something comes.
+  case prompt
+  /// Rests first, whatever arrives, so that turns begin no more often than that.
+  case resting(every: UInt64)
+  /// Looks for so long whether something has come, before it sleeps.
+  case polling(for: UInt64)
+}
+
+/// How a busy worker waits: streams let it rest, so that what arrives meanwhile crosses as trains
+/// (docs/decisions/0006-moderation.md), and conversations keep it awake (docs/decisions/0019-polling.md).
 ///
 /// A worker that is quicker than its senders would handle each datagram by itself: a wake-up and a trip
 /// through the kernel's stack for every one. So, like a network card's adaptive interrupt moderation
 /// (ethtool(8), `adaptive-rx`), it sends off what it has and then lets about a batch arrive before it looks
 /// again. A worker that has enough to do does not rest: batches form by themselves then.
 ///
-/// Only *streams* count: an arrival whose flow had its last one in the same direction. Requests and answers
-/// that alternate never make a worker rest, however many flows there are, nor does a lone datagram.
+/// Only *streams* count for that: arrivals whose flow had its last one in the same direction. Requests and
+/// answers that alternate never make a worker rest, however many flows there are, nor does a lone datagram.
+/// They wait for each wake-up on their way, though: where they follow each other closely, it polls before it
+/// sleeps, as a virtual machine's idle CPU does (`haltpoll` in Documentation/virt/guest-halt-polling.rst).
 struct Moderation: BitwiseCopyable {
-  /// The longest time from one wake-up to the next, in nanoseconds; 0 switches moderation off.
+  /// The longest time from one wake-up to the next, in nanoseconds; 0 switches rests off.
   let intervalMax: UInt64
+  /// How long to poll, in nanoseconds; 0 switches polling off.
+  let pollTime: UInt64
 
-  /// Since the window began: arrivals that continue a stream, and trains that were closed.
+  /// Since the window began: arrivals that continue a stream, those that turn a flow's direction, and trains
+  /// that were closed.
   private var streamed = 0
+  private var turned = 0
   private var trains = 0
   private var windowStart: UInt64
   /// `streamed` as the last turn began.
   private var streamedBefore = 0
 
-  /// By the window before: from one wake-up to the next, and whether arrivals join to trains.
-  private var current: UInt64 = 0
+  /// By the window before: how to wait, and whether arrivals join to trains.
+  private var current = Pace.prompt
   private var trainsForm = false
 
-  init(intervalMax: UInt64, now: UInt64) {
+  /// Windows that pass until polling is tried again: after the last attempt that was in vain, and from now.
+  private var pause: UInt8 = 0
+  private var pauseLeft: UInt8 = 0
+
+  init(intervalMax: UInt64, pollTime: UInt64, now: UInt64) {
     self.intervalMax = intervalMax
+    self.pollTime = pollTime
     windowStart = now
   }
 
@@ -32,30 +53,54 @@ struct Moderation: BitwiseCopyable {
   @inline(__always)
   mutating func noteStreamed() { streamed &+= 1 }
 
+  /// An arrival whose flow had its last one in the other direction.
+  @inline(__always)
+  mutating func noteTurned() { turned &+= 1 }
+
   /// A train that leaves, on either path.
   @inline(__always)
   mutating func noteTrain() { trains &+= 1 }
 
-  /// From one wake-up to the next, in nanoseconds, after the turn that began at `now`; 0: as often as
-  /// something comes. To be called once a turn.
+  /// How the next turn is to wait, after the one that began at `now`. To be called once a turn.
   @inline(__always)
-  mutating func interval(_ now: UInt64) -> UInt64 {
+  mutating func pace(_ now: UInt64) -> Pace {
     let batch = streamed &- streamedBefore
     let elapsed = now &- windowStart
     if elapsed >= Limits.moderationWindowNanoseconds { closeWindow(now, elapsed) }
     streamedBefore = streamed
     // Where no trains form, rests save wake-ups and nothing else: a worker whose batches are full has none.
-    return batch >= Limits.moderationBatchFull && !trainsForm ? 0 : current
+    return batch >= Limits.moderationBatchFull && !trainsForm ? .prompt : current
   }
 
   private mutating func closeWindow(_ now: UInt64, _ elapsed: UInt64) {
     // How long one arrival takes to come.
     let awaited = elapsed / UInt64(max(streamed, 1))
-    let worthwhile = streamed > 0 && awaited &* Limits.moderationBatchMin <= intervalMax
-    current = worthwhile ? min(intervalMax, awaited &* Limits.moderationBatch) : 0
+    if intervalMax > 0, streamed > 0, awaited &* Limits.moderationBatchMin <= intervalMax {
+      current = .resting(every: min(intervalMax, awaited &* Limits.moderationBatch))
+    } else {
+      current = isWorthPolling(elapsed) ? .polling(for: pollTime) : .prompt
+    }
     trainsForm = streamed >= trains &* 4
     windowStart = now
     streamed = 0
+    turned = 0
     trains = 0
+  }
+
+  /// Whether a conversation goes on whose next arrival will probably come while the worker polls.
+  ///
+  /// Asleep, arrivals may take twice as long, since awake each wake-up on their way takes less. Where that turns
+  /// out wrong, the next attempt comes after one window, after three, seven, and so on.
+  private mutating func isWorthPolling(_ elapsed: UInt64) -> Bool {
+    guard pollTime > 0, turned > streamed else { return false }
+    let awaited = elapsed / UInt64(turned)
+    if case .polling = current {
+      let isWorthIt = awaited <= pollTime
+      pause = isWorthIt ? 0 : min(2 &* pause &+ 1, Limits.pollPauseMax)
+      pauseLeft = pause
+      return isWorthIt
+    }
+    if pauseLeft > 0 { pauseLeft &-= 1 }
+    return pauseLeft == 0 && awaited <= 2 &* pollTime
   }
 }

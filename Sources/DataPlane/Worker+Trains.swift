@@ -37,6 +37,7 @@ extension Worker where E: ~Copyable {
     if flows[index].lastOutlet == outlet {
       moderation.noteStreamed()
     } else {
+      moderation.noteTurned()
       flows[index].lastOutlet = outlet
     }
   }

@@ -45,7 +45,7 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
   var preference: Preference
   /// The servers' addresses that were last looked at.
   var remoteEdition: UInt64
-  /// How often to wake.
+  /// How to wait.
   var moderation: Moderation
   /// Arrivals until the last turn's end.
   var arrivalsNoted: UInt64 = 0
@@ -106,7 +106,8 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
     lentCount = 0
     preference = Preference(count: UInt8(plan.remotes?.count ?? 1), now: now)
     remoteEdition = plan.remotes?.edition ?? 0
-    moderation = Moderation(intervalMax: plan.moderationNanoseconds, now: now)
+    moderation = Moderation(
+      intervalMax: plan.moderationNanoseconds, pollTime: plan.pollNanoseconds, now: now)
   }
 
   /// Takes turns until `isStopping` says so. Then every flow is reset, or left to another process.
@@ -118,7 +119,7 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
   /// One turn. Waits until `deadline` at most, and no longer than the next timer.
   mutating func turn(until deadline: UInt64) throws(KernelError) {
     try engine.turn(
-      atMostEvery: moderation.interval(now), until: min(deadline, timers.nextDeadline()), &buffers, &trains)
+      moderation.pace(now), until: min(deadline, timers.nextDeadline()), &buffers, &trains)
     now = engine.now
     turnNumber &+= 1
     statistics.add(.turns)

@@ -21,6 +21,8 @@ struct WorkerPlan: Sendable {
   var keepaliveNanoseconds: UInt64?
   /// Longest interval of a busy worker's wake-ups; 0 for none.
   var moderationNanoseconds: UInt64 = 0
+  /// How long a worker in conversation polls before it sleeps; 0 for not at all.
+  var pollNanoseconds: UInt64 = 0
   /// Most parts of an uplink train: 1 when super-packets are off.
   var segmentsPerTrainMax: Int
   /// Most parts of a downlink train: 1 when UDP_SEGMENT is off.

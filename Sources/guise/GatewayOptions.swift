@@ -122,6 +122,12 @@ struct GatewayOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
+      "How long a worker looks for the next of requests and answers that follow each other closely, before it sleeps; 0: not at all.",
+      valueName: "microseconds"))
+  var busyPoll = GatewayConfiguration.pollDefault
+
+  @Option(
+    help: ArgumentHelp(
       """
       Where flows are kept, so that the next start goes on with them after a crash. auto: in /run/guise. off: nowhere; \
       they begin anew.
@@ -175,6 +181,7 @@ struct GatewayOptions: ParsableArguments {
     try check(workers, in: GatewayConfiguration.workersRange, "--workers")
     try check(mtu, in: GatewayConfiguration.mtuRange, "--mtu")
     try check(moderation, in: GatewayConfiguration.moderationRange, "--moderation")
+    try check(busyPoll, in: GatewayConfiguration.pollRange, "--busy-poll")
     try check(maxFlows, in: GatewayConfiguration.flowCountRange, "--max-flows")
     try check(idleTimeout, in: GatewayConfiguration.idleTimeoutRange, "--idle-timeout")
     if takesOver, flowFile == "off" {
@@ -258,6 +265,7 @@ struct GatewayOptions: ParsableArguments {
     configuration.idleTimeoutSeconds = idleTimeout
     configuration.flowCountMax = maxFlows
     configuration.moderationMicroseconds = moderation
+    configuration.pollMicroseconds = busyPoll
     configuration.handshakePacketPath = handshakePacket
     configuration.firewall = firewall
     configuration.mark = fwmark

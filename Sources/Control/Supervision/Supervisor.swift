@@ -190,6 +190,7 @@ package struct Supervisor {
     plan.mtu = preflight.mtu
     plan.idleTimeoutSeconds = configuration.idleTimeoutSeconds
     plan.moderationMicroseconds = configuration.moderationMicroseconds
+    plan.pollMicroseconds = configuration.pollMicroseconds
     plan.fallbacks = Array(preflight.remotes.dropFirst())
     plan.keepaliveSeconds = configuration.keepaliveSeconds
     plan.connections = configuration.connections

@@ -55,14 +55,12 @@ protocol Engine: ~Copyable {
 
   /// Sends off everything queued and waits until something arrives or `deadline` has passed.
   ///
-  /// With an `interval` other than 0, in nanoseconds, it rests first, whatever arrives, so that turns begin
-  /// no more often than that. It does not when half of the interval has been worked through, and when
-  /// something comes only after the rest it lets that collect for a moment (`Limits.lingerNanoseconds`).
-  /// Trains that the previous turn sent off are finished, and free buffers are lent for receiving. It may
+  /// At a resting pace it rests first, whatever arrives. It does not when half of the interval has been worked
+  /// through, and when something comes only after the rest it lets that collect for a moment
+  /// (`Limits.lingerNanoseconds`). Trains that the previous turn sent off are finished, and free buffers are lent for receiving. It may
   /// end early and empty-handed. Throws EBADFD once the TUN device is gone.
   mutating func turn(
-    atMostEvery interval: UInt64, until deadline: UInt64, _ buffers: inout BufferPool,
-    _ trains: inout TrainPool
+    _ pace: Pace, until deadline: UInt64, _ buffers: inout BufferPool, _ trains: inout TrainPool
   ) throws(KernelError)
 
   /// The next arrival of this turn; nil when all have been taken.

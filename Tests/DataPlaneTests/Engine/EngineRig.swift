@@ -29,7 +29,7 @@ class EngineRig {
 
   // The engine's requests.
 
-  func turn(atMostEvery interval: UInt64 = 0, until deadline: UInt64) throws(KernelError) {}
+  func turn(_ pace: Pace = .prompt, until deadline: UInt64) throws(KernelError) {}
   func nextArrival() -> Arrival? { nil }
   func write(_ train: TrainID) {}
   func send(_ train: TrainID, flow: UInt32) {}
@@ -52,8 +52,8 @@ private final class EngineRigOf<E: Engine & ~Copyable>: EngineRig {
     try super.init(surroundings)
   }
 
-  override func turn(atMostEvery interval: UInt64, until deadline: UInt64) throws(KernelError) {
-    try engine.turn(atMostEvery: interval, until: deadline, &buffers, &trains)
+  override func turn(_ pace: Pace, until deadline: UInt64) throws(KernelError) {
+    try engine.turn(pace, until: deadline, &buffers, &trains)
   }
   override func nextArrival() -> Arrival? { engine.nextArrival(&buffers, &trains) }
   override func write(_ train: TrainID) {

@@ -68,10 +68,9 @@ struct SimulatedEngine: Engine, ~Copyable {
   var now: UInt64 { kernel.now }
 
   mutating func turn(
-    atMostEvery interval: UInt64, until deadline: UInt64, _ buffers: inout BufferPool,
-    _ trains: inout TrainPool
+    _ pace: Pace, until deadline: UInt64, _ buffers: inout BufferPool, _ trains: inout TrainPool
   ) throws(KernelError) {
-    if interval > 0 { kernel.rests.append(interval) }
+    kernel.paces.append(pace)
     refused = nil
     finish(inFlight, &buffers, &trains)
     inFlight = queued

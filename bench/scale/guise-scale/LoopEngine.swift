@@ -59,8 +59,7 @@ struct LoopEngine: Engine, ~Copyable {
   }
 
   mutating func turn(
-    atMostEvery interval: UInt64, until deadline: UInt64, _ buffers: inout BufferPool,
-    _ trains: inout TrainPool
+    _ pace: Pace, until deadline: UInt64, _ buffers: inout BufferPool, _ trains: inout TrainPool
   ) throws(KernelError) {
     Self.finish(&inFlight, &buffers, &trains)
     swap(&queued, &inFlight)

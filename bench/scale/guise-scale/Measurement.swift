@@ -44,6 +44,7 @@ struct Measurement {
     plan.flowCountMax = flows
     plan.idleTimeoutSeconds = Int(Self.idleNanoseconds / 1_000_000_000)
     plan.moderationMicroseconds = 0
+    plan.pollMicroseconds = 0
     let workerPlan = WorkerPlan(plan)
     let statistics = Statistics()
     let switchboard = try Switchboard(workerCount: 1)

@@ -68,26 +68,61 @@ struct EpollEngine: Engine, ~Copyable {
   // MARK: A turn
 
   mutating func turn(
-    atMostEvery interval: UInt64, until deadline: UInt64, _ buffers: inout BufferPool,
-    _ trains: inout TrainPool
+    _ pace: Pace, until deadline: UInt64, _ buffers: inout BufferPool, _ trains: inout TrainPool
   ) throws(KernelError) {
     if let fatal { throw fatal }
     retireRefused()
     send()
     finishTransmitted(&buffers, &trains)
-    if interval > 0 { Rest.take(interval, since: now) }
-    let asked = guise_now()
     // Asked for even when there is enough to do: it is one call for a whole batch, and the only way to learn
     // of the others' edges.
-    let count = try poller.wait(timeout: timeout(until: deadline, buffers))
-    now = guise_now()
-    if interval > 0, count > 0, now > asked &+ Limits.lingerNanoseconds {
-      Rest.linger()
-      now = guise_now()
-    }
+    let count =
+      switch pace {
+      case .prompt: try wait(until: deadline, buffers)
+      case .resting(let interval): try restAndWait(interval, deadline, buffers)
+      case .polling(let time): try pollAndWait(time, deadline, buffers)
+      }
     for index in 0..<count { note(poller[index].token, hasError: poller[index].hasError) }
     readsLeft = tunIsReady ? Self.packetCountMax : 0
     visitsLeft = ready.count
+  }
+
+  /// Rests unless there is enough to do, and waits. Returns how many events there are, as the other two do.
+  private mutating func restAndWait(
+    _ interval: UInt64, _ deadline: UInt64, _ buffers: borrowing BufferPool
+  ) throws(KernelError) -> Int {
+    Rest.take(interval, since: now)
+    let asked = guise_now()
+    let count = try wait(until: deadline, buffers)
+    guard count > 0, now > asked &+ Limits.lingerNanoseconds else { return count }
+    Rest.linger()
+    now = guise_now()
+    return count
+  }
+
+  /// Looks for arrivals, and waits when none have come.
+  private mutating func pollAndWait(
+    _ time: UInt64, _ deadline: UInt64, _ buffers: borrowing BufferPool
+  ) throws(KernelError) -> Int {
+    let end = min(guise_now() &+ time, deadline)
+    if timeout(until: end, buffers) > 0 {
+      repeat {
+        let count = try poller.wait(timeout: 0)
+        guard count == 0 else {
+          now = guise_now()
+          return count
+        }
+      } while BusyPoll.goesOn(until: end)
+    }
+    return try wait(until: deadline, buffers)
+  }
+
+  private mutating func wait(
+    until deadline: UInt64, _ buffers: borrowing BufferPool
+  ) throws(KernelError) -> Int {
+    let count = try poller.wait(timeout: timeout(until: deadline, buffers))
+    now = guise_now()
+    return count
   }
 
   /// Nothing to wait for when there is work left over. What has no buffer to go into is not work: waiting

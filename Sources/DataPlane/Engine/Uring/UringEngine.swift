@@ -94,8 +94,7 @@ struct UringEngine: Engine, ~Copyable {
   // MARK: A turn
 
   mutating func turn(
-    atMostEvery interval: UInt64, until deadline: UInt64, _ buffers: inout BufferPool,
-    _ trains: inout TrainPool
+    _ pace: Pace, until deadline: UInt64, _ buffers: inout BufferPool, _ trains: inout TrainPool
   ) throws(KernelError) {
     if let fatal { throw fatal }
     refused = nil
@@ -107,10 +106,12 @@ struct UringEngine: Engine, ~Copyable {
     if isStarved {
       try ring.submitAndWait(timeout: 0)
       now = guise_now()
-    } else if interval > 0 {
-      try restAndWait(interval, deadline)
     } else {
-      try wait(until: deadline)
+      switch pace {
+      case .prompt: try wait(until: deadline)
+      case .resting(let interval): try restAndWait(interval, deadline)
+      case .polling(let time): try pollAndWait(time, deadline)
+      }
     }
     try collect()
   }
@@ -134,6 +135,19 @@ struct UringEngine: Engine, ~Copyable {
     Rest.linger()
     now = guise_now()
     try ring.submitAndWait(timeout: 0)
+  }
+
+  /// Sends off what is queued, looks for arrivals, and waits when none have come. Looking is free of calls: the
+  /// kernel says by a flag that a receive can go on.
+  private mutating func pollAndWait(_ time: UInt64, _ deadline: UInt64) throws(KernelError) {
+    try ring.submitAndWait(timeout: 0)
+    now = guise_now()
+    let end = min(now &+ time, deadline)
+    while ring.readyCount == 0, BusyPoll.goesOn(until: end) {
+      if ring.hasPendingWork { try ring.submitAndWait(timeout: 0) }
+    }
+    guard ring.readyCount == 0 else { return now = guise_now() }
+    try wait(until: deadline)
   }
 
   private mutating func wait(until deadline: UInt64) throws(KernelError) {
