@@ -31,6 +31,7 @@ import Testing
     let file = try read(
       """
       moderation = 100
+      busy-poll = 20
       keepalive = 20
 
       [client.office]
@@ -57,6 +58,7 @@ import Testing
     let server = file.tunnels[1].configuration
     #expect(server.listen == .tcp(nil, port: 4567))
     #expect(server.sources.map(\.description) == ["127.0.0.1", "127.0.0.2"])
+    #expect(server.pollMicroseconds == 20)
     #expect(server.moderationMicroseconds == 100 && server.engine == .epoll)
   }
 

@@ -35,25 +35,25 @@ CASES: tuple[Case, ...] = (
     # Floods: what the path carries when the sender does not care. Loss is expected; where it happens is told.
     Case("flood-1400-1", "flood", "the plainest question: one flow of full datagrams, no offload at the sender",
          without_offload=True, quick=True),
-    Case("flood-1400-5", "flood", "flows spread over the workers; five is what iperf3 comparisons use",
+    Case("flood-1400-5", "flood", "several flows share workers and batches; five is what iperf3 comparisons use",
          flows=5, without_offload=True, quick=True),
     # With a hundred flows the trains of one batch are short: between one flow and a packet a segment.
     Case("flood-1400-100", "flood", "many flows: a batch holds few datagrams of each, so trains are short",
          flows=100),
     Case("flood-200-1", "flood", "small datagrams: cost per datagram, where bytes cost nothing",
          size="200", without_offload=True, quick=True),
-    Case("flood-200-5", "flood", "small datagrams over several workers", size="200", flows=5),
+    Case("flood-200-5", "flood", "small datagrams in several flows", size="200", flows=5),
     # Unequal lengths cannot join a train, so this is the bad case; 100 flows would add nothing to 5.
     Case("flood-mixed-1", "flood", "lengths at random cannot form trains: the cost of a packet a segment",
          size="64-1400"),
-    Case("flood-mixed-5", "flood", "the same over several workers", size="64-1400", flows=5),
+    Case("flood-mixed-5", "flood", "the same in several flows", size="64-1400", flows=5),
     # Trains from the application on, as from QUIC stacks or wireguard-go. Without offload it says nothing new.
     Case("flood-gso-1", "flood", "the sender hands over trains of 40 (UDP_SEGMENT), the receiver takes trains",
          gso=40, quick=True),
     Case("flood-gso-5", "flood", "the same in five flows", gso=40, flows=5),
     # Both ways: uplink and downlink compete in one worker. One size is enough to see it.
     Case("flood-1400-1-echo", "flood", "both directions at once in one worker", echo=True),
-    Case("flood-1400-5-echo", "flood", "both directions at once over several workers", flows=5, echo=True),
+    Case("flood-1400-5-echo", "flood", "both directions at once in several flows", flows=5, echo=True),
     # Searches: the figure that people quote. Each takes several probes, so only the four that differ most.
     Case("max-1400-1", "max", "full datagrams, one flow", quick=True),
     Case("max-1400-5", "max", "full datagrams, five flows", flows=5),

@@ -37,6 +37,52 @@ import Testing
     thread.join()
   }
 
+  /// How often this thread has gone to sleep. Giving way to others does not count.
+  private func sleeps() -> Int {
+    var usage = rusage()
+    // RUSAGE_THREAD, which Glibc does not import.
+    _ = unsafe getrusage(__rusage_who_t(1), &usage)
+    return usage.ru_nvcsw
+  }
+
+  @Test(arguments: EngineKind.allCases)
+  func whatComesWhileATurnPollsIsTakenWithoutASleep(kind: EngineKind) throws {
+    let rig = try EngineRig.make(kind, .client)
+    try rig.turn(until: 0)
+    let descriptor = rig.surroundings.resources.wakeDescriptor
+    for pace in [Pace.prompt, .polling(for: 10_000_000_000)] {
+      let thread = try WorkerThread(named: "waker") { _ in
+        usleep(20_000)
+        _ = guise_eventfd_signal(descriptor)
+      }
+      let start = guise_now()
+      let before = sleeps()
+      #expect(try turns(rig, pace, until: start + 10_000_000_000) < 4)
+      #expect((sleeps() > before) == (pace == .prompt))
+      #expect(rig.now - start < 5_000_000_000)
+      thread.join()
+    }
+  }
+
+  @Test(arguments: EngineKind.allCases)
+  func aTurnThatHasPolledInVainSleeps(kind: EngineKind) throws {
+    let rig = try EngineRig.make(kind, .client)
+    try rig.turn(until: 0)
+    let deadline = guise_now() + 20_000_000
+    let before = sleeps()
+    #expect(try turns(rig, .polling(for: 1_000_000), until: deadline) < 4)
+    #expect(sleeps() > before && rig.now >= deadline)
+  }
+
+  @Test(arguments: EngineKind.allCases)
+  func pollingEndsAtTheDeadline(kind: EngineKind) throws {
+    let rig = try EngineRig.make(kind, .client)
+    try rig.turn(until: 0)
+    let deadline = guise_now() + 20_000_000
+    #expect(try turns(rig, .polling(for: 10_000_000_000), until: deadline) < 4)
+    #expect(rig.now >= deadline && rig.now < deadline + 5_000_000_000)
+  }
+
   @Test(arguments: EngineKind.allCases)
   func anotherWorkerEndsTheWait(kind: EngineKind) throws {
     let rig = try EngineRig.make(kind, .client)
@@ -102,10 +148,12 @@ import Testing
   }
 
   /// Turns taken until the deadline or the first arrival. Whatever interrupts the thread may end one early.
-  private func turns(_ rig: EngineRig, until deadline: UInt64) throws -> Int {
+  private func turns(
+    _ rig: EngineRig, _ pace: Pace = .prompt, until deadline: UInt64
+  ) throws -> Int {
     var count = 0
     repeat {
-      try rig.turn(until: deadline)
+      try rig.turn(pace, until: deadline)
       count += 1
     } while rig.nextArrival() == nil && rig.now < deadline
     return count

@@ -39,8 +39,8 @@ final class SimulatedKernel {
   var socketFailures: [Int32] = []
   /// What happens besides, by chance.
   var faults: KernelFaults?
-  /// How long the worker has rested, rest by rest.
-  var rests: [UInt64] = []
+  /// How the worker has waited, turn by turn.
+  var paces: [Pace] = []
   /// Whom the worker has woken, one by one.
   var woken: [Int] = []
   /// Most inputs that one turn hands over.

@@ -89,11 +89,17 @@ extension SimulationTests {
     #expect(pair.server.statistics[.controlSegmentsOut] == before + 1)
   }
 
-  @Test func `only streams make a worker rest, and never for long`() throws {
+  @Test func `streams make a worker rest, never for long, and conversations make it poll`() throws {
     let pair = try SimulatedPair()
     pair.client.send([0], from: Self.app(0))
     try pair.settle()
     let flow = pair.server.takeDeliveries()[0].flow
+    func polls(_ kernel: SimulatedKernel) -> Int {
+      kernel.paces.count { $0 == .polling(for: UInt64(Limits.pollMicroseconds) * 1_000) }
+    }
+    func rests(_ kernel: SimulatedKernel) -> [UInt64] {
+      kernel.paces.compactMap { if case .resting(let interval) = $0 { interval } else { nil } }
+    }
     // Requests and answers, 50 000 a second: nobody rests.
     for _ in 0..<2_000 {
       pair.client.send([1], from: Self.app(0))
@@ -101,20 +107,25 @@ extension SimulationTests {
       for _ in pair.server.takeDeliveries() { pair.server.answer([2], flow: flow) }
       try pair.step(20_000)
     }
-    #expect(pair.client.kernel.rests.isEmpty && pair.server.kernel.rests.isEmpty)
+    for kernel in [pair.client.kernel, pair.server.kernel] {
+      #expect(rests(kernel).isEmpty)
+      #expect(polls(kernel) > 1_000)
+      kernel.paces = []
+    }
     // A stream of the same rate.
     for _ in 0..<2_000 {
       pair.client.send([1], from: Self.app(0))
       try pair.step(20_000)
     }
-    #expect(pair.client.kernel.rests.count > 1_000)
-    #expect(pair.client.kernel.rests.allSatisfy { $0 <= UInt64(Limits.moderationMicroseconds) * 1_000 })
+    #expect(rests(pair.client.kernel).count > 1_000)
+    #expect(rests(pair.client.kernel).allSatisfy { $0 <= UInt64(Limits.moderationMicroseconds) * 1_000 })
+    #expect(polls(pair.client.kernel) < 200)
     // A slow stream.
-    let before = pair.client.kernel.rests.count
+    pair.client.kernel.paces = []
     for _ in 0..<200 {
       pair.client.send([1], from: Self.app(0))
       try pair.step(1_000_000)
     }
-    #expect(pair.client.kernel.rests.count < before + 10)
+    #expect(rests(pair.client.kernel).count < 10 && polls(pair.client.kernel) == 0)
   }
 }

@@ -146,8 +146,11 @@ struct UringEngine: Engine, ~Copyable {
     while ring.readyCount == 0, BusyPoll.goesOn(until: end) {
       if ring.hasPendingWork { try ring.submitAndWait(timeout: 0) }
     }
-    guard ring.readyCount == 0 else { return now = guise_now() }
-    try wait(until: deadline)
+    if ring.readyCount == 0 {
+      try wait(until: deadline)
+    } else {
+      now = guise_now()
+    }
   }
 
   private mutating func wait(until deadline: UInt64) throws(KernelError) {
