@@ -17,7 +17,7 @@ from harness import command, machine, measurement, report
 from harness.cable import Cable
 from harness.cases import CASES, Case
 from harness.contenders import Contender, Guise, Phantun, UDP2Raw
-from harness.journal import Journal
+from harness.journal import PROGRAMS, Journal
 from harness.meters import SystemCallCount
 from harness.programs import BenchFailure
 from harness.progress import Progress
@@ -90,7 +90,7 @@ def resumed(chosen: argparse.Namespace) -> Journal:
     """Loads the run to go on with, and takes its options over."""
     journal = Journal.load(journal_file(chosen.resume))
     for key, value in journal.header["options"].items():
-        setattr(chosen, key, Path(value) if key in ("guise", "guise_b", "load") and value else value)
+        setattr(chosen, key, Path(value) if key in PROGRAMS and value else value)
     here = machine.source()
     if journal.header["machine"]["source"] != here:
         print(f"bench: the run began at {journal.header['machine']['source']}, and this is {here}", file=sys.stderr)
@@ -124,7 +124,7 @@ def contenders(chosen: argparse.Namespace) -> list[Contender]:
 
 
 def header(chosen: argparse.Namespace, schedule: Schedule) -> dict[str, Any]:
-    kept = ("quick", "cases", "engines", "rounds", "seconds", "guise", "guise_b", "load", "without_direct")
+    kept = ("quick", "cases", "engines", "rounds", "seconds", *PROGRAMS, "without_direct")
     return {
         "run": time.strftime("%Y-%m-%d-%H%M%S") + kind(chosen),
         "options": {

@@ -45,7 +45,7 @@ package enum Limits {
   /// Arrivals, and their bytes, after which io_uring looks for no more in a turn: what a rest lets come and a third
   /// more, and no more of the trains that senders hand over, so that none keeps the other flows waiting.
   static let turnArrivalsMax: UInt32 = 128
-  static let turnBytesMax = 128 * 1024
+  static let turnBytesMax = 384 * 1024
   /// How long what comes first after a pause of a stream waits for what follows it.
   static let lingerNanoseconds: UInt64 = 40_000
 

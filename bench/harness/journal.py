@@ -4,6 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+#: Options that are programs, by where they lie on this machine: of use to who resumes a run, not to who reads its report.
+PROGRAMS = ("guise", "guise_b", "load")
+
 
 class Journal:
     """The first line is the run's header, every other one a measurement."""

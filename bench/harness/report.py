@@ -10,7 +10,7 @@ from typing import Any
 from . import plots, tables, words
 from .cases import Case
 from .figures import PLACES, number
-from .journal import Journal
+from .journal import PROGRAMS, Journal
 from .measurement import SEARCH_STEP
 from .schedule import Schedule
 from .summary import CaseSummary, Entry, as_json, summarise
@@ -40,8 +40,7 @@ def write(journal: Journal, cases: Iterable[Case], results: Path) -> Path:
     folder = results / journal.header["run"]
     folder.mkdir(parents=True, exist_ok=True)
     summaries = summarise(journal, cases)
-    content = {"format": 1, **journal.header, "ratios": RATIOS, "cases": as_json(summaries)}
-    (folder / "results.json").write_text(_json(content))
+    (folder / "results.json").write_text(_json({**described(journal), "ratios": RATIOS, "cases": as_json(summaries)}))
     try:
         pictures = plots.draw(summaries, folder)
     except plots.NoPlots as reason:
@@ -50,6 +49,12 @@ def write(journal: Journal, cases: Iterable[Case], results: Path) -> Path:
     report = folder / "report.md"
     report.write_text("\n\n".join(_sections(journal, summaries, pictures)).replace("\n\n\n", "\n\n").rstrip() + "\n")
     return report
+
+
+def described(journal: Journal) -> dict[str, Any]:
+    """What was measured, when and where: the run's header, without what says something to this machine only."""
+    options = {name: value for name, value in journal.header["options"].items() if name not in PROGRAMS}
+    return {"format": 1, **journal.header, "options": options}
 
 
 def _json(content: dict[str, Any]) -> str:

@@ -25,10 +25,7 @@ struct UringEngine: Engine, ~Copyable {
   private let resources: EngineResources
   private(set) var now: UInt64 = guise_now()
 
-  /// The messages that multishot recvmsg is shaped by: where name and control area lie in each buffer.
-  private let shapes: Region
-  private let listenerShape: UnsafeMutablePointer<msghdr>
-  private let flowShape: UnsafeMutablePointer<msghdr>
+  private let shapes: ReceiveShapes
 
   /// Trains queued since the last turn, and those that the last turn sent off.
   private var queued: TrainList
@@ -59,19 +56,11 @@ struct UringEngine: Engine, ~Copyable {
     let datagramBuffers = try BufferRing(ring, kind: .datagram, count: Limits.datagramBufferCount)
     let packetBuffers = try BufferRing(ring, kind: .packet, count: Limits.packetBufferCount)
     try ring.enable(Permitted.operations, flags: Permitted.flags)
-    let shapes = try unsafe Region.array(of: msghdr.self, count: 2)
+    let shapes = try ReceiveShapes()
     let queued = try TrainList(capacity: Limits.trainCount)
     let inFlight = try TrainList(capacity: Limits.trainCount)
     let ended = try TokenList(capacity: resources.flowCountMax + Int(FileTable.firstFlow))
 
-    unsafe listenerShape = shapes.bound(to: msghdr.self)
-    unsafe flowShape = listenerShape + 1
-    unsafe listenerShape.pointee = msghdr()
-    unsafe listenerShape.pointee.msg_namelen = UInt32(Limits.nameRoom)
-    unsafe listenerShape.pointee.msg_controllen = Limits.controlRoom
-    // Connected: no name, and its room goes to the control area, so that payloads start at the same place.
-    unsafe flowShape.pointee = msghdr()
-    unsafe flowShape.pointee.msg_controllen = Limits.controlRoom + Limits.nameRoom
     self.shapes = shapes
     self.ring = ring
     self.files = files
@@ -258,22 +247,9 @@ struct UringEngine: Engine, ~Copyable {
       buffers.release(buffer)
       return nil
     }
-    let base = unsafe buffers.base(buffer)
-    // Safety: the kernel has written io_uring_recvmsg_out and the areas shaped below into the buffer.
-    let out = unsafe base.load(as: io_uring_recvmsg_out.self)
-    let isListener = token.index == DatagramArrival.listener
-    let nameRoom = isListener ? Limits.nameRoom : 0
-    let control = unsafe guise_read_control(base + 16 + nameRoom, Int(out.controllen))
-    let length = Int(completion.result) &- Limits.headroom
-    var source = Endpoint(.unspecified, port: 0)
-    if isListener { source = unsafe SocketAddress.read(base + 16, length: Int(out.namelen)) ?? source }
-    let size = Int(control.segment_size)
-    return .datagrams(
-      DatagramArrival(
-        buffer: buffer, flow: token.index, generation: token.generation, offset: Limits.headroom,
-        length: length, partSize: size > 0 && size < length ? size : length,
-        isTruncated: out.flags & UInt32(MSG_TRUNC) != 0, source: source,
-        local: isListener ? SocketAddress.localAddress(control) ?? .unspecified : .unspecified))
+    return unsafe .datagrams(
+      ReceiveShapes.arrival(
+        at: buffers.base(buffer), size: Int(completion.result), buffer: buffer, token))
   }
 
   @inline(__always)
@@ -315,9 +291,8 @@ struct UringEngine: Engine, ~Copyable {
     let entry = unsafe ring.entry()
     switch token.kind {
     case .receive:
-      let isListener = token.index == DatagramArrival.listener
       unsafe io_uring_prep_recvmsg_multishot(
-        entry, FileTable.slot(of: token.index), isListener ? listenerShape : flowShape, 0)
+        entry, FileTable.slot(of: token.index), shapes.message(of: token.index), 0)
       unsafe entry.pointee.buf_group = datagramBuffers.group
       unsafe entry.pointee.flags |= guise_sqe_buffer_select
     case .read: unsafe guise_prep_read_multishot(entry, FileTable.tun, packetBuffers.group)
