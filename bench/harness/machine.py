@@ -21,9 +21,10 @@ def _output(*command: str) -> str:
 
 
 def source() -> str:
-    """The commit, marked when the tree differs from it."""
+    """The commit, marked when the tree differs from it in more than results."""
     commit = _output("git", "rev-parse", "--short=10", "HEAD") or "unknown"
-    return commit + ("-modified" if _output("git", "status", "--porcelain", "--untracked-files=no") else "")
+    differs = _output("git", "status", "--porcelain", "--untracked-files=no", ":/", ":(exclude,top)bench/results")
+    return commit + ("-modified" if differs else "")
 
 
 def _busy(seconds: float) -> float:
