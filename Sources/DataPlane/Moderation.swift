@@ -1,13 +1,3 @@
-/// How a turn waits for arrivals. Times are in nanoseconds.
-enum Pace: BitwiseCopyable, Equatable {
-  /// Asleep until something comes.
-  case prompt
-  /// Rests first, whatever arrives, so that turns begin no more often than that.
-  case resting(every: UInt64)
-  /// Looks for so long whether something has come, before it sleeps.
-  case polling(for: UInt64)
-}
-
 /// How a busy worker waits: streams let it rest, so that what arrives meanwhile crosses as trains
 /// (docs/decisions/0006-moderation.md), and conversations keep it awake (docs/decisions/0019-polling.md).
 ///

@@ -57,7 +57,8 @@ protocol Engine: ~Copyable {
   ///
   /// At a resting pace it rests first, whatever arrives. It does not when half of the interval has been worked
   /// through, and when something comes only after the rest it lets that collect for a moment
-  /// (`Limits.lingerNanoseconds`). Trains that the previous turn sent off are finished, and free buffers are lent for receiving. It may
+  /// (`Limits.lingerNanoseconds`). At a polling pace it gives way to other threads between two looks.
+  /// Trains that the previous turn sent off are finished, and free buffers are lent for receiving. It may
   /// end early and empty-handed. Throws EBADFD once the TUN device is gone.
   mutating func turn(
     _ pace: Pace, until deadline: UInt64, _ buffers: inout BufferPool, _ trains: inout TrainPool

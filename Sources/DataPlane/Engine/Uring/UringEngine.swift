@@ -126,7 +126,7 @@ struct UringEngine: Engine, ~Copyable {
     try ring.submitAndWait(timeout: 0)
   }
 
-  /// Sends off what is queued, looks for arrivals, and waits when none have come. Looking is free of calls: the
+  /// Sends off what is queued, looks for arrivals, and waits when none have come. A look is no call: the
   /// kernel says by a flag that a receive can go on.
   private mutating func pollAndWait(_ time: UInt64, _ deadline: UInt64) throws(KernelError) {
     try ring.submitAndWait(timeout: 0)
