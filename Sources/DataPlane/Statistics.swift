@@ -37,6 +37,8 @@ package enum Counter: Int, CaseIterable, Sendable {
   /// ICMP errors that lowered a flow's limit.
   case pathMTUUpdates
   case turns
+  /// Nanoseconds that turns have looked for arrivals before they slept (`Pace.polling`).
+  case nanosecondsPolled
 
   package var name: String {
     switch self {
@@ -67,6 +69,7 @@ package enum Counter: Int, CaseIterable, Sendable {
     case .handoffs: "hand-offs"
     case .pathMTUUpdates: "path MTU updates"
     case .turns: "turns"
+    case .nanosecondsPolled: "nanoseconds polled"
     }
   }
 }

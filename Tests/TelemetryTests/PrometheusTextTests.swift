@@ -30,7 +30,10 @@ import Testing
     let values = lines.filter { $0.contains("_total{") }.compactMap { $0.split(separator: " ").last }.map(
       String.init)
     for index in 1...2 {
-      for counter in Counter.allCases { #expect(values.contains("\(1_000 * index + counter.rawValue)")) }
+      // One of them is told in seconds, as below.
+      for counter in Counter.allCases where counter != .nanosecondsPolled {
+        #expect(values.contains("\(1_000 * index + counter.rawValue)"))
+      }
       for reason in DropReason.allCases {
         let line =
           "guise_drops_total{tunnel=\"guise0\",worker=\"\(index - 1)\",reason=\"\(reason.name)\"} "
@@ -68,7 +71,22 @@ import Testing
     worker.drop(.badChecksum, 4)
     let rates = Rates(from: before, to: worker.snapshot(), processorSeconds: 0.5, seconds: 2)
     #expect(rates.datagramsIn == 150 && rates.drops == 2 && rates.load == 0.25)
+    #expect(rates.polling == 0)
     #expect(rates.trainIn == 15 && rates.trainOut == nil && rates.roundTrip == nil)
+  }
+
+  @Test func `load is what is left of a worker's CPU time without polling`() {
+    let worker = Statistics()
+    defer { worker.deallocate() }
+    let before = worker.snapshot()
+    worker.add(.nanosecondsPolled, 1_500_000_000)
+    let after = worker.snapshot()
+    let rates = Rates(from: before, to: after, processorSeconds: 1.8, seconds: 2)
+    #expect(abs(rates.load - 0.15) < 1e-9 && rates.polling == 0.75)
+    #expect(StatusText.load(rates) == "15 % and 75 % polling")
+    // Others had the CPU for some of that time.
+    #expect(Rates(from: before, to: after, processorSeconds: 1, seconds: 2).load == 0)
+    #expect(text([worker]).contains("guise_worker_poll_seconds_total{tunnel=\"guise0\",worker=\"0\"} 1.5"))
   }
 
   @Test func `reports survive the way over the socket`() throws {

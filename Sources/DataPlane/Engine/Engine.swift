@@ -64,6 +64,9 @@ protocol Engine: ~Copyable {
     _ pace: Pace, until deadline: UInt64, _ buffers: inout BufferPool, _ trains: inout TrainPool
   ) throws(KernelError)
 
+  /// How long the last turn at a polling pace has looked, in nanoseconds.
+  var polled: UInt64 { get }
+
   /// The next arrival of this turn; nil when all have been taken.
   mutating func nextArrival(_ buffers: inout BufferPool, _ trains: inout TrainPool) -> Arrival?
 
@@ -101,6 +104,8 @@ protocol Engine: ~Copyable {
 extension Engine where Self: ~Copyable {
   @inline(__always)
   var upcomingFlow: UInt32? { nil }
+
+  var polled: UInt64 { 0 }
 }
 
 /// What an engine is made of.

@@ -76,6 +76,10 @@ package struct Metric: Sendable {
     Metric(
       name: "guise_worker_cpu_seconds_total", kind: .counter, help: "CPU time of each worker.",
       source: .worker { $1 }),
+    Metric(
+      name: "guise_worker_poll_seconds_total", kind: .counter,
+      help: "Time that each worker has looked for the next of a conversation before it slept.",
+      source: .worker { sum, _ in Double(sum[.nanosecondsPolled]) / 1e9 }),
   ]
 
   private static let flows = [

@@ -10,8 +10,10 @@ package struct Rates: Codable, Sendable, Equatable {
   package var handoffs = 0.0
   package var turns = 0.0
   package var flowsOpened = 0.0
-  /// CPU seconds a second, of each worker alone or of all together.
+  /// CPU seconds a second, of each worker alone or of all together, but for what it polled.
   package var load = 0.0
+  /// Seconds a second that a worker in conversation looked for what comes next; nil from a process that does not tell.
+  package var polling: Double?
   /// Datagrams in a train towards the tunnel and towards the UDP side, arrivals in a turn; nil when there was none.
   package var trainIn: Double?
   package var trainOut: Double?
@@ -39,7 +41,10 @@ package struct Rates: Codable, Sendable, Equatable {
     handoffs = perSecond(.handoffs)
     turns = perSecond(.turns)
     flowsOpened = perSecond(.flowsOpened)
-    load = max(0, processorSeconds) / seconds
+    // Polling takes time that others may have had: more of it than of the CPU's.
+    let polled = difference(.nanosecondsPolled) / 1e9
+    load = max(0, processorSeconds - polled) / seconds
+    polling = polled / seconds
     trainIn = ratio(.segmentsOut, .tunWrites)
     trainOut = ratio(.datagramsOut, .udpSends)
     batch = Self.mean([.batchSize], old, new)

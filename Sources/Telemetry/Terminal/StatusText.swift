@@ -16,7 +16,7 @@ package struct StatusText {
     for worker in report.workers {
       let rates = worker.rates
       lines.append(
-        "  worker \(worker.index)  load \(Figures.percent(rates.load)), in \(Figures.bits(rates.bytesIn)), "
+        "  worker \(worker.index)  load \(Self.load(rates)), in \(Figures.bits(rates.bytesIn)), "
           + "out \(Figures.bits(rates.bytesOut)), flows \(worker.flowsOpen), trains \(Figures.plain(rates.trainIn)) "
           + "in and \(Figures.plain(rates.trainOut)) out, batch \(Figures.plain(rates.batch)), "
           + "hand-offs \(Figures.plain(rates.handoffs))/s")
@@ -31,6 +31,12 @@ package struct StatusText {
   static let unhealthy = "NOT WELL"
 
   static func kind(_ tunnel: TunnelDescription) -> String { "\(tunnel.role), \(tunnel.engine)" }
+
+  /// What the work takes, and what looking for more of it takes where a conversation makes it look.
+  static func load(_ rates: Rates) -> String {
+    let polling = rates.polling ?? 0
+    return Figures.percent(rates.load) + (polling >= 0.005 ? " and \(Figures.percent(polling)) polling" : "")
+  }
 
   static func process(_ report: TunnelReport) -> String {
     "up \(Figures.duration(report.uptimeSeconds)), process \(report.tunnel.process)"

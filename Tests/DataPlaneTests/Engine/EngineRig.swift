@@ -42,6 +42,7 @@ class EngineRig {
   func release() {}
   func close(flow: UInt32, generation: UInt16) {}
   var now: UInt64 { 0 }
+  var polled: UInt64 { 0 }
 }
 
 private final class EngineRigOf<E: Engine & ~Copyable>: EngineRig {
@@ -77,6 +78,7 @@ private final class EngineRigOf<E: Engine & ~Copyable>: EngineRig {
     engine.closeSocket(flow: flow, generation: generation)
   }
   override var now: UInt64 { engine.now }
+  override var polled: UInt64 { engine.polled }
 }
 
 extension EngineRig {

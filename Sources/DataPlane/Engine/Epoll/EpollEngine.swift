@@ -15,6 +15,7 @@ struct EpollEngine: Engine, ~Copyable {
 
   private let resources: EngineResources
   private(set) var now: UInt64 = guise_now()
+  private(set) var polled: UInt64 = 0
 
   private var poller: Poller
   private var sockets: SocketTable
@@ -104,17 +105,15 @@ struct EpollEngine: Engine, ~Copyable {
   private mutating func pollAndWait(
     _ time: UInt64, _ deadline: UInt64, _ buffers: borrowing BufferPool
   ) throws(KernelError) -> Int {
-    let end = min(guise_now() &+ time, deadline)
+    let start = guise_now()
+    let end = min(start &+ time, deadline)
+    var count = 0
     if timeout(until: end, buffers) > 0 {
-      repeat {
-        let count = try poller.wait(timeout: 0)
-        guard count == 0 else {
-          now = guise_now()
-          return count
-        }
-      } while BusyPoll.goesOn(until: end)
+      repeat { count = try poller.wait(timeout: 0) } while count == 0 && BusyPoll.goesOn(until: end)
     }
-    return try wait(until: deadline, buffers)
+    now = guise_now()
+    polled = now &- start
+    return count > 0 ? count : try wait(until: deadline, buffers)
   }
 
   private mutating func wait(

@@ -24,6 +24,7 @@ struct UringEngine: Engine, ~Copyable {
   private var packetBuffers: BufferRing
   private let resources: EngineResources
   private(set) var now: UInt64 = guise_now()
+  private(set) var polled: UInt64 = 0
 
   private let shapes: ReceiveShapes
 
@@ -130,16 +131,14 @@ struct UringEngine: Engine, ~Copyable {
   /// kernel says by a flag that a receive can go on.
   private mutating func pollAndWait(_ time: UInt64, _ deadline: UInt64) throws(KernelError) {
     try ring.submitAndWait(timeout: 0)
-    now = guise_now()
-    let end = min(now &+ time, deadline)
+    let start = guise_now()
+    let end = min(start &+ time, deadline)
     while ring.readyCount == 0, BusyPoll.goesOn(until: end) {
       if ring.hasPendingWork { try ring.submitAndWait(timeout: 0) }
     }
-    if ring.readyCount == 0 {
-      try wait(until: deadline)
-    } else {
-      now = guise_now()
-    }
+    now = guise_now()
+    polled = now &- start
+    if ring.readyCount == 0 { try wait(until: deadline) }
   }
 
   private mutating func wait(until deadline: UInt64) throws(KernelError) {
