@@ -102,7 +102,7 @@ import Testing
   }
 }
 
-/// A connection to a server under test.
+/// A connection to a server under test. With time limits, its calls end when signals of other tests come (signal(7)).
 private final class Client {
   private let descriptor: Int32
 
@@ -125,6 +125,7 @@ private final class Client {
       let count = unsafe bytes.withUnsafeBytes {
         unsafe Glibc.send(descriptor, $0.baseAddress! + sent, bytes.count - sent, Int32(MSG_NOSIGNAL))
       }
+      if count < 0, errno == EINTR { continue }
       guard count > 0 else { return false }
       sent += count
     }
@@ -137,6 +138,7 @@ private final class Client {
     var piece = [UInt8](repeating: 0, count: 65_536)
     while true {
       let count = unsafe recv(descriptor, &piece, piece.count, 0)
+      if count < 0, errno == EINTR { continue }
       guard count > 0 else { break }
       bytes += piece[..<count]
       if let text, String(decoding: bytes, as: UTF8.self).contains(text) { break }
