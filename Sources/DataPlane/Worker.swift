@@ -118,12 +118,12 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
 
   /// One turn. Waits until `deadline` at most, and no longer than the next timer.
   mutating func turn(until deadline: UInt64) throws(KernelError) {
-    let pace = moderation.pace(now)
-    try engine.turn(pace, until: min(deadline, timers.nextDeadline()), &buffers, &trains)
+    try engine.turn(
+      moderation.pace(now), until: min(deadline, timers.nextDeadline()), &buffers, &trains)
     now = engine.now
     turnNumber &+= 1
     statistics.add(.turns)
-    if case .polling = pace { statistics.add(.nanosecondsPolled, Int(engine.polled)) }
+    if engine.polled > 0 { statistics.add(.nanosecondsPolled, Int(engine.polled)) }
     while let arrival = engine.nextArrival(&buffers, &trains) {
       if let flow = engine.upcomingFlow { flows.prefetch(flow) }
       switch arrival {

@@ -64,7 +64,7 @@ protocol Engine: ~Copyable {
     _ pace: Pace, until deadline: UInt64, _ buffers: inout BufferPool, _ trains: inout TrainPool
   ) throws(KernelError)
 
-  /// How long the last turn at a polling pace has looked, in nanoseconds.
+  /// How long the last turn has looked at a polling pace, in nanoseconds; 0 when it has not.
   var polled: UInt64 { get }
 
   /// The next arrival of this turn; nil when all have been taken.

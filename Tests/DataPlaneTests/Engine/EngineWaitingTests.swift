@@ -74,6 +74,8 @@ import Testing
     let before = sleeps()
     #expect(try turns(rig, .polling(for: 1_000_000), until: deadline) < 4)
     #expect(sleeps() > before && rig.now >= deadline)
+    try rig.turn(until: 0)
+    #expect(rig.polled == 0)
   }
 
   @Test(arguments: EngineKind.allCases)

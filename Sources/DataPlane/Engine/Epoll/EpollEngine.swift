@@ -72,6 +72,7 @@ struct EpollEngine: Engine, ~Copyable {
     _ pace: Pace, until deadline: UInt64, _ buffers: inout BufferPool, _ trains: inout TrainPool
   ) throws(KernelError) {
     if let fatal { throw fatal }
+    polled = 0
     retireRefused()
     send()
     finishTransmitted(&buffers, &trains)

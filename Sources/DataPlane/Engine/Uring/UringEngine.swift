@@ -87,6 +87,7 @@ struct UringEngine: Engine, ~Copyable {
     _ pace: Pace, until deadline: UInt64, _ buffers: inout BufferPool, _ trains: inout TrainPool
   ) throws(KernelError) {
     if let fatal { throw fatal }
+    polled = 0
     refused = nil
     finishInFlight(&buffers, &trains)
     swap(&queued, &inFlight)
