@@ -46,8 +46,10 @@ package enum Limits {
   /// more, and no more of the trains that senders hand over, so that none keeps the other flows waiting.
   static let turnArrivalsMax: UInt32 = 128
   static let turnBytesMax = 384 * 1024
-  /// How long what comes first after a pause of a stream waits for what follows it.
-  static let lingerNanoseconds: UInt64 = 40_000
+  /// What is waited for longer than this ends a pause of its stream. At first, what follows it has as long to come.
+  static let pauseNanoseconds: UInt64 = 40_000
+  /// A shorter sleep is not worth its wake-up.
+  static let lingerNanosecondsMin: UInt64 = 10_000
 
   // Buffers of a worker. Untouched ones take address space, not memory.
 

@@ -25,6 +25,7 @@ struct UringEngine: Engine, ~Copyable {
   private let resources: EngineResources
   private(set) var now: UInt64 = guise_now()
   private(set) var polled: UInt64 = 0
+  private var rest = Rest()
 
   private let shapes: ReceiveShapes
 
@@ -107,7 +108,7 @@ struct UringEngine: Engine, ~Copyable {
     try collect()
   }
 
-  /// Sends off what is queued, rests unless there is enough to do, and waits.
+  /// Sends off what is queued, rests unless there is enough to do or streams pause, and waits.
   ///
   /// The receives run inside the calls, so the clock is read before one that does not wait: turns are counted
   /// from where they begin to take, as with epoll.
@@ -116,14 +117,18 @@ struct UringEngine: Engine, ~Copyable {
     now = guise_now()
     try ring.submitAndWait(timeout: 0)
     guard ring.readyCount < Limits.restArrivalsMax else { return }
-    Rest.take(interval, since: last)
-    now = guise_now()
-    try ring.submitAndWait(timeout: 0)
-    guard ring.readyCount == 0 else { return }
-    let asked = now
-    try wait(until: deadline)
-    guard now > asked &+ Limits.lingerNanoseconds, ring.readyCount > 0 else { return }
-    Rest.linger()
+    if rest.isDue {
+      Rest.take(interval, since: last)
+      now = guise_now()
+      try ring.submitAndWait(timeout: 0)
+    }
+    var waited: UInt64 = 0
+    if ring.readyCount == 0 {
+      let asked = guise_now()
+      try wait(until: deadline)
+      waited = now &- asked
+    }
+    guard ring.readyCount > 0, rest.hasLingered(afterWaiting: waited, interval: interval) else { return }
     now = guise_now()
     try ring.submitAndWait(timeout: 0)
   }
