@@ -16,7 +16,6 @@ struct EpollEngine: Engine, ~Copyable {
   private let resources: EngineResources
   private(set) var now: UInt64 = guise_now()
   private(set) var polled: UInt64 = 0
-  private var rest = Rest()
 
   private var poller: Poller
   private var sockets: SocketTable
@@ -79,60 +78,51 @@ struct EpollEngine: Engine, ~Copyable {
     finishTransmitted(&buffers, &trains)
     // Asked for even when there is enough to do: it is one call for a whole batch, and the only way to learn
     // of the others' edges.
-    switch pace {
-    case .prompt: try wait(until: deadline, buffers)
-    case .resting(let interval): try restAndWait(interval, deadline, buffers)
-    case .polling(let time): try pollAndWait(time, deadline, buffers)
-    }
+    let count =
+      switch pace {
+      case .prompt: try wait(until: deadline, buffers)
+      case .resting(let interval): try restAndWait(interval, deadline, buffers)
+      case .polling(let time): try pollAndWait(time, deadline, buffers)
+      }
+    for index in 0..<count { note(poller[index].token, hasError: poller[index].hasError) }
     readsLeft = tunIsReady ? Self.packetCountMax : 0
     visitsLeft = ready.count
   }
 
-  /// Rests unless there is enough to do or streams pause, and waits.
+  /// Rests unless there is enough to do, and waits. Returns how many events there are, as the other two do.
   private mutating func restAndWait(
     _ interval: UInt64, _ deadline: UInt64, _ buffers: borrowing BufferPool
-  ) throws(KernelError) {
-    if rest.isDue { Rest.take(interval, since: now) }
+  ) throws(KernelError) -> Int {
+    Rest.take(interval, since: now)
     let asked = guise_now()
-    let hasEvents = try wait(until: deadline, buffers)
-    guard hasEvents, rest.hasLingered(afterWaiting: now &- asked, interval: interval) else { return }
-    // What has come meanwhile would be news to the next turn, which has nothing of it left to receive.
-    try look(timeout: 0)
+    let count = try wait(until: deadline, buffers)
+    guard count > 0, now > asked &+ Limits.pauseNanoseconds else { return count }
+    Rest.linger(Limits.pauseNanoseconds)
     now = guise_now()
+    return count
   }
 
   /// Looks for arrivals, and waits when none have come.
   private mutating func pollAndWait(
     _ time: UInt64, _ deadline: UInt64, _ buffers: borrowing BufferPool
-  ) throws(KernelError) {
+  ) throws(KernelError) -> Int {
     let start = guise_now()
     let end = min(start &+ time, deadline)
-    var hasEvents = false
+    var count = 0
     if timeout(until: end, buffers) > 0 {
-      repeat { hasEvents = try look(timeout: 0) } while !hasEvents && BusyPoll.goesOn(until: end)
+      repeat { count = try poller.wait(timeout: 0) } while count == 0 && BusyPoll.goesOn(until: end)
     }
     now = guise_now()
     polled = now &- start
-    if !hasEvents { try wait(until: deadline, buffers) }
+    return count > 0 ? count : try wait(until: deadline, buffers)
   }
 
-  /// Returns whether there were events.
-  @discardableResult
   private mutating func wait(
     until deadline: UInt64, _ buffers: borrowing BufferPool
-  ) throws(KernelError) -> Bool {
-    let hasEvents = try look(timeout: timeout(until: deadline, buffers))
+  ) throws(KernelError) -> Int {
+    let count = try poller.wait(timeout: timeout(until: deadline, buffers))
     now = guise_now()
-    return hasEvents
-  }
-
-  /// Notes the events that have come, or that come within so many nanoseconds. Returns whether there were any.
-  @inline(__always)
-  @discardableResult
-  private mutating func look(timeout: UInt64) throws(KernelError) -> Bool {
-    let count = try poller.wait(timeout: timeout)
-    for index in 0..<count { note(poller[index].token, hasError: poller[index].hasError) }
-    return count > 0
+    return count
   }
 
   /// Nothing to wait for when there is work left over. What has no buffer to go into is not work: waiting

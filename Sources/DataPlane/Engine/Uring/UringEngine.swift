@@ -25,7 +25,7 @@ struct UringEngine: Engine, ~Copyable {
   private let resources: EngineResources
   private(set) var now: UInt64 = guise_now()
   private(set) var polled: UInt64 = 0
-  private var rest = Rest()
+  private var bursts = Bursts()
 
   private let shapes: ReceiveShapes
 
@@ -117,7 +117,7 @@ struct UringEngine: Engine, ~Copyable {
     now = guise_now()
     try ring.submitAndWait(timeout: 0)
     guard ring.readyCount < Limits.restArrivalsMax else { return }
-    if rest.isDue {
+    if bursts.restIsDue {
       Rest.take(interval, since: last)
       now = guise_now()
       try ring.submitAndWait(timeout: 0)
@@ -128,7 +128,10 @@ struct UringEngine: Engine, ~Copyable {
       try wait(until: deadline)
       waited = now &- asked
     }
-    guard ring.readyCount > 0, rest.hasLingered(afterWaiting: waited, interval: interval) else { return }
+    guard ring.readyCount > 0 else { return }
+    let time = bursts.timeForOthers(afterWaiting: waited, interval: interval)
+    guard time > 0 else { return }
+    Rest.linger(time)
     now = guise_now()
     try ring.submitAndWait(timeout: 0)
   }
