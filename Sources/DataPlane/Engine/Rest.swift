@@ -14,4 +14,12 @@ enum Rest {
   /// nanoseconds.
   @inline(__always)
   static func linger(_ time: UInt64) { guise_rest_until(guise_now() &+ time) }
+
+  /// Nanoseconds until a time of `guise_now`, 0 when that has passed; for ever stays for ever.
+  @inline(__always)
+  static func timeLeft(until deadline: UInt64) -> UInt64 {
+    guard deadline != .max else { return .max }
+    let now = guise_now()
+    return deadline > now ? deadline - now : 0
+  }
 }

@@ -132,9 +132,7 @@ struct EpollEngine: Engine, ~Copyable {
     if failures.count > 0 { return 0 }
     if tunIsReady, spare != nil || buffers.freeCount(of: .packet) > 0 { return 0 }
     if ready.count > 0, received.hasStock || buffers.freeCount(of: .datagram) > 0 { return 0 }
-    guard deadline != .max else { return .max }
-    let now = guise_now()
-    return deadline > now ? deadline - now : 0
+    return Rest.timeLeft(until: deadline)
   }
 
   @inline(__always)

@@ -23,9 +23,7 @@ struct UringEngine: Engine, ~Copyable {
   private var datagramBuffers: BufferRing
   private var packetBuffers: BufferRing
   private let resources: EngineResources
-  private(set) var now: UInt64 = guise_now()
-  private(set) var polled: UInt64 = 0
-  private var bursts = Bursts()
+  private var waiting = RingWait()
 
   private let shapes: ReceiveShapes
 
@@ -84,95 +82,20 @@ struct UringEngine: Engine, ~Copyable {
 
   // MARK: A turn
 
+  var now: UInt64 { waiting.now }
+  var polled: UInt64 { waiting.polled }
+
   mutating func turn(
     _ pace: Pace, until deadline: UInt64, _ buffers: inout BufferPool, _ trains: inout TrainPool
   ) throws(KernelError) {
     if let fatal { throw fatal }
-    polled = 0
     refused = nil
     finishInFlight(&buffers, &trains)
     swap(&queued, &inFlight)
     lend(&buffers)
     // A receive that waits for buffers which these trains hold hears of nothing: the next turn has them.
     let isStarved = (packetsAreLow || datagramsAreLow) && inFlight.count > 0
-    if isStarved {
-      try ring.submitAndWait(timeout: 0)
-      now = guise_now()
-    } else {
-      switch pace {
-      case .prompt: try wait(until: deadline)
-      case .resting(let interval): try restAndWait(interval, deadline)
-      case .polling(let time): try pollAndWait(time, deadline)
-      }
-    }
-    try collect()
-  }
-
-  /// Sends off what is queued, rests unless there is enough to do or streams pause, and waits.
-  ///
-  /// The receives run inside the calls, so the clock is read before one that does not wait: turns are counted
-  /// from where they begin to take, as with epoll.
-  private mutating func restAndWait(_ interval: UInt64, _ deadline: UInt64) throws(KernelError) {
-    let last = now
-    now = guise_now()
-    try ring.submitAndWait(timeout: 0)
-    guard ring.readyCount < Limits.restArrivalsMax else { return }
-    if bursts.restIsDue {
-      Rest.take(interval, since: last)
-      now = guise_now()
-      try ring.submitAndWait(timeout: 0)
-    }
-    var waited: UInt64 = 0
-    if ring.readyCount == 0 {
-      let asked = guise_now()
-      try wait(until: deadline)
-      waited = now &- asked
-    }
-    guard ring.readyCount > 0 else { return }
-    let time = bursts.timeForOthers(afterWaiting: waited, interval: interval)
-    guard time > 0 else { return }
-    Rest.linger(time)
-    now = guise_now()
-    try ring.submitAndWait(timeout: 0)
-  }
-
-  /// Sends off what is queued, looks for arrivals, and waits when none have come. A look is no call: the
-  /// kernel says by a flag that a receive can go on.
-  private mutating func pollAndWait(_ time: UInt64, _ deadline: UInt64) throws(KernelError) {
-    try ring.submitAndWait(timeout: 0)
-    let start = guise_now()
-    let end = min(start &+ time, deadline)
-    while ring.readyCount == 0, BusyPoll.goesOn(until: end) {
-      if ring.hasPendingWork { try ring.submitAndWait(timeout: 0) }
-    }
-    now = guise_now()
-    polled = now &- start
-    if ring.readyCount == 0 { try wait(until: deadline) }
-  }
-
-  private mutating func wait(until deadline: UInt64) throws(KernelError) {
-    try ring.submitAndWait(timeout: Self.span(to: deadline, from: guise_now()))
-    now = guise_now()
-  }
-
-  /// Goes on with receives that have had their turn. A multishot receive hands up 33 datagrams at a time, and
-  /// the flows of a busy listener share what a turn takes: by this their trains are as long as by recvmmsg.
-  ///
-  /// A pass that brings nothing is the last. The kernel sets the flag after it has queued the work
-  /// (`io_req_local_work_add`), which may have been run by then: it can stay set with nothing behind it.
-  private func collect() throws(KernelError) {
-    var readyCount = ring.readyCount
-    while ring.hasPendingWork, readyCount < Limits.turnArrivalsMax, ring.readyByteCount < Limits.turnBytesMax
-    {
-      try ring.submitAndWait(timeout: 0)
-      guard ring.readyCount > readyCount else { return }
-      readyCount = ring.readyCount
-    }
-  }
-
-  /// Nanoseconds from one time to another, 0 when that has passed; for ever stays for ever.
-  private static func span(to time: UInt64, from now: UInt64) -> UInt64 {
-    time == .max ? .max : time > now ? time - now : 0
+    try waiting.turn(ring, isStarved ? nil : pace, until: deadline)
   }
 
   mutating func flush(_ buffers: inout BufferPool, _ trains: inout TrainPool) {
