@@ -30,7 +30,7 @@ package enum Limits {
   /// Arrivals that should come between two wake-ups: two trains of full datagrams, or more of less.
   static let moderationBatch: UInt64 = 96
   /// Arrivals in the longest interval below which none is waited for.
-  static let moderationBatchMin: UInt64 = 10
+  static let moderationBatchMin: UInt64 = 5
   /// Arrivals in a turn that show that more may wait: as many as io_uring's multishot receive takes before
   /// it lets others take their turn (`MULTISHOT_MAX_RETRY` in io_uring/net.c, and the first).
   static let moderationBatchFull = 33

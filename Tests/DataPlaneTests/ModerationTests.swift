@@ -39,8 +39,8 @@ import Testing
   }
 
   @Test func `too slow a stream is not worth a rest`() {
-    #expect(pace(streamed: 1, trains: 1, turnNanoseconds: 41_000) == .prompt)
-    #expect(pace(streamed: 1, trains: 1, turnNanoseconds: 40_000) == .resting(every: Self.intervalMax))
+    #expect(pace(streamed: 1, trains: 1, turnNanoseconds: 81_000) == .prompt)
+    #expect(pace(streamed: 1, trains: 1, turnNanoseconds: 80_000) == .resting(every: Self.intervalMax))
   }
 
   @Test func `a fast stream is looked at as often as a batch comes`() {

@@ -63,6 +63,8 @@ CASES: tuple[Case, ...] = (
     Case("paced-1400-400M-bunched", "paced", "bursts of 32 as QUIC stacks and WireGuard send them",
          rate="400M", bunch=32, without_offload=True, quick=True),
     Case("paced-1400-400M-even", "paced", "the same evenly spaced: there is little to batch", rate="400M"),
+    Case("paced-1400-200M-even", "paced", "half of that: rests save most here, and delay what has no queue to wait in",
+         rate="200M"),
     Case("paced-mixed-250M", "paced", "unequal datagrams at a rate that all contenders carry",
          size="64-1400", rate="250M"),
     Case("paced-200-80M", "paced", "50 000 small datagrams a second, as of voice or games", size="200",
