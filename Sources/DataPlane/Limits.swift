@@ -38,8 +38,10 @@ package enum Limits {
   static let moderationMicroseconds = 400
   /// How long a worker in conversation polls by default.
   static let pollMicroseconds = 100
-  /// Windows until it is tried again after attempts in vain, at most.
-  static let pollPauseMax: UInt8 = 63
+  /// How long after a delivery a resting worker looks for its answer: what a local program takes to wake and to answer.
+  static let answerNanoseconds: UInt64 = 60_000
+  /// Occasions until that, or polling, is tried again after attempts in vain, at most.
+  static let attemptPauseMax: UInt8 = 63
   /// Arrivals that make a rest needless when they are there before it has begun.
   static let restArrivalsMax: UInt32 = 16
   /// Arrivals, and their bytes, after which io_uring looks for no more in a turn: what a rest lets come and a third

@@ -9,7 +9,8 @@
 /// Only *streams* count for that: arrivals whose flow had its last one in the same direction. Requests and
 /// answers that alternate never make a worker rest, however many flows there are, nor does a lone datagram.
 /// They wait for each wake-up on their way, though: where they follow each other closely, it polls before it
-/// sleeps, as a virtual machine's idle CPU does (`haltpoll` in Documentation/virt/guest-halt-polling.rst).
+/// sleeps, as a virtual machine's idle CPU does (`haltpoll` in Documentation/virt/guest-halt-polling.rst). Beside
+/// streams, it looks for answers before it rests (`Answers`).
 struct Moderation: BitwiseCopyable {
   /// The longest time from one wake-up to the next, in nanoseconds; 0 switches rests off.
   let intervalMax: UInt64
@@ -29,9 +30,9 @@ struct Moderation: BitwiseCopyable {
   private var current = Pace.prompt
   private var trainsForm = false
 
-  /// Windows that pass until polling is tried again: after the last attempt that was in vain, and from now.
-  private var pause: UInt8 = 0
-  private var pauseLeft: UInt8 = 0
+  /// Of polling, by windows.
+  private var attempts = Attempts()
+  private var answers = Answers()
 
   init(intervalMax: UInt64, pollTime: UInt64, now: UInt64) {
     self.intervalMax = intervalMax
@@ -47,6 +48,10 @@ struct Moderation: BitwiseCopyable {
   @inline(__always)
   mutating func noteTurned() { turned &+= 1 }
 
+  /// One of those, of a flow that takes turns with the last one, too.
+  @inline(__always)
+  mutating func noteAlternating(_ outlet: Outlet) { answers.note(outlet) }
+
   /// A train that leaves, on either path.
   @inline(__always)
   mutating func noteTrain() { trains &+= 1 }
@@ -59,7 +64,12 @@ struct Moderation: BitwiseCopyable {
     if elapsed >= Limits.moderationWindowNanoseconds { closeWindow(now, elapsed) }
     streamedBefore = streamed
     // Where no trains form, rests save wake-ups and nothing else: a worker whose batches are full has none.
-    return batch >= Limits.moderationBatchFull && !trainsForm ? .prompt : current
+    if batch >= Limits.moderationBatchFull, !trainsForm { return .prompt }
+    guard case .resting(let interval) = current else {
+      answers.forget()
+      return current
+    }
+    return answers.pace(now, resting: interval)
   }
 
   private mutating func closeWindow(_ now: UInt64, _ elapsed: UInt64) {
@@ -86,11 +96,9 @@ struct Moderation: BitwiseCopyable {
     let awaited = elapsed / UInt64(turned)
     if case .polling = current {
       let isWorthIt = awaited <= pollTime
-      pause = isWorthIt ? 0 : min(2 &* pause &+ 1, Limits.pollPauseMax)
-      pauseLeft = pause
+      attempts.note(wasWorthIt: isWorthIt)
       return isWorthIt
     }
-    if pauseLeft > 0 { pauseLeft &-= 1 }
-    return pauseLeft == 0 && awaited <= 2 &* pollTime
+    return attempts.areDue() && awaited <= 2 &* pollTime
   }
 }

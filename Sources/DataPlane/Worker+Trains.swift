@@ -34,11 +34,12 @@ extension Worker where E: ~Copyable {
   /// Tells streams from requests and answers that alternate.
   @inline(__always)
   mutating func noteDirection(_ outlet: Outlet, flow index: UInt32) {
-    if flows[index].lastOutlet == outlet {
-      moderation.noteStreamed()
-    } else {
+    switch flows[index].course.step(to: outlet) {
+    case .streams: moderation.noteStreamed()
+    case .turns: moderation.noteTurned()
+    case .alternates:
       moderation.noteTurned()
-      flows[index].lastOutlet = outlet
+      moderation.noteAlternating(outlet)
     }
   }
 

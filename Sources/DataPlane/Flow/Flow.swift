@@ -48,8 +48,8 @@ struct Flow: BitwiseCopyable {
   /// The ack field of what we send: moves in steps, so that GRO at the other end can merge.
   var acknowledged: SequenceNumber
   var state: State
-  /// Which way the last arrival of this flow went.
-  var lastOutlet: Outlet
+  /// Which way its last arrivals went.
+  var course: Course
   /// Tells this flow's completions from those of the flow that had the slot before.
   var generation: UInt16
   /// The open train of the current batch, to TUN.
@@ -144,7 +144,7 @@ struct Flow: BitwiseCopyable {
     failedTargets = 0
     partner = Self.noFlow
     liveness = Liveness(now: now)
-    lastOutlet = .udp
+    course = Course(to: .udp)
     hasReportedSize = false
     hasStray = false
     isCounted = false

@@ -87,6 +87,20 @@ import Testing
     #expect(rig.now >= deadline && rig.now < deadline + 5_000_000_000)
   }
 
+  /// It sleeps on though it is woken, and waits for nothing more.
+  @Test(arguments: EngineKind.allCases)
+  func aTurnThatLingersTakesWhatHasComeAndWaitsForNoMore(kind: EngineKind) throws {
+    let rig = try EngineRig.make(kind, .client)
+    try rig.turn(until: 0)
+    for isWoken in [true, false] {
+      let start = guise_now()
+      if isWoken { _ = guise_eventfd_signal(rig.surroundings.resources.wakeDescriptor) }
+      try rig.turn(.lingering(for: 5_000_000), until: start + 10_000_000_000)
+      #expect((5_000_000..<5_000_000_000).contains(rig.now - start))
+      #expect((rig.nextArrival() != nil) == isWoken)
+    }
+  }
+
   @Test(arguments: EngineKind.allCases)
   func anotherWorkerEndsTheWait(kind: EngineKind) throws {
     let rig = try EngineRig.make(kind, .client)

@@ -10,7 +10,7 @@ import Testing
 
   @Test func `a datagram of an established flow touches one cache line, a segment two`() throws {
     let uplink: [PartialKeyPath<Flow>] = [
-      \.key, \.sendNext, \.receiveNext, \.acknowledged, \.state, \.lastOutlet, \.generation, \.uplinkTrain,
+      \.key, \.sendNext, \.receiveNext, \.acknowledged, \.state, \.course, \.generation, \.uplinkTrain,
       \.segmentBytesMax, \.lastActivity,
     ]
     for field in uplink { #expect(try line(of: field) == 0) }

@@ -120,6 +120,22 @@ extension SimulationTests {
     #expect(rests(pair.client.kernel).count > 1_000)
     #expect(rests(pair.client.kernel).allSatisfy { $0 <= UInt64(Limits.moderationMicroseconds) * 1_000 })
     #expect(polls(pair.client.kernel) < 200)
+    // Requests beside it, whose answers are looked for; rarely, since none comes before the clock's next step.
+    func looks(_ kernel: SimulatedKernel) -> Int {
+      kernel.paces.count { if case .lingering = $0 { true } else { false } }
+    }
+    #expect(looks(pair.client.kernel) == 0 && looks(pair.server.kernel) == 0)
+    _ = pair.client.takeDeliveries()
+    pair.client.send([3], from: Self.app(1))
+    for _ in 0..<500 {
+      pair.client.send([1], from: Self.app(0))
+      try pair.step(20_000)
+      for request in pair.server.takeDeliveries() where request.payload == [3] {
+        pair.server.answer([4], flow: request.flow)
+      }
+      if !pair.client.takeDeliveries().isEmpty { pair.client.send([3], from: Self.app(1)) }
+    }
+    for kernel in [pair.client.kernel, pair.server.kernel] { #expect((5..<10).contains(looks(kernel))) }
     // A slow stream.
     pair.client.kernel.paces = []
     for _ in 0..<200 {

@@ -82,6 +82,7 @@ struct EpollEngine: Engine, ~Copyable {
       switch pace {
       case .prompt: try wait(until: deadline, buffers)
       case .resting(let interval): try restAndWait(interval, deadline, buffers)
+      case .lingering(let time): try linger(time, buffers)
       case .polling(let time): try pollAndWait(time, deadline, buffers)
       }
     for index in 0..<count { note(poller[index].token, hasError: poller[index].hasError) }
@@ -89,7 +90,7 @@ struct EpollEngine: Engine, ~Copyable {
     visitsLeft = ready.count
   }
 
-  /// Rests unless there is enough to do, and waits. Returns how many events there are, as the other two do.
+  /// Rests unless there is enough to do, and waits. Returns how many events there are, as the others do.
   private mutating func restAndWait(
     _ interval: UInt64, _ deadline: UInt64, _ buffers: borrowing BufferPool
   ) throws(KernelError) -> Int {
@@ -100,6 +101,12 @@ struct EpollEngine: Engine, ~Copyable {
     Rest.linger(Limits.pauseNanoseconds)
     now = guise_now()
     return count
+  }
+
+  /// Sleeps for a while and takes what has come, with what was left over.
+  private mutating func linger(_ time: UInt64, _ buffers: borrowing BufferPool) throws(KernelError) -> Int {
+    Rest.linger(time)
+    return try wait(until: 0, buffers)
   }
 
   /// Looks for arrivals, and waits when none have come.

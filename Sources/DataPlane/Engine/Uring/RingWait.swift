@@ -20,6 +20,9 @@ struct RingWait: BitwiseCopyable {
       now = guise_now()
     case .prompt: try wait(ring, until: deadline)
     case .resting(let interval): try restAndWait(ring, interval, deadline)
+    case .lingering(let time):
+      try ring.submitAndWait(timeout: 0)
+      try linger(ring, time)
     case .polling(let time): try pollAndWait(ring, time, deadline)
     }
     try collect(ring)
@@ -46,7 +49,11 @@ struct RingWait: BitwiseCopyable {
     }
     guard ring.readyCount > 0 else { return }
     let time = bursts.timeForOthers(afterWaiting: waited, interval: interval)
-    guard time > 0 else { return }
+    if time > 0 { try linger(ring, time) }
+  }
+
+  /// Sleeps for a while and takes what has come.
+  private mutating func linger(_ ring: borrowing Ring, _ time: UInt64) throws(KernelError) {
     Rest.linger(time)
     now = guise_now()
     try ring.submitAndWait(timeout: 0)
