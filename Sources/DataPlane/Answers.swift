@@ -1,4 +1,4 @@
-/// How conversations get past the rests of a worker that has streams as well (docs/decisions/0006-moderation.md, rule 7).
+/// How conversations get past the rests of a worker that has streams as well (docs/decisions/0006-moderation.md, rule 6).
 ///
 /// What a turn delivers to a program may be answered within microseconds, and the answer would wait for all of the
 /// next rest. So the worker looks once more after a moment, and then rests for what is left. Where nothing was
