@@ -57,6 +57,8 @@ package enum Limits {
 
   /// How many buffers of a class io_uring has at least; doubled each time they did not suffice.
   static let lentBufferCountMin = 16
+  /// Bytes of a class that an engine receives before it deals with them, beyond so many buffers: a core's own cache.
+  static let budgetBytes = 1024 * 1024
   /// After so many turns in which a quarter would have sufficed, it has half of them.
   static let lendingWindowTurns = 256
   static let datagramBufferCount = 256

@@ -159,6 +159,35 @@ import Testing
     }
   }
 
+  @Test(.enabled(if: geteuid() == 0), arguments: EngineKind.allCases)
+  func largeArrivalsComeInPortionsWithNoRestBetweenThem(kind: EngineKind) throws {
+    let rig = try EngineRig.make(kind, .client)
+    let target = try #require(rig.surroundings.listenerEndpoint)
+    var room: Int32 = 16 * 1024 * 1024
+    let listener = try #require(rig.surroundings.resources.listener)
+    try #require(unsafe setsockopt(listener, SOL_SOCKET, SO_RCVBUFFORCE, &room, 4) == 0)
+    // What they hold is learned in the first round.
+    for round in 0..<2 {
+      let sent = (0..<40).map { EngineRig.number($0) + [UInt8](repeating: UInt8(round), count: 60_000) }
+      for bytes in sent { rig.surroundings.sendDatagrams(bytes, to: target) }
+      var received: [[UInt8]] = []
+      var portions: [Int] = []
+      let start = guise_now()
+      while received.count < sent.count, guise_now() - start < 8_000_000_000 {
+        try rig.turn(.resting(every: 1_000_000_000), until: guise_now() + 1_000_000_000)
+        let before = received.count
+        while case .datagrams(let datagram)? = rig.nextArrival() { received.append(rig.take(datagram).bytes) }
+        portions.append(received.count - before)
+      }
+      #expect(received == sent)
+      if round > 0 {
+        #expect(portions.filter { $0 > 0 }.count > 1 && portions.allSatisfy { $0 < 32 })
+        // The first turn may rest. Each of the others would take a second.
+        #expect(guise_now() - start < 2_500_000_000)
+      }
+    }
+  }
+
   private func processorTime() -> UInt64 {
     var time = timespec()
     unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)

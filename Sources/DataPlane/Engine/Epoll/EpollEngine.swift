@@ -28,6 +28,7 @@ struct EpollEngine: Engine, ~Copyable {
   private var visitsLeft = 0
   /// Whether TUN may have packets, and how many this turn still reads.
   private var tunIsReady = false
+  private var packetBudget = BufferBudget()
   private var readsLeft = 0
   /// A buffer that a read found nothing for.
   private var spare: BufferID?
@@ -86,7 +87,7 @@ struct EpollEngine: Engine, ~Copyable {
       case .polling(let time): try pollAndWait(time, deadline, buffers)
       }
     for index in 0..<count { note(poller[index].token, hasError: poller[index].hasError) }
-    readsLeft = tunIsReady ? Self.packetCountMax : 0
+    readsLeft = tunIsReady ? min(Self.packetCountMax, packetBudget.count) : 0
     visitsLeft = ready.count
   }
 
@@ -94,7 +95,7 @@ struct EpollEngine: Engine, ~Copyable {
   private mutating func restAndWait(
     _ interval: UInt64, _ deadline: UInt64, _ buffers: borrowing BufferPool
   ) throws(KernelError) -> Int {
-    Rest.take(interval, since: now)
+    if timeout(until: .max, buffers) > 0 { Rest.take(interval, since: now) }
     let asked = guise_now()
     let count = try wait(until: deadline, buffers)
     guard count > 0, now > asked &+ Limits.pauseNanoseconds else { return count }
@@ -225,14 +226,15 @@ struct EpollEngine: Engine, ~Copyable {
     }
     spare = nil
     readsLeft &-= 1
+    packetBudget.note(length)
     return PacketArrival(buffer: buffer, length: length)
   }
 
   /// Receives a batch from the socket whose turn it is.
   @inline(__always)
   private mutating func receive(_ buffers: inout BufferPool) {
-    let stocked = received.stock(from: &buffers)
-    guard stocked > 0 else {
+    let count = received.stock(from: &buffers)
+    guard count > 0 else {
       // The turn has used up all buffers; the sockets keep their places.
       visitsLeft = 0
       return
@@ -242,12 +244,13 @@ struct EpollEngine: Engine, ~Copyable {
     let socket = sockets[number]
     guard socket.isOpen else { return }
     let result = received.receive(
-      socket.descriptor, flow: number == sockets.listener ? DatagramArrival.listener : UInt32(number),
+      socket.descriptor, count: count,
+      flow: number == sockets.listener ? DatagramArrival.listener : UInt32(number),
       generation: socket.generation)
     switch result {
     // Fewer came than could: it is empty, and asking again only to hear EAGAIN is saved. Not so behind an
     // error, which ends a batch early.
-    case 1..<stocked where !socket.isSuspect: break
+    case 1..<count where !socket.isSuspect: break
     case Int(-EAGAIN): sockets[number].isSuspect = false
     // More to come, or an error that its being reported has cleared.
     default: ready.insert(number)

@@ -21,6 +21,7 @@ struct ReceiveBatch: ~Copyable {
   private var stocked = 0
   private var emptied = 0
   private var filled = 0
+  private var budget = BufferBudget()
   private var flow: UInt32 = 0
   private var generation: UInt16 = 0
 
@@ -55,7 +56,7 @@ struct ReceiveBatch: ~Copyable {
   @inline(__always)
   var hasStock: Bool { stocked > emptied }
 
-  /// Gives every empty slot a buffer, as far as there are any; returns how many messages may come.
+  /// Gives every empty slot a buffer, as far as there are any; returns how many messages to ask for.
   @inline(__always)
   mutating func stock(from pool: inout BufferPool) -> Int {
     precondition(emptied == filled, "arrivals are taken before more are received")
@@ -78,7 +79,7 @@ struct ReceiveBatch: ~Copyable {
       put(buffer, stocked, pool)
       stocked &+= 1
     }
-    return stocked
+    return min(stocked, budget.count)
   }
 
   @inline(__always)
@@ -89,10 +90,10 @@ struct ReceiveBatch: ~Copyable {
     unsafe buffers[slot] = buffer
   }
 
-  /// Receives what is there, at most as many as are stocked; returns how many came, or -errno.
+  /// Receives what is there, at most `count`, no more than are stocked; returns how many came, or -errno.
   @inline(__always)
-  mutating func receive(_ descriptor: Int32, flow: UInt32, generation: UInt16) -> Int {
-    let result = unsafe Int(guise_recvmmsg(descriptor, messages, UInt32(stocked), Int32(MSG_DONTWAIT)))
+  mutating func receive(_ descriptor: Int32, count: Int, flow: UInt32, generation: UInt16) -> Int {
+    let result = unsafe Int(guise_recvmmsg(descriptor, messages, UInt32(count), Int32(MSG_DONTWAIT)))
     filled = max(result, 0)
     self.flow = flow
     self.generation = generation
@@ -108,6 +109,7 @@ struct ReceiveBatch: ~Copyable {
     // Safety: the kernel has written the message, its name and its control area.
     let message = unsafe messages + slot
     let length = Int(unsafe message.pointee.msg_len)
+    budget.note(length)
     var source = Endpoint(.unspecified, port: 0)
     if nameRoom > 0, let name = unsafe message.pointee.msg_hdr.msg_name {
       source = unsafe SocketAddress.read(name, length: Int(message.pointee.msg_hdr.msg_namelen)) ?? source

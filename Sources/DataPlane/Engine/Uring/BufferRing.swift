@@ -6,7 +6,8 @@ internal import CLiburing
 /// The kernel takes buffers in the order in which they were lent, so lending all of them would walk through
 /// all of their memory. It has only as many at once as it has needed of late: the pool hands out the buffer
 /// that came back last, whose memory is still in the cache. Running dry is cheap, since what did not fit
-/// waits in the socket; so the number is doubled each time, and halved when a quarter would have done for long.
+/// waits in the socket; so the number is doubled each time, and halved when a quarter would have done for long. Where
+/// they come back full of trains, it is no more than hold as many bytes as a core's cache.
 @safe
 struct BufferRing: ~Copyable {
   static let noGroup = UInt16.max
@@ -18,6 +19,7 @@ struct BufferRing: ~Copyable {
   private var lentCount = 0
   private var target: Int
   private let capacity: Int
+  private var budget = BufferBudget()
   /// Since so many turns: the most that the kernel filled from one to the next.
   private var turnCount = 0
   private var filledMost = 0
@@ -36,9 +38,12 @@ struct BufferRing: ~Copyable {
     target = min(count, Limits.lentBufferCountMin)
   }
 
-  /// The kernel has filled one.
+  /// The kernel has put so many bytes into one; a number below 0 is an error.
   @inline(__always)
-  mutating func noteFilled() { lentCount &-= 1 }
+  mutating func noteFilled(_ bytes: Int32) {
+    lentCount &-= 1
+    budget.note(Int(bytes))
+  }
 
   /// The kernel would have needed more.
   mutating func noteShortage() {
@@ -49,12 +54,13 @@ struct BufferRing: ~Copyable {
   /// Lends free buffers up to the target; returns how many. To be called once a turn.
   @inline(__always)
   mutating func lend(from buffers: inout BufferPool) -> Int {
-    filledMost = max(filledMost, target &- lentCount)
+    let wanted = min(target, budget.count)
+    filledMost = max(filledMost, wanted &- lentCount)
     turnCount &+= 1
     if turnCount == Limits.lendingWindowTurns { closeWindow() }
     let ring = unsafe memory.base.assumingMemoryBound(to: io_uring_buf_ring.self)
     var count: UInt32 = 0
-    while lentCount &+ Int(count) < target, let id = buffers.take(kind) {
+    while lentCount &+ Int(count) < wanted, let id = buffers.take(kind) {
       unsafe guise_buf_ring_put(
         ring, buffers.base(id), UInt32(Limits.bufferStride), id, entries &- 1, count)
       count &+= 1

@@ -92,10 +92,11 @@ struct UringEngine: Engine, ~Copyable {
     refused = nil
     finishInFlight(&buffers, &trains)
     swap(&queued, &inFlight)
-    lend(&buffers)
-    // A receive that waits for buffers which these trains hold hears of nothing: the next turn has them.
+    // A receive that had no buffer left and has some now goes on at once: there is more.
+    let goesOn = lend(&buffers)
+    // One that waits for buffers which these trains hold hears of nothing: the next turn has them.
     let isStarved = (packetsAreLow || datagramsAreLow) && inFlight.count > 0
-    try waiting.turn(ring, isStarved ? nil : pace, until: deadline)
+    try waiting.turn(ring, goesOn || isStarved ? nil : pace, until: deadline)
   }
 
   mutating func flush(_ buffers: inout BufferPool, _ trains: inout TrainPool) {
@@ -118,10 +119,11 @@ struct UringEngine: Engine, ~Copyable {
     if isRefusedThere, let refused { inFlight.append(refused) }
   }
 
-  /// Lends free buffers, then arms what had ended for want of them.
+  /// Lends free buffers, then arms what had ended for want of them. Returns whether that was so.
   ///
   /// Armed while the ring is still dry, a receive would end again at once, and the loop would spin.
-  private mutating func lend(_ buffers: inout BufferPool) {
+  @discardableResult
+  private mutating func lend(_ buffers: inout BufferPool) -> Bool {
     let datagramCount = datagramBuffers.lend(from: &buffers)
     let packetCount = packetBuffers.lend(from: &buffers)
     for _ in 0..<ended.count {
@@ -132,8 +134,10 @@ struct UringEngine: Engine, ~Copyable {
       default: arm(token)
       }
     }
+    let goesOn = datagramsAreLow && datagramCount > 0 || packetsAreLow && packetCount > 0
     if datagramCount > 0 { datagramsAreLow = false }
     if packetCount > 0 { packetsAreLow = false }
+    return goesOn
   }
 
   // MARK: Arrivals
@@ -173,7 +177,7 @@ struct UringEngine: Engine, ~Copyable {
       ended.append(token)
     }
     guard let buffer = completion.buffer else { return nil }
-    datagramBuffers.noteFilled()
+    datagramBuffers.noteFilled(completion.result)
     guard completion.result >= Limits.headroom else {
       buffers.release(buffer)
       return nil
@@ -197,7 +201,7 @@ struct UringEngine: Engine, ~Copyable {
       ended.append(completion.token)
     }
     guard let buffer = completion.buffer else { return nil }
-    packetBuffers.noteFilled()
+    packetBuffers.noteFilled(completion.result)
     guard completion.result >= 0 else {
       buffers.release(buffer)
       return nil
