@@ -154,11 +154,12 @@ def main(options: argparse.Namespace) -> None:
         if not shutil.which(program):
             raise BenchFailure(f"there is no {program}: run 'scripts/require.sh test' first")
     engines = options.engines.split(",")
-    rests = () if options.moderation is None else ("--moderation", str(options.moderation))
-    gateways = [Guise(engine, BINARIES / "guise", engine, options=rests) for engine in engines]
+    asked = {"--moderation": options.moderation, "--firewall": options.firewall}
+    ours = tuple(word for name, value in asked.items() if value is not None for word in (name, str(value)))
+    gateways = [Guise(engine, BINARIES / "guise", engine, options=ours) for engine in engines]
     contenders = [Contender("direct"), *gateways]
     described = machine.describe(BINARIES / "guise")
-    wireguard_go, settings = version(options.wireguard_go), " ".join(["guise", *rests])
+    wireguard_go, settings = version(options.wireguard_go), " ".join(["guise", *ours])
     print(f"{wireguard_go}, {settings}, {options.rounds} rounds of {options.seconds:g} s each way\n",
           flush=True)
     rounds = []
@@ -186,6 +187,8 @@ if __name__ == "__main__":
                         help="another wireguard-go than the one on the path; since 0.0.20231211 it moves trains")
     parser.add_argument("--moderation", type=int, metavar="US",
                         help="guise's option at both ends, in place of its default")
+    parser.add_argument("--firewall", choices=["auto", "stateless"],
+                        help="guise's option at both ends: stateless spares wireguard-go's datagrams connection tracking")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write every round's rates there")
     arguments = parser.parse_args()
     sys.exit(command.run("wireguard", lambda: main(arguments)))
