@@ -55,9 +55,10 @@ package enum Limits {
 
   // Buffers of a worker. Untouched ones take address space, not memory.
 
-  /// How many buffers of a class io_uring has at least; doubled each time they did not suffice.
+  /// How many buffers of a class an engine has to receive into at least; with io_uring, doubled each time they did not
+  /// suffice.
   static let lentBufferCountMin = 16
-  /// Bytes of a class that an engine receives before it deals with them, beyond so many buffers: a core's own cache.
+  /// Bytes of a class that an engine receives before it deals with them, if that is more: a core's own cache.
   static let budgetBytes = 1024 * 1024
   /// After so many turns in which a quarter would have sufficed, it has half of them.
   static let lendingWindowTurns = 256
