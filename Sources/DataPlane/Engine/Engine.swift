@@ -56,9 +56,10 @@ protocol Engine: ~Copyable {
   /// Sends off everything queued and waits until something arrives or `deadline` has passed.
   ///
   /// At a resting pace it rests first, whatever arrives. It does not when half of the interval has been worked
-  /// through, nor where a receive stopped with more behind it, nor, with io_uring, after a rest in which nothing came (`Bursts`); and when something comes only after
-  /// a pause it lets that collect for a moment. At a lingering pace the deadline does not matter, since it takes what is
-  /// there and returns. At a polling pace it gives way to other threads between two looks.
+  /// through, nor where a receive stopped with more behind it, nor, with io_uring, after a rest in which nothing came
+  /// (`Bursts`); and when something comes only after a pause it lets that collect for a moment. At a lingering pace the
+  /// deadline does not matter, since it takes what is there and returns. At a polling pace it gives way to other
+  /// threads between two looks.
   /// Trains that the previous turn sent off are finished, and free buffers are lent for receiving. It may
   /// end early and empty-handed. Throws EBADFD once the TUN device is gone.
   mutating func turn(

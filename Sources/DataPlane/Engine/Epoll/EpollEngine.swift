@@ -95,7 +95,7 @@ struct EpollEngine: Engine, ~Copyable {
   private mutating func restAndWait(
     _ interval: UInt64, _ deadline: UInt64, _ buffers: borrowing BufferPool
   ) throws(KernelError) -> Int {
-    if timeout(until: .max, buffers) > 0 { Rest.take(interval, since: now) }
+    if !hasWorkLeft(buffers) { Rest.take(interval, since: now) }
     let asked = guise_now()
     let count = try wait(until: deadline, buffers)
     guard count > 0, now > asked &+ Limits.pauseNanoseconds else { return count }
@@ -133,14 +133,19 @@ struct EpollEngine: Engine, ~Copyable {
     return count
   }
 
-  /// Nothing to wait for when there is work left over. What has no buffer to go into is not work: waiting
-  /// for it without blocking would spin until another worker sends buffers home.
+  /// Nothing to wait for when there is work left over.
   @inline(__always)
   private func timeout(until deadline: UInt64, _ buffers: borrowing BufferPool) -> UInt64 {
-    if failures.count > 0 { return 0 }
-    if tunIsReady, spare != nil || buffers.freeCount(of: .packet) > 0 { return 0 }
-    if ready.count > 0, received.hasStock || buffers.freeCount(of: .datagram) > 0 { return 0 }
-    return Rest.timeLeft(until: deadline)
+    hasWorkLeft(buffers) ? 0 : Rest.timeLeft(until: deadline)
+  }
+
+  /// What has no buffer to go into is not work: waiting for it without blocking would spin until another worker
+  /// sends buffers home.
+  @inline(__always)
+  private func hasWorkLeft(_ buffers: borrowing BufferPool) -> Bool {
+    if failures.count > 0 { return true }
+    if tunIsReady, spare != nil || buffers.freeCount(of: .packet) > 0 { return true }
+    return ready.count > 0 && (received.hasStock || buffers.freeCount(of: .datagram) > 0)
   }
 
   @inline(__always)
