@@ -25,7 +25,7 @@ FLOWS = (1, 10, 100, 1_000, 10_000, 100_000, 1_000_000)
 PAYLOAD = 1_400
 #: Datagrams that a flooded worker finds in a turn, where they come by themselves and where in trains (`turns` of the
 #: floods with one worker in costs.json, which are of both ends).
-TURN_DATAGRAMS = {True: 60, False: 2_400}
+TURN_DATAGRAMS = {True: 100, False: 700}
 #: The share of packets that change workers; in steady state it is smaller (bench/scale/workers.py).
 HANDOFF_SHARE = 0.001
 
