@@ -22,6 +22,7 @@ from harness.meters import SystemCallCount
 from harness.programs import BenchFailure
 from harness.progress import Progress
 from harness.schedule import Schedule
+from harness.tc_translation import TCTranslatedGuise
 from harness.traffic import Traffic
 
 BENCH = Path(__file__).resolve().parent
@@ -48,6 +49,8 @@ def options() -> argparse.Namespace:
                         help="a second build, measured in turn with the first")
     parser.add_argument("--load", type=Path, default=BINARIES / "guise-load", metavar="PROGRAM",
                         help="the guise-load to use")
+    parser.add_argument("--with-tc", action="store_true",
+                        help="also guise with its addresses translated by programs at tc (needs clang and libbpf-dev)")
     parser.add_argument("--without-direct", action="store_true", help="leave direct UDP out")
     parser.add_argument("--resume", nargs="?", const="", metavar="RUN",
                         help="go on with an interrupted run, the latest unless named, with its options")
@@ -116,6 +119,8 @@ def contenders(chosen: argparse.Namespace) -> list[Contender]:
         for engine in chosen.engines.split(","):
             for label, binary in builds:
                 result.append(Guise(engine + suffix + label, binary.resolve(), engine, offload))
+                if chosen.with_tc and offload:
+                    result.append(TCTranslatedGuise(engine + ", tc" + label, binary.resolve(), engine))
     if folder := os.environ.get("PHANTUN_DIR"):
         result.append(Phantun("Phantun", Path(folder).resolve()))
     if program := os.environ.get("UDP2RAW"):
@@ -124,7 +129,7 @@ def contenders(chosen: argparse.Namespace) -> list[Contender]:
 
 
 def header(chosen: argparse.Namespace, schedule: Schedule) -> dict[str, Any]:
-    kept = ("quick", "cases", "engines", "rounds", "seconds", *PROGRAMS, "without_direct")
+    kept = ("quick", "cases", "engines", "rounds", "seconds", *PROGRAMS, "without_direct", "with_tc")
     return {
         "run": time.strftime("%Y-%m-%d-%H%M%S") + kind(chosen),
         "options": {
@@ -137,7 +142,8 @@ def header(chosen: argparse.Namespace, schedule: Schedule) -> dict[str, Any]:
 
 def kind(chosen: argparse.Namespace) -> str:
     """What ends the name of a run that is not the whole matrix; git ignores the reports of such runs."""
-    is_part = chosen.cases or chosen.guise_b or chosen.without_direct or set(chosen.engines.split(",")) != {"io_uring", "epoll"}
+    is_part = (chosen.cases or chosen.guise_b or chosen.without_direct or chosen.with_tc
+               or set(chosen.engines.split(",")) != {"io_uring", "epoll"})
     return "-part" if is_part else "-quick" if chosen.quick else ""
 
 

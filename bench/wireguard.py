@@ -25,6 +25,7 @@ from harness.cable import SERVICE_PORT, Cable
 from harness.contenders import Contender, Guise
 from harness.programs import BenchFailure
 from harness.summary import Spread
+from harness.tc_translation import TCTranslatedGuise
 
 BINARIES = Path(__file__).resolve().parent.parent / ".build" / "release"
 #: What wireguard-go alone comes to, guise must come to this share of.
@@ -157,6 +158,8 @@ def main(options: argparse.Namespace) -> None:
     asked = {"--moderation": options.moderation, "--firewall": options.firewall}
     ours = tuple(word for name, value in asked.items() if value is not None for word in (name, str(value)))
     gateways = [Guise(engine, BINARIES / "guise", engine, options=ours) for engine in engines]
+    if options.with_tc:
+        gateways += [TCTranslatedGuise(f"{engine}, tc", BINARIES / "guise", engine, options=ours) for engine in engines]
     contenders = [Contender("direct"), *gateways]
     described = machine.describe(BINARIES / "guise")
     wireguard_go, settings = version(options.wireguard_go), " ".join(["guise", *ours])
@@ -167,7 +170,7 @@ def main(options: argparse.Namespace) -> None:
         order = contenders if turn % 2 == 0 else contenders[::-1]
         rounds.append({contender.name: measure(contender, options.seconds, options.wireguard_go)
                        for contender in order})
-    found = comparisons(engines, rounds)
+    found = comparisons([gateway.name for gateway in gateways], rounds)
     print("\n".join([HEADING, *(comparison.row() for comparison in found)]))
     if options.json:
         document = {"machine": described, "wireguardGo": wireguard_go, "guise": settings,
@@ -189,6 +192,8 @@ if __name__ == "__main__":
                         help="guise's option at both ends, in place of its default")
     parser.add_argument("--firewall", choices=["auto", "stateless"],
                         help="guise's option at both ends: stateless spares wireguard-go's datagrams connection tracking")
+    parser.add_argument("--with-tc", action="store_true",
+                        help="also guise with its addresses translated by programs at tc (needs clang and libbpf-dev)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write every round's rates there")
     arguments = parser.parse_args()
     sys.exit(command.run("wireguard", lambda: main(arguments)))
