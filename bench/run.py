@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from harness import command, machine, measurement, report
+from harness import command, machine, measurement, report, tc_translation
 from harness.cable import Cable
 from harness.cases import CASES, Case
 from harness.contenders import Contender, Guise, Phantun, UDP2Raw
@@ -107,6 +107,8 @@ def planned(chosen: argparse.Namespace) -> Schedule:
     if not cases:
         raise BenchFailure(f"no case matches {' '.join(chosen.cases)}: see 'bench/run.py --list'")
     command.need_programs(chosen.guise, chosen.guise_b, chosen.load)
+    if chosen.with_tc:
+        tc_translation.need_compiler()
     return Schedule(cases, contenders(chosen), chosen.rounds, chosen.seconds, SystemCallCount.is_possible())
 
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import command, machine
+from harness import command, machine, tc_translation
 from harness.cable import SERVICE_PORT, Cable
 from harness.contenders import Contender, Guise
 from harness.programs import BenchFailure
@@ -154,6 +154,8 @@ def main(options: argparse.Namespace) -> None:
     for program in (options.wireguard_go, "wg", "iperf3"):
         if not shutil.which(program):
             raise BenchFailure(f"there is no {program}: run 'scripts/require.sh test' first")
+    if options.with_tc:
+        tc_translation.need_compiler()
     engines = options.engines.split(",")
     asked = {"--moderation": options.moderation, "--firewall": options.firewall}
     ours = tuple(word for name, value in asked.items() if value is not None for word in (name, str(value)))

@@ -13,6 +13,8 @@ from .contenders import Guise, Passage
 from .programs import BenchFailure, run
 
 SOURCE = Path(__file__).resolve().parent / "translate.bpf.c"
+#: Of libbpf-dev.
+HEADER = Path("/usr/include/bpf/bpf_helpers.h")
 #: The addresses of the TUN devices and of guise's TCP ends behind them.
 CLIENT_TUN, CLIENT_END = "192.168.200.1", "192.168.200.2"
 SERVER_TUN, SERVER_END = "192.168.201.1", "192.168.201.2"
@@ -49,6 +51,15 @@ class TCTranslatedGuise(Guise):
                     cable.run(namespace, ["tc", "qdisc", "delete", "dev", OUTLET, "clsact"])
 
 
+def can_build() -> bool:
+    return shutil.which("clang") is not None and HEADER.exists()
+
+
+def need_compiler() -> None:
+    if not can_build():
+        raise BenchFailure("--with-tc needs clang and libbpf's headers: run 'apt-get install clang libbpf-dev'")
+
+
 def attach(cable: Cable, namespace: str, inner: str, outer: str, port: str) -> None:
     """Puts the programs where packets enter a namespace's devices."""
     def index(device: str) -> int:
@@ -72,6 +83,4 @@ def build(program: Path, inner: str, outer: str, port: str, tun: int, outlet: in
 
 def architecture() -> str:
     """Where Debian has headers of this machine's own, asm/types.h among them."""
-    if not shutil.which("clang"):
-        raise BenchFailure("there is no clang: run 'apt-get install clang libbpf-dev'")
     return run(["clang", "-print-target-triple"]).strip().replace("-pc-", "-")

@@ -1,5 +1,5 @@
 /* Translates the addresses of a guise gateway where packets enter a device (tc, clsact), before netfilter and routing
- * see them. For measurements (tc_translation.py): IPv4 alone, one address outside, no ICMP, no TTL.
+ * see them. For measurements (tc_translation.py): IPv4 alone, one address outside, no fragments, no ICMP, no TTL.
  *
  * INNER is the address of our TCP end, OUTER the host's, both in host order; PORT is `source` at a client, where the
  * server's port is the sender's, and `dest` at a server; TUN and OUTLET are interface indexes.

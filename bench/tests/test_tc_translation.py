@@ -1,6 +1,5 @@
 """guise with its addresses translated at tc: what it is started with, and that the programs compile for either end."""
 
-import shutil
 import tempfile
 import unittest
 from pathlib import Path
@@ -24,8 +23,7 @@ class CommandTests(unittest.TestCase):
 
 
 class ProgramTests(unittest.TestCase):
-    @unittest.skipUnless(shutil.which("clang") and Path("/usr/include/bpf/bpf_helpers.h").exists(),
-                         "clang and libbpf-dev are not here")
+    @unittest.skipUnless(tc_translation.can_build(), "clang and libbpf-dev are not here")
     def test_either_end_compiles(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
             for port in ("source", "dest"):
