@@ -6,6 +6,8 @@
 #include <linux/if_tun.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
+#include <linux/pkt_sched.h>
+#include <linux/rtnetlink.h>
 #include <linux/sockios.h>
 #include <linux/virtio_net.h>
 #include <net/if.h>
@@ -292,6 +294,101 @@ int guise_link_get_offload(const char *name, uint32_t offload) {
   struct ifreq value = {.ifr_data = (char *)&answer};
   int result = link_request(name, SIOCETHTOOL, &value);
   return result < 0 ? result : answer.data != 0;
+}
+
+int guise_link_get_type(const char *name) {
+  struct ifreq value = {0};
+  int result = link_request(name, SIOCGIFHWADDR, &value);
+  return result < 0 ? result : value.ifr_hwaddr.sa_family;
+}
+
+int guise_link_has_ingress_filters(uint32_t interface_index) {
+  int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+  if (fd < 0)
+    return -errno;
+  struct {
+    struct nlmsghdr header;
+    struct tcmsg body;
+  } request = {
+      .header = {.nlmsg_len = sizeof request, .nlmsg_type = RTM_GETQDISC, .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
+      .body = {.tcm_family = AF_UNSPEC},
+  };
+  int found = 0, done = send(fd, &request, sizeof request, 0) < 0 ? -errno : 0;
+  char answer[16384];
+  while (done == 0) {
+    ssize_t length = recv(fd, answer, sizeof answer, 0);
+    if (length < 0)
+      done = errno == EINTR ? 0 : -errno;
+    for (struct nlmsghdr *m = (struct nlmsghdr *)answer; length > 0 && NLMSG_OK(m, length); m = NLMSG_NEXT(m, length)) {
+      const struct tcmsg *qdisc = NLMSG_DATA(m);
+      if (m->nlmsg_type == NLMSG_DONE || m->nlmsg_type == NLMSG_ERROR)
+        done = 1;
+      else if (m->nlmsg_type == RTM_NEWQDISC && (uint32_t)qdisc->tcm_ifindex == interface_index &&
+               qdisc->tcm_parent == TC_H_INGRESS)
+        found = 1;
+    }
+  }
+  close(fd);
+  return done < 0 ? done : found;
+}
+
+/* bpf(2). <linux/bpf.h> may be older than the kernel, so what is new in it stands here in full. */
+
+static int bpf(int command, void *attributes, uint32_t size) {
+  return result_or_errno((int)syscall(SYS_bpf, command, attributes, size));
+}
+
+static uint64_t pointer(const void *memory) { return (uint64_t)(uintptr_t)memory; }
+
+int guise_bpf_memory(uint32_t bytes, const char *name) {
+  union bpf_attr a;
+  memset(&a, 0, sizeof a);
+  a.map_type = BPF_MAP_TYPE_ARRAY;
+  a.key_size = 4;
+  a.value_size = bytes;
+  a.max_entries = 1;
+  a.map_flags = BPF_F_MMAPABLE;
+  strncpy(a.map_name, name, sizeof a.map_name - 1);
+  return bpf(BPF_MAP_CREATE, &a, sizeof a);
+}
+
+int guise_bpf_load(const struct bpf_insn *instructions, uint32_t count, const char *license, const char *name,
+                   char *log, uint32_t log_bytes) {
+  union bpf_attr a;
+  memset(&a, 0, sizeof a);
+  a.prog_type = BPF_PROG_TYPE_SCHED_CLS;
+  a.insns = pointer(instructions);
+  a.insn_cnt = count;
+  a.license = pointer(license);
+  strncpy(a.prog_name, name, sizeof a.prog_name - 1);
+  if (log_bytes) {
+    a.log_level = 1;
+    a.log_buf = pointer(log);
+    a.log_size = log_bytes;
+  }
+  return bpf(BPF_PROG_LOAD, &a, sizeof a);
+}
+
+int guise_bpf_attach_ingress(int program, uint32_t interface_index) {
+  struct {
+    uint32_t program, interface_index, attach_type, flags, relative, padding;
+    uint64_t revision;
+  } link = {.program = (uint32_t)program, .interface_index = interface_index, .attach_type = 46 /* BPF_TCX_INGRESS */};
+  return bpf(BPF_LINK_CREATE, &link, sizeof link);
+}
+
+int guise_bpf_try(int program, const void *packet, uint32_t bytes, void *out, uint32_t *out_bytes) {
+  union bpf_attr a;
+  memset(&a, 0, sizeof a);
+  a.test.prog_fd = (uint32_t)program;
+  a.test.data_in = pointer(packet);
+  a.test.data_size_in = bytes;
+  a.test.data_out = pointer(out);
+  a.test.data_size_out = *out_bytes;
+  a.test.repeat = 1;
+  int result = bpf(BPF_PROG_TEST_RUN, &a, sizeof a);
+  *out_bytes = a.test.data_size_out;
+  return result < 0 ? result : (int)a.test.retval;
 }
 
 int guise_link_set_up(const char *name) {

@@ -6,6 +6,7 @@
 #include <features.h>
 #include <liburing.h>
 
+#include "bpf.h"
 #include "confine.h"
 #include "epoll.h"
 #include "experiments.h"

@@ -11,8 +11,12 @@ package struct GatewayConfiguration: Equatable, Sendable {
   }
 
   package enum FirewallMode: String, Sendable, CaseIterable {
-    /// Rules are installed, and removed at the end: masquerade and DNAT.
+    /// `tc` where the kernel can and nobody else's rules would be passed by, else `tracked`.
     case auto
+    /// Programs at tc, before netfilter and routing, with the rules of `stateless` beneath.
+    case tc
+    /// Rules are installed, and removed at the end: masquerade and DNAT.
+    case tracked
     /// The same, but rules that pass connection tracking by.
     case stateless
     /// The rules are printed, and nothing else is done.

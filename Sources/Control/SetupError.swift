@@ -33,7 +33,7 @@ package enum SetupError: Error, Equatable, Sendable {
   case metricsRefused(Endpoint, errno: Int32)
   case offloadRefused
   case localAddressMissing(Address)
-  case statelessImpossible(AddressFamily, reason: String)
+  case translationImpossible(GatewayConfiguration.FirewallMode, AddressFamily, reason: String)
   case remoteLoopback(Address)
   case remoteUnusable(Address, kind: String)
   case unresolved(option: String, name: String, reason: String)
@@ -159,9 +159,9 @@ extension SetupError: CustomStringConvertible {
     case .localAddressMissing(let address):
       "this host has no address \(address) that others reach: give '--local' one that 'ip address' shows, or the "
         + "port alone"
-    case .statelessImpossible(let family, let reason):
-      "'--firewall stateless' is impossible for \(family), since \(reason); '--firewall auto' tracks connections "
-        + "and always works"
+    case .translationImpossible(let mode, let family, let reason):
+      "'--firewall \(mode.rawValue)' is impossible for \(family), since \(reason); '--firewall auto' takes what "
+        + "works here"
     case .remoteLoopback(let address):
       "'--remote' \(address) is a loopback address, which packets from a TUN device cannot reach: use the "
         + "address that the other end has on the network"

@@ -11,7 +11,11 @@ extension FirewallRules {
     let invalid = "-m conntrack --ctstate INVALID -j DROP"
     var commands = arrivalMatches(path).map { "-A INPUT ! \(input) \($0) \(invalid)" }
     switch end {
-    case .client: commands.append("-t nat -A POSTROUTING -s \(peer) ! \(output) -j MASQUERADE")
+    case .client:
+      commands += arrivalMatches(path).map {
+        "-A INPUT ! \(input) \($0) --tcp-flags ACK ACK -m conntrack --ctstate NEW -j DROP"
+      }
+      commands.append("-t nat -A POSTROUTING -s \(peer) ! \(output) -j MASQUERADE")
     case .server(let address, let port):
       let here = address.map { "-d \($0)" } ?? "-m addrtype --dst-type LOCAL"
       let take = "-p tcp --dport \(port) \(here) -j DNAT --to-destination \(peer)"

@@ -9,6 +9,9 @@ package import DataPlane
 /// leave under our private address nor reach the host's own TCP, which would answer with a reset and end the
 /// flow. It is dropped and counted as `invalid`.
 ///
+/// Where no path is tracked there is no chain of type nat, whose presence alone would have the kernel track all of the
+/// namespace, loopback included.
+///
 /// An accept here would not overrule another table's drop: a host whose forward chain drops by policy
 /// needs a rule of its own for the TUN device.
 package struct FirewallRules: Equatable, Sendable {
@@ -38,6 +41,7 @@ package struct FirewallRules: Equatable, Sendable {
     var outlet: Outlet? {
       if case .stateless(let outlet) = translation { outlet } else { nil }
     }
+    var isTracked: Bool { if case .tracked = translation { true } else { false } }
   }
 
   package let device: String
@@ -54,11 +58,16 @@ package struct FirewallRules: Equatable, Sendable {
     self.mark = mark
   }
 
-  /// How addresses are translated, for the log.
-  var summary: String {
+  /// How addresses are translated, for the log. `atTC`: the devices of families whose packets the rules seldom see.
+  func summary(atTC devices: [AddressFamily: String] = [:]) -> String {
     paths.map { path in
-      path.outlet.map { "\(path.family) as \($0.address) past connection tracking" }
-        ?? "\(path.family) by connection tracking"
+      switch path.translation {
+      case .tracked: "\(path.family) by connection tracking"
+      case .stateless(let outlet):
+        "\(path.family) as \(outlet.address) "
+          + (devices[path.family].map { "at tc on \($0)" } ?? "past connection tracking")
+      case .unreachable: "\(path.family) not yet, for want of an address"
+      }
     }.joined(separator: ", ")
   }
 
@@ -66,7 +75,11 @@ package struct FirewallRules: Equatable, Sendable {
   var isStateless: Bool { paths.contains { $0.outlet != nil } }
 
   /// The table's name in the family `inet`.
-  package static func table(of device: String) -> String { "guise_\(device)" }
+  package static func table(of device: String) -> String { tablePrefix + device }
+  private static let tablePrefix = "guise_"
+
+  /// Whether a table is that of a gateway, by its name.
+  static func isOwn(_ table: String) -> Bool { table.hasPrefix(tablePrefix) }
 
   /// Text that deletes a table, and does nothing when there is none.
   package static func removal(of table: String) -> String {
@@ -134,16 +147,32 @@ package struct FirewallRules: Equatable, Sendable {
       case .client: "raw"
       case .server: "raw - 1"
       }
+    let routes = paths.compactMap { path in path.outlet.map { (path, $0) } }
     return [
       Chain(
         name: "arrivals", hook: "filter hook prerouting priority \(priority)",
-        rules: paths.flatMap { path in path.outlet.map { arrivals(path, $0) } ?? [] }),
+        rules: routes.flatMap { arrivals($0, $1) }),
       Chain(
         name: "departures", hook: "filter hook postrouting priority srcnat",
-        rules: paths.compactMap { path in
-          path.outlet.map {
-            "\(toOthers) \(path.ip) saddr \(path.peer) \(path.ip) saddr set \($0.address) accept"
-          }
+        rules: routes.map { path, outlet in
+          "\(toOthers) \(path.ip) saddr \(path.peer) \(path.ip) saddr set \(outlet.address) accept"
+        }),
+    ] + chainsForOwnPrograms(routes)
+  }
+
+  /// For programs on a server's own host, whose packets neither arrive nor depart.
+  private func chainsForOwnPrograms(_ routes: [(path: Path, outlet: Outlet)]) -> [Chain] {
+    guard case .server(_, let port) = end else { return [] }
+    return [
+      Chain(
+        name: "requests", hook: "route hook output priority raw",
+        rules: routes.map { path, outlet in
+          "\(path.ip) daddr \(outlet.address) tcp dport \(port) \(path.ip) daddr set \(path.peer)"
+        }),
+      Chain(
+        name: "answers", hook: "filter hook input priority 100",
+        rules: routes.map { path, outlet in
+          "\(fromUs) \(path.ip) saddr \(path.peer) tcp sport \(port) \(path.ip) saddr set \(outlet.address)"
         }),
     ]
   }
@@ -164,11 +193,12 @@ package struct FirewallRules: Equatable, Sendable {
           ]
         }
     case .server(_, let port):
-      // Programs on this host, and what its other gateways masquerade, are tracked (`trackedChains`).
       let from = outlet.device.map { "iifname \"\($0)\"" } ?? fromOthers
       return [
         "\(fromUs) \(ip) saddr \(peer) \(ip) daddr != { \(path.pair.local), \(own) } notrack accept",
         "\(from) \(ip) daddr \(own) tcp dport \(port) \(take)",
+        // What other gateways of this host masquerade is tracked for them.
+        "\(fromOthers) \(ip) daddr \(own) tcp dport \(port) \(ip) daddr set \(peer) accept",
         "\(from) \(ip) daddr \(own) \(Quote.tooBig(path.family)) "
           + "\(Quote.source(Endpoint(own, port: port), path.family)) \(take)",
       ]
@@ -178,7 +208,7 @@ package struct FirewallRules: Equatable, Sendable {
   // MARK: - By connection tracking
 
   private var trackedChains: [Chain] {
-    let tracked = paths.filter { $0.outlet == nil }
+    let tracked = paths.filter(\.isTracked)
     let drop = "counter name \"invalid\" drop"
     let untranslated = Chain(
       name: "untranslated", hook: "filter hook postrouting priority srcnat + 10",
@@ -193,20 +223,24 @@ package struct FirewallRules: Equatable, Sendable {
         untranslated,
         Chain(
           name: "input", hook: "filter hook input priority filter",
-          rules: tracked.flatMap { arrivals($0).map { "\(fromOthers) \($0) ct state invalid \(drop)" } }),
+          // Of a flow that is not known, or not yet again, the first packet is never the server's.
+          rules: tracked.flatMap { path in
+            arrivals(path).flatMap { match in
+              ["invalid", "new tcp flags & ack == ack"].map { "\(fromOthers) \(match) ct state \($0) \(drop)" }
+            }
+          }),
       ]
     case .server(_, let port):
-      // Where a family is stateless, these are for what comes from this host itself.
       return [
         Chain(
           name: "prerouting", hook: "nat hook prerouting priority dstnat",
-          rules: paths.flatMap { path in
+          rules: tracked.flatMap { path in
             arrivals(path).map { "\(fromOthers) \($0) dnat \(path.ip) to \(path.peer)" }
           }),
         // Programs on this host; what they send to a loopback address cannot leave through a device.
         Chain(
           name: "output", hook: "nat hook output priority -100",
-          rules: paths.flatMap { path in
+          rules: tracked.flatMap { path in
             arrivals(path).map {
               "\(path.ip) daddr != \(path.family == .ipv4 ? "127.0.0.0/8" : "::1") \($0) "
                 + "dnat \(path.ip) to \(path.peer)"

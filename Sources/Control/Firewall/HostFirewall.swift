@@ -1,41 +1,58 @@
 internal import DataPlane
+internal import Glibc
 internal import Logging
 
-/// A gateway's table of rules on this host: planned, installed, kept in step with the host, removed.
+/// How a gateway's addresses are translated on this host, by a table of rules and, where that may be, by programs at tc
+/// in front of them: planned, installed, kept in step with the host, removed.
 struct HostFirewall: ~Copyable {
-  /// What is installed, nil where guise leaves the firewall alone.
+  /// What is to be, or is, installed; nil where guise leaves the firewall alone.
   private(set) var rules: FirewallRules?
+  private var isInstalled = false
 
   private let device: String
   private let pairs: [TunAddressPair]
+  private let mtu: Int
   private let mark: UInt32?
   private var choice: TranslationChoice
   private var guardian = RulesGuardian()
+  /// Of the families that are translated at tc.
+  private var translators: [AddressFamily: Translator] = [:]
   private let state: StateDirectory?
   private let log: Logger
 
-  /// `neighbours`: the records of other instances of this namespace.
+  /// `neighbours`: the records of other instances of this namespace. `resumesTracked`: whether a predecessor's flows
+  /// went through connection tracking.
   init(
     device: String, pairs: [TunAddressPair], _ preflight: Preflight, neighbours: [InstanceRecord],
-    _ state: StateDirectory?, _ log: Logger
+    resumesTracked: Bool, _ state: StateDirectory?, _ log: Logger
   ) {
     let configuration = preflight.configuration
     self.device = device
     self.pairs = pairs
+    mtu = preflight.mtu
     mark = configuration.mark
     choice = TranslationChoice(
       mode: configuration.firewall, listen: configuration.listen, remotes: preflight.remotes,
-      neighbours: neighbours)
+      neighbours: neighbours, resumesTracked: resumesTracked, flowCountMax: configuration.flowCountMax)
     self.state = state
     self.log = log
   }
 
-  /// The rules that are asked for; nil where none are.
-  func planned() throws(SetupError) -> FirewallRules? {
-    guard choice.mode != .off else { return nil }
+  /// Decides on the rules, if any are asked for, and gets programs ready at tc where they may be, which translate
+  /// nothing yet.
+  mutating func plan() throws(SetupError) {
+    guard choice.mode != .off else { return }
     var paths: [FirewallRules.Path] = []
     for pair in pairs {
-      let translation = try choice.translation(pair.peer.family, device: device)
+      let family = pair.peer.family
+      var translator: Translator?
+      let translation = try choice.translation(
+        family, device: device,
+        prepareBypass: { (outlet) throws(TranslationChoice.Obstacle) in
+          translator = try makeTranslator(family, outlet)
+        },
+        explain: { [log] in log.info("\(family) addresses are translated by connection tracking, since \($0)") })
+      translators[family] = translator
       paths.append(FirewallRules.Path(pair: pair, translation: translation))
     }
     let end: FirewallRules.End =
@@ -43,27 +60,35 @@ struct HostFirewall: ~Copyable {
       case .udp: .client(remotes: choice.remotes)
       case .tcp(let address, let port): .server(address: address, port: port)
       }
-    return FirewallRules(device: device, paths: paths, end: end, mark: mark)
+    rules = FirewallRules(device: device, paths: paths, end: end, mark: mark)
   }
 
-  mutating func install(_ planned: FirewallRules) throws(SetupError) {
-    try guardian.install(planned)
-    rules = planned
-    warnAboutForwardChains()
-  }
-
-  /// Takes it that a predecessor has installed them.
-  mutating func takeUp(_ planned: FirewallRules?) { rules = planned }
-
-  /// Installs what was taken up.
-  mutating func renew() throws(SetupError) {
+  /// Installs what is planned.
+  mutating func install() throws(SetupError) {
     if let rules { try guardian.install(rules) }
-    warnAboutForwardChains()
+    takeUp()
+    warnAboutOthers()
+  }
+
+  /// Takes it that a predecessor has installed rules like ours.
+  mutating func takeUp() {
+    isInstalled = true
+    directTranslators()
+  }
+
+  /// How addresses are translated, for the log.
+  var summary: String? {
+    rules?.summary(atTC: translators.compactMapValues { $0.task == nil ? nil : $0.outletDevice })
+  }
+
+  /// Packets that were translated at tc; nil where that is done by rules alone.
+  var packetsAtTC: UInt64? {
+    translators.isEmpty ? nil : translators.values.reduce(0) { $0 &+ $1.packets }
   }
 
   /// What is refused is logged.
   func remove() {
-    guard let table = rules.map({ FirewallRules.table(of: $0.device) }) else { return }
+    guard isInstalled, let table = rules.map({ FirewallRules.table(of: $0.device) }) else { return }
     do throws(SetupError) {
       try Firewall.remove(table: table)
     } catch {
@@ -71,12 +96,72 @@ struct HostFirewall: ~Copyable {
     }
   }
 
-  private func warnAboutForwardChains() {
-    guard let ruleset = try? Ruleset.current() else { return }
+  // MARK: - Others' rules
+
+  private func warnAboutOthers() {
+    guard rules != nil, let ruleset = try? Ruleset.current() else { return }
+    if choice.mode == .tc, let chain = ruleset.chainForForwarded {
+      log.notice("packets that are translated at tc pass the chain '\(chain)' by, as asked")
+    }
     let isClient = if case .client = rules?.end { true } else { false }
     let passage = Passage(device: device, egress: nil, isClient: isClient, isServer: !isClient)
     for obstacle in ruleset.obstacles(to: passage) {
       log.warning("\(obstacle.text), so that nothing will pass: \(obstacle.remedy(device: device))")
+    }
+  }
+
+  /// Goes over to connection tracking where others have come to have rules for forwarded packets, which nobody has
+  /// asked to pass by.
+  private mutating func giveWay() {
+    guard choice.mode == .auto, !translators.isEmpty, var next = rules, let reason = Bypass.rules() else {
+      return
+    }
+    for index in next.paths.indices { next.paths[index].translation = .tracked(ports: nil) }
+    replace(with: next, because: reason)
+    translators = [:]
+  }
+
+  // MARK: - At tc
+
+  /// Programs that can take the place of the rules for what leaves by `outlet`.
+  private func makeTranslator(
+    _ family: AddressFamily, _ outlet: Outlet
+  ) throws(TranslationChoice.Obstacle) -> Translator {
+    let way = choice.remotes.first { $0.address.family == family }.map(\.address)
+    guard let outletDevice = outlet.device ?? way.flatMap({ HostNetwork.egressDevice(to: $0, mark: mark) })
+    else { throw TranslationChoice.Obstacle("the way out is not known") }
+    guard Bypass.hasLinkHeader(outletDevice) else {
+      throw TranslationChoice.Obstacle("\(outletDevice) has no link-layer header")
+    }
+    if choice.mode == .auto, let obstacle = Bypass.obstacle(on: outletDevice) {
+      throw TranslationChoice.Obstacle(obstacle)
+    }
+    do throws(KernelError) {
+      let role: Role = if case .udp = choice.listen { .client } else { .server }
+      return try Translator(
+        family, role, device: device, outletDevice: outletDevice, isMarked: mark != nil)
+    } catch {
+      let remedy = error.errno == EPERM ? ": CAP_BPF lets it" : ""
+      throw TranslationChoice.Obstacle("the kernel refuses programs at tc (\(error))\(remedy)")
+    }
+  }
+
+  /// Has programs do what the rules say.
+  private func directTranslators() {
+    guard let rules else { return }
+    for path in rules.paths {
+      guard let translator = translators[path.family] else { continue }
+      guard let outlet = path.outlet, outlet.device == nil || outlet.device == translator.outletDevice else {
+        translator.stop()
+        continue
+      }
+      switch rules.end {
+      case .client(let remotes):
+        translator.translate(
+          path.pair, as: outlet.address, remotes: remotes, ports: Translation.statelessPorts, mtu: mtu, mark: mark)
+      case .server(_, let port):
+        translator.translate(path.pair, as: outlet.address, remotes: [], ports: port...port, mtu: mtu, mark: mark)
+      }
     }
   }
 
@@ -100,37 +185,44 @@ struct HostFirewall: ~Copyable {
 
   private func followOutlets(_ next: inout FirewallRules) {
     for index in next.paths.indices {
-      guard let outlet = next.paths[index].outlet,
-        let successor = choice.successor(
-          of: outlet, device: device,
-          neighbours: { [state, device] in state?.liveInstances(besides: device) ?? [] })
-      else { continue }
-      next.paths[index].translation = .stateless(successor)
+      let path = next.paths[index]
+      let successor = choice.successor(
+        of: path.translation, path.family, device: device,
+        neighbours: { [state, device] in state?.liveInstances(besides: device) ?? [] })
+      if let successor { next.paths[index].translation = successor }
     }
   }
 
   /// What is refused is logged.
   private mutating func replace(with next: FirewallRules, because reason: String) {
     guard next != rules else { return }
+    var refusal: SetupError?
     do throws(SetupError) {
       try guardian.install(next)
-      log.notice("\(reason): \(next.summary)")
     } catch {
-      log.warning("\(reason), and the rules cannot follow: \(error)")
+      refusal = error
     }
     // Not tried again for the same change.
     rules = next
+    directTranslators()
+    if let refusal {
+      log.warning("\(reason), and the rules cannot follow: \(refusal)")
+    } else {
+      log.notice("\(reason): \(summary ?? "")")
+    }
   }
 
   /// How often the rules had to be put back.
   var restorations: UInt64 { guardian.restorations }
 
   /// Puts the rules back when somebody else has removed or changed them, as a firewall does that flushes all
-  /// tables before it loads its own. To be called now and then.
+  /// tables before it loads its own, and gives way to rules of others. To be called now and then.
   mutating func restore() {
+    let thereAreChanges = guardian.hearsOfChanges()
+    if thereAreChanges { giveWay() }
     guard let rules else { return }
     do throws(SetupError) {
-      if try guardian.restore(rules) {
+      if try guardian.restore(rules, afterChanges: thereAreChanges) {
         log.warning(
           "somebody has removed or changed the table inet \(FirewallRules.table(of: device)): restored")
       }

@@ -16,16 +16,20 @@ struct RulesGuardian: ~Copyable {
 
   deinit { if monitor >= 0 { close(monitor) } }
 
+  /// Whether somebody has changed any rules since this was last asked.
+  func hearsOfChanges() -> Bool { guise_netlink_drain(monitor) == 1 }
+
   mutating func install(_ rules: FirewallRules) throws(SetupError) {
     try Firewall.install(rules)
     // What the kernel told of this change is no news; what somebody changes from here on is.
-    _ = guise_netlink_drain(monitor)
+    _ = hearsOfChanges()
     listing = Firewall.listing(table: FirewallRules.table(of: rules.device))
   }
 
-  /// Whether the rules had to be put back. Throws the first of several failures in a row.
-  mutating func restore(_ rules: FirewallRules) throws(SetupError) -> Bool {
-    guard guise_netlink_drain(monitor) == 1 || isStuck,
+  /// Whether the rules had to be put back; they are looked at where there were changes. Throws the first of several
+  /// failures in a row.
+  mutating func restore(_ rules: FirewallRules, afterChanges: Bool) throws(SetupError) -> Bool {
+    guard afterChanges || isStuck,
       listing == nil || Firewall.listing(table: FirewallRules.table(of: rules.device)) != listing
     else { return false }
     do throws(SetupError) {

@@ -49,6 +49,18 @@ struct Ruleset {
     }
   }
 
+  /// A chain of others that does something with packets that are forwarded, as "ip filter FORWARD"; nil where nobody has
+  /// any. Chains without rules that let all pass are none.
+  var chainForForwarded: String? {
+    chains.first { chain in
+      guard let hook = chain.hook, Self.hooksOfForwarded.contains(hook), !FirewallRules.isOwn(chain.table)
+      else { return false }
+      return chain.policy == "drop" || rules.contains { $0.isIn(chain) }
+    }?.title
+  }
+
+  private static let hooksOfForwarded = ["ingress", "prerouting", "forward", "postrouting"]
+
   private func manager(of chain: Chain) -> FirewallManager {
     let names = chains.filter { $0.family == chain.family && $0.table == chain.table }.map(\.name)
     if chain.table == "firewalld" { return .firewalld }

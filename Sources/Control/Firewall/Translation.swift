@@ -7,6 +7,8 @@ package enum Translation: Equatable, Sendable {
   case tracked(ports: ClosedRange<UInt16>?)
   /// Addresses are rewritten packet by packet, past connection tracking (docs/decisions/0018-translation.md).
   case stateless(Outlet)
+  /// Not at all: this server's host has no address of the family that others reach, yet.
+  case unreachable
 
   /// The TCP source ports of a client that is not tracked: what comes from its server to one of them is its
   /// own. Further clients of the same server on the same host are tracked, and mapped to the rest.

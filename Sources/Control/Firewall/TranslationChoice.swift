@@ -1,7 +1,7 @@
 internal import DataPlane
 
-/// Decides how addresses are translated: by connection tracking, or past it where that is asked for and one
-/// address, known beforehand, stands for our TCP end (docs/decisions/0018-translation.md).
+/// Decides how addresses are translated: by connection tracking, or past it where one address, known beforehand,
+/// stands for our TCP end (docs/decisions/0018-translation.md, 0085-translation-at-tc.md).
 struct TranslationChoice {
   let mode: GatewayConfiguration.FirewallMode
   let listen: GatewayConfiguration.Listen
@@ -9,61 +9,104 @@ struct TranslationChoice {
   var remotes: [Endpoint]
   /// Other instances in this network namespace, as this one starts.
   let neighbours: [InstanceRecord]
+  /// A client's flows that were there before, under ports that connection tracking gave them.
+  let resumesTracked: Bool
+  /// `--max-flows`.
+  let flowCountMax: Int?
 
-  /// `device` is our own TUN device. Throws where `--firewall stateless` asks for what cannot be.
-  func translation(_ family: AddressFamily, device: String) throws(SetupError) -> Translation {
-    guard mode == .stateless else {
-      let isConfined = rivals.contains { $0.isStateless == true }
-      return .tracked(ports: isConfined ? Translation.furtherPorts : nil)
+  /// What stands in the way of a kind of translation.
+  struct Obstacle: Error {
+    let reason: String
+
+    init(_ reason: String) { self.reason = reason }
+  }
+
+  /// `device` is our own TUN device. `prepareBypass` gets programs ready at tc, and throws why there can be none.
+  /// Throws where what was asked for cannot be; why `auto` tracks, it tells to `explain`.
+  func translation(
+    _ family: AddressFamily, device: String, prepareBypass: (Outlet) throws(Obstacle) -> Void,
+    explain: (String) -> Void
+  ) throws(SetupError) -> Translation {
+    guard mode != .tracked else { return tracked }
+    do throws(Obstacle) {
+      if mode == .auto { try checkClient() }
+      guard let outlet = try outlet(family, device: device) else { return .unreachable }
+      if mode != .stateless { try prepareBypass(outlet) }
+      return .stateless(outlet)
+    } catch {
+      guard mode == .auto else { throw .translationImpossible(mode, family, reason: error.reason) }
+      explain(error.reason)
+      return tracked
     }
+  }
+
+  /// Whether a client may leave the ports that connection tracking has.
+  private func checkClient() throws(Obstacle) {
+    guard case .udp = listen else { return }
+    if resumesTracked { throw Obstacle("the flows that it goes on with were tracked until now") }
+    if let flowCountMax, flowCountMax > Translation.statelessPorts.count {
+      throw Obstacle("'--max-flows \(flowCountMax)' takes ports that are not there without")
+    }
+  }
+
+  private var tracked: Translation {
+    let isConfined = rivals.contains { $0.isStateless == true }
+    return .tracked(ports: isConfined ? Translation.furtherPorts : nil)
+  }
+
+  /// Where packets leave and enter the host without any state; nil at a server that nobody can reach in this family.
+  private func outlet(_ family: AddressFamily, device: String) throws(Obstacle) -> Outlet? {
     switch listen {
     case .udp:
       if let rival = rivals.first {
         let common = remotes.first { rival.remotes?.contains("\($0)") == true } ?? remotes[0]
-        throw .statelessImpossible(family, reason: "\(rival.device) on this host goes to \(common) already")
+        throw Obstacle("\(rival.device) on this host goes to \(common) already")
       }
       var sources: [Address] = []
       for remote in remotes where remote.address.family == family {
         guard let address = LocalAddresses.source(to: remote.address), address != remote.address else {
-          throw .statelessImpossible(
-            family, reason: "there is no way to \(remote.address) that leaves this host")
+          throw Obstacle("there is no way to \(remote.address) that leaves this host")
         }
         if !sources.contains(address) { sources.append(address) }
       }
       guard sources.count == 1 else {
         let list = sources.map { "\($0)" }.joined(separator: ", ")
-        throw .statelessImpossible(family, reason: "the ways to the servers have several addresses (\(list))")
+        throw Obstacle("the ways to the servers have several addresses (\(list))")
       }
-      return .stateless(Outlet(device: nil, address: sources[0]))
-    case .tcp(let address, _):
-      let outlets = Self.outlets(family, besides: neighbours.map(\.device) + [device])
-        .filter { address == nil || $0.address == address }
+      return Outlet(device: nil, address: sources[0])
+    case .tcp:
+      let outlets = outlets(family, besides: neighbours.map(\.device) + [device])
       guard outlets.count <= 1 else {
         let list = outlets.map { "\($0.address)" }.joined(separator: ", ")
-        throw .statelessImpossible(
-          family,
-          reason: "answers could leave from several addresses (\(list)): '--local ADDRESS:PORT' picks one")
+        throw Obstacle(
+          "answers could leave from several addresses (\(list)): '--local ADDRESS:PORT' picks one")
       }
-      // Without an address nobody comes from outside in this family; the host's own programs may.
-      return outlets.first.map { .stateless($0) } ?? .tracked(ports: nil)
+      return outlets.first
     }
   }
 
-  /// Where packets leave once the host no longer has `outlet`'s address; nil to change nothing, as while a link
-  /// is down, or where several addresses took its place. `neighbours` are those of now.
+  /// What takes the place of a translation now that the host's addresses are others; nil to change nothing, as while
+  /// a link is down, or where several addresses took its place. `neighbours` are those of now.
   func successor(
-    of outlet: Outlet, device: String, neighbours: () -> [InstanceRecord]
-  ) -> Outlet? {
-    switch listen {
-    case .udp:
-      guard let remote = remotes.first(where: { $0.address.family == outlet.address.family }),
+    of translation: Translation, _ family: AddressFamily, device: String,
+    neighbours: () -> [InstanceRecord]
+  ) -> Translation? {
+    switch (translation, listen) {
+    case (.tracked, _): return nil
+    case (.stateless(let outlet), .udp):
+      guard let remote = remotes.first(where: { $0.address.family == family }),
         let address = LocalAddresses.source(to: remote.address), address != outlet.address
       else { return nil }
-      return Outlet(device: nil, address: address)
-    case .tcp:
-      guard !LocalAddresses.has(outlet.address) else { return nil }
-      let found = Self.outlets(outlet.address.family, besides: neighbours().map(\.device) + [device])
-      return found.count == 1 ? found[0] : nil
+      return .stateless(Outlet(device: nil, address: address))
+    case (.unreachable, .udp): return nil
+    case (.stateless, .tcp), (.unreachable, .tcp):
+      var current: Address?
+      if case .stateless(let outlet) = translation { current = outlet.address }
+      // Who chose by what there was chooses again when there is more.
+      if mode != .auto, let current, LocalAddresses.has(current) { return nil }
+      let found = outlets(family, besides: neighbours().map(\.device) + [device])
+      guard found.count == 1 else { return found.isEmpty || mode != .auto ? nil : .tracked(ports: nil) }
+      return found[0].address == current ? nil : .stateless(found[0])
     }
   }
 
@@ -73,7 +116,10 @@ struct TranslationChoice {
     return neighbours.filter { !own.isDisjoint(with: $0.remotes ?? []) }
   }
 
-  private static func outlets(_ family: AddressFamily, besides tunDevices: [String]) -> [Outlet] {
-    LocalAddresses.reachable(family, except: Set(tunDevices))
+  /// The addresses that a server answers by.
+  private func outlets(_ family: AddressFamily, besides tunDevices: [String]) -> [Outlet] {
+    let outlets = LocalAddresses.reachable(family, except: Set(tunDevices))
+    guard case .tcp(let address?, _) = listen else { return outlets }
+    return outlets.filter { $0.address == address }
   }
 }

@@ -34,12 +34,17 @@ struct HostSetup: ~Copyable {
     _ preflight: Preflight, _ state: StateDirectory?, _ predecessor: FlowStore.Predecessor?,
     flowFile: String?, _ log: Logger
   ) throws(SetupError) -> HostSetup {
-    guard let state else { return try applyLocked(preflight, nil, predecessor?.header, flowFile, log) }
+    guard let state else {
+      return try applyLocked(
+        preflight, nil, predecessor?.header, flowFile, resumesTracked: predecessor != nil, log)
+    }
     let end = state.flowFileName(of: preflight.configuration.listen)
     return try state.withLock { () throws(SetupError) in
+      let resumesTracked = predecessor.map { state.record(of: $0.header.device)?.isStateless != true } == true
       if let predecessor {
-        if let setup = join(preflight, state, predecessor.header, flowFile, log) {
+        if var setup = join(preflight, state, predecessor.header, flowFile, resumesTracked, log) {
           Leftovers.undo(state, Sysctl(), for: end, goingOnWith: setup.device.name, log)
+          try setup.firewall.plan()
           return setup
         }
         guard !predecessor.isRunning else {
@@ -50,13 +55,14 @@ struct HostSetup: ~Copyable {
         removeDevice(of: predecessor.header)
       }
       Leftovers.undo(state, Sysctl(), for: end, log)
-      return try applyLocked(preflight, state, predecessor?.header, flowFile, log)
+      return try applyLocked(
+        preflight, state, predecessor?.header, flowFile, resumesTracked: resumesTracked, log)
     }
   }
 
   private static func applyLocked(
     _ preflight: Preflight, _ state: StateDirectory?, _ predecessor: FlowFileHeader?, _ flowFile: String?,
-    _ log: Logger
+    resumesTracked: Bool, _ log: Logger
   ) throws(SetupError) -> HostSetup {
     let configuration = preflight.configuration
     let taken = try HostNetwork.takenPrefixes(preflight.families)
@@ -68,9 +74,8 @@ struct HostSetup: ~Copyable {
     }
     let device = try makeDevice(preflight)
     var setup = HostSetup(
-      preflight, device: device, pairs: pairs, neighbours: state?.liveInstances(besides: nil) ?? [], state,
-      log,
-      flowFile: flowFile, isBorrowed: false)
+      preflight, device: device, pairs: pairs, neighbours: state?.liveInstances(besides: nil) ?? [],
+      resumesTracked: resumesTracked, state, log, flowFile: flowFile, isBorrowed: false)
     do throws(SetupError) {
       try setup.bringUp(preflight)
       return setup
@@ -83,10 +88,11 @@ struct HostSetup: ~Copyable {
 
   private init(
     _ preflight: Preflight, device: TunDevice, pairs: [TunAddressPair], neighbours: [InstanceRecord],
-    _ state: StateDirectory?, _ log: Logger, flowFile: String?, isBorrowed: Bool
+    resumesTracked: Bool, _ state: StateDirectory?, _ log: Logger, flowFile: String?, isBorrowed: Bool
   ) {
     firewall = HostFirewall(
-      device: device.name, pairs: pairs, preflight, neighbours: neighbours, state, log)
+      device: device.name, pairs: pairs, preflight, neighbours: neighbours, resumesTracked: resumesTracked,
+      state, log)
     self.flowFile = flowFile
     self.isBorrowed = isBorrowed
     self.device = device
@@ -100,7 +106,7 @@ struct HostSetup: ~Copyable {
   /// Takes queues of the predecessor's device, if device and addresses are there and are what is asked for.
   private static func join(
     _ preflight: Preflight, _ state: StateDirectory, _ predecessor: FlowFileHeader, _ flowFile: String?,
-    _ log: Logger
+    _ resumesTracked: Bool, _ log: Logger
   ) -> HostSetup? {
     let configuration = preflight.configuration
     guard configuration.device == nil || configuration.device == predecessor.device else { return nil }
@@ -126,9 +132,8 @@ struct HostSetup: ~Copyable {
       return nil
     }
     return HostSetup(
-      preflight, device: device, pairs: pairs, neighbours: state.liveInstances(besides: device.name), state,
-      log,
-      flowFile: flowFile, isBorrowed: true)
+      preflight, device: device, pairs: pairs, neighbours: state.liveInstances(besides: device.name),
+      resumesTracked: resumesTracked, state, log, flowFile: flowFile, isBorrowed: true)
   }
 
   /// Removes a device that is of no use to the dead predecessor's successor.
@@ -143,7 +148,7 @@ struct HostSetup: ~Copyable {
     guard isBorrowed else { return }
     isBorrowed = false
     isIncomplete = true
-    firewall.takeUp(try firewall.planned())
+    firewall.takeUp()
     claim(firewall.rules, preflight)
     try enableForwarding(preflight.families)
   }
@@ -153,7 +158,7 @@ struct HostSetup: ~Copyable {
     guard isIncomplete else { return }
     isIncomplete = false
     do throws(SetupError) {
-      try firewall.renew()
+      try firewall.install()
     } catch {
       log.warning("cannot renew the firewall's rules: \(error)")
     }
@@ -243,8 +248,8 @@ struct HostSetup: ~Copyable {
   // MARK: - Changes
 
   private mutating func bringUp(_ preflight: Preflight) throws(SetupError) {
-    let planned = try firewall.planned()
-    claim(planned, preflight)
+    try firewall.plan()
+    claim(firewall.rules, preflight)
 
     let disableIPv6 = "net/ipv6/conf/\(device.name)/disable_ipv6"
     if preflight.families.contains(.ipv6), sysctl.read(disableIPv6) == "1" {
@@ -252,7 +257,7 @@ struct HostSetup: ~Copyable {
     }
     try HostNetwork.configure(device: device.name, pairs: pairs)
     try enableForwarding(preflight.families)
-    if let planned { try firewall.install(planned) }
+    try firewall.install()
   }
 
   /// Records first, changes then: whoever cleans up must know of everything that may have happened.

@@ -77,7 +77,8 @@ extension HostFirewall {
   func report() -> FirewallReport {
     guard let rules else { return FirewallReport() }
     let table = FirewallRules.table(of: rules.device)
-    var report = FirewallReport(table: table, translation: rules.summary, restorations: restorations)
+    var report = FirewallReport(
+      table: table, translation: summary, packetsAtTC: packetsAtTC, restorations: restorations)
     do throws(SetupError) {
       let listing = try HostTool.nft.run(["-j", "list", "counters", "table", "inet", table])
       report.isInstalled = true

@@ -115,6 +115,11 @@ struct StateDirectory: Sendable {
     }
   }
 
+  /// What is on record of a device's instance, dead or alive.
+  func record(of device: String) -> InstanceRecord? {
+    (try? TextFile.read("\(path)/\(instancePrefix)\(device).json")).flatMap { Self.decode(InstanceRecord.self, $0) }
+  }
+
   private func liveInstanceFiles(besides own: String?) -> [String] {
     instanceFiles().filter { name in
       guard name != own.map({ "\(instancePrefix)\($0).json" }) else { return false }

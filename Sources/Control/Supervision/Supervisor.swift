@@ -249,9 +249,7 @@ package struct Supervisor {
     if !preflight.placement.cpus.isEmpty {
       log.info("workers run on CPUs \(preflight.placement.cpus.map(String.init).joined(separator: ","))")
     }
-    let firewall = host.firewall.rules.map {
-      "table inet \(FirewallRules.table(of: $0.device)), \($0.summary)"
-    }
+    let firewall = host.firewall.summary.map { "table inet \(FirewallRules.table(of: device.name)), \($0)" }
     log.info("firewall: \(firewall ?? "left alone")")
     log.info("\(preflight.confinement.summary)")
     if let flowFile { log.info("flows are kept in \(flowFile)") }

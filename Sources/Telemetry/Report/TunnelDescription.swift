@@ -49,18 +49,21 @@ package struct FirewallReport: Codable, Sendable, Equatable {
   package var translation: String?
   /// Whether the table is there; nil when nobody could tell.
   package var isInstalled: Bool?
+  /// Packets that the programs at tc translated, which the rules have not seen; nil where there are none.
+  package var packetsAtTC: UInt64?
   /// Packets that connection tracking called invalid and the table dropped.
   package var invalidPackets: UInt64?
   /// How often somebody else had changed the table and it was put back; nil where guise leaves the firewall alone.
   package var restorations: UInt64?
 
   package init(
-    table: String? = nil, translation: String? = nil, isInstalled: Bool? = nil, invalidPackets: UInt64? = nil,
-    restorations: UInt64? = nil
+    table: String? = nil, translation: String? = nil, isInstalled: Bool? = nil, packetsAtTC: UInt64? = nil,
+    invalidPackets: UInt64? = nil, restorations: UInt64? = nil
   ) {
     self.table = table
     self.translation = translation
     self.isInstalled = isInstalled
+    self.packetsAtTC = packetsAtTC
     self.invalidPackets = invalidPackets
     self.restorations = restorations
   }

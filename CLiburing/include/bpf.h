@@ -1,0 +1,30 @@
+/* bpf(2), as far as programs at tc need it: a piece of memory that they share with us, the programs, and links that
+ * hold them to a device (Linux 6.6). All calls return a descriptor, close-on-exec, or -errno. */
+#ifndef GUISE_BPF_H
+#define GUISE_BPF_H
+
+#include <linux/bpf.h>
+#include <stdint.h>
+
+/* BPF_MAP_CREATE: an array of one element of `bytes`, all zero, which mmap(2) takes. */
+int guise_bpf_memory(uint32_t bytes, const char *name);
+
+/* BPF_PROG_LOAD of a program for the ingress of a device (BPF_PROG_TYPE_SCHED_CLS). The verifier's words go into `log`,
+ * of `log_bytes`, where that is not 0. */
+int guise_bpf_load(const struct bpf_insn *instructions, uint32_t count, const char *license, const char *name,
+                   char *log, uint32_t log_bytes);
+
+/* BPF_LINK_CREATE, BPF_TCX_INGRESS: behind the programs that are there. Ends with its descriptor or its device. */
+int guise_bpf_attach_ingress(int program, uint32_t interface_index);
+
+/* BPF_PROG_TEST_RUN with a packet that begins with its Ethernet header: what the program returned, or -errno. The packet
+ * as it is then is written to `out`, whose room is `*out_bytes`, which then says how long it is. */
+int guise_bpf_try(int program, const void *packet, uint32_t bytes, void *out, uint32_t *out_bytes);
+
+/* The ARPHRD_* of a link (SIOCGIFHWADDR of netdevice(7)), or -errno. */
+int guise_link_get_type(const char *name);
+
+/* Whether a link has a qdisc whose filters see what comes in, `ingress` or `clsact`: 1 or 0, or -errno. */
+int guise_link_has_ingress_filters(uint32_t interface_index);
+
+#endif

@@ -1,0 +1,42 @@
+internal import CLiburing
+internal import Glibc
+
+/// What packets would be passed by that are translated at tc, before netfilter and routing.
+enum Bypass {
+  /// Why packets by `outlet` must not be translated at tc, where nobody has asked for it: rules of others are for
+  /// them as well. nil where there are none.
+  static func obstacle(on outlet: String) -> String? {
+    rules() ?? filters(on: outlet) ?? policies()
+  }
+
+  /// Chains of others that see what is forwarded.
+  static func rules() -> String? {
+    do throws(SetupError) {
+      if let chain = try Ruleset.current().chainForForwarded {
+        return "the chain '\(chain)' is for forwarded packets as well"
+      }
+    } catch {
+      return "the host's rules cannot be seen (\(error))"
+    }
+    // Rules of iptables-legacy, which nft does not show.
+    let names = ["ip_tables_names", "ip6_tables_names"].flatMap { TextFile.lines("/proc/net/\($0)") }
+    return names.isEmpty ? nil : "iptables-legacy has rules"
+  }
+
+  /// Filters of tc(8) that see what comes in by `outlet`.
+  private static func filters(on outlet: String) -> String? {
+    unsafe guise_link_has_ingress_filters(if_nametoindex(outlet)) == 0
+      ? nil : "\(outlet) has filters for what comes in ('tc qdisc show dev \(outlet)')"
+  }
+
+  /// Policies of IPsec: "SPD IN 0 OUT 0 FWD 0".
+  private static func policies() -> String? {
+    // Fails where the kernel has no IPsec.
+    guard let text = try? HostTool.ip.run(["xfrm", "policy", "count"]) else { return nil }
+    let counts = text.split { $0 == " " || $0 == "\t" || $0 == "\n" }.compactMap { Int($0) }
+    return counts.allSatisfy { $0 == 0 } ? nil : "the host has policies of IPsec ('ip xfrm policy')"
+  }
+
+  /// Whether packets by a device have the link-layer header that the programs reckon with (ARPHRD_ETHER).
+  static func hasLinkHeader(_ device: String) -> Bool { unsafe guise_link_get_type(device) == 1 }
+}

@@ -1,0 +1,141 @@
+internal import CLiburing
+internal import DataPlane
+internal import Glibc
+
+/// What the two programs of a family translate by, in memory that they share with us (an mmapped BPF array).
+///
+/// Once a process has given up its privileges it makes no call of bpf(2) any more; addresses that change are written
+/// here.
+@safe
+struct TranslatorMemory: ~Copyable {
+  /// Where what lies, in bytes. Numbers are of 32 bits in host order; addresses take 16 bytes in network order, IPv4 the
+  /// first four.
+  enum Field {
+    /// 0: all packets are left to the rules.
+    static let isActive = 0
+    static let outletIndex = 4
+    static let deviceIndex = 8
+    /// Of the TUN device.
+    static let mtu = 12
+    static let mark = 16
+    /// What becoming the outer address, or the inner one again, adds to a checksum (RFC 1624), folded.
+    static let outwardSum = 20
+    static let inwardSum = 24
+    /// The TCP ports that packets come in to.
+    static let portFirst = 28
+    static let portLast = 32
+    static let inner = 40
+    static let outer = 56
+    /// A client's servers: an address, and the port as the packet has it, or 0 behind the last one.
+    static let remotes = 72
+    static let remoteStride = 20
+    static let remotePort = 16
+    /// Packets translated, of 64 bits: for each of `counterRows` processors outward, then inward.
+    static let counters = 256
+    static let counterStride = 64
+  }
+  static let counterRows = 64
+  private static let byteCount = Field.counters + counterRows * Field.counterStride
+
+  let descriptor: Int32
+  private let base: UnsafeMutableRawPointer
+
+  init() throws(KernelError) {
+    let descriptor = try KernelError.check(
+      "bpf(BPF_MAP_CREATE)", unsafe guise_bpf_memory(UInt32(Self.byteCount), "guise"))
+    unsafe base = try Self.map(descriptor)
+    self.descriptor = descriptor
+  }
+
+  private static func map(_ descriptor: Int32) throws(KernelError) -> UnsafeMutableRawPointer {
+    let memory = unsafe mmap(nil, byteCount, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0)
+    guard let memory = unsafe memory, unsafe memory != MAP_FAILED else {
+      let error = KernelError("mmap of a BPF array", errno: errno)
+      close(descriptor)
+      throw error
+    }
+    return unsafe memory
+  }
+
+  deinit {
+    unsafe munmap(base, Self.byteCount)
+    close(descriptor)
+  }
+
+  /// Packets translated until now, in either direction; a train counts as one.
+  var packets: (outward: UInt64, inward: UInt64) {
+    var sum = (outward: UInt64(0), inward: UInt64(0))
+    for row in 0..<Self.counterRows {
+      let offset = Field.counters + row * Field.counterStride
+      sum.outward &+= unsafe base.load(fromByteOffset: offset, as: UInt64.self)
+      sum.inward &+= unsafe base.load(fromByteOffset: offset + 8, as: UInt64.self)
+    }
+    return sum
+  }
+
+  /// Has packets translated by `task` from now on, or left to the rules where that is nil.
+  mutating func set(_ task: TranslatorTask?) {
+    put(0, at: Field.isActive)
+    guard let task else { return }
+    // No program is on its way any more that has begun before: they run for microseconds, and are not put aside.
+    usleep(1_000)
+    put(task.outletIndex, at: Field.outletIndex)
+    put(task.deviceIndex, at: Field.deviceIndex)
+    put(UInt32(task.mtu), at: Field.mtu)
+    put(task.mark, at: Field.mark)
+    put(Self.sum(of: task.outer, inPlaceOf: task.inner), at: Field.outwardSum)
+    put(Self.sum(of: task.inner, inPlaceOf: task.outer), at: Field.inwardSum)
+    put(UInt32(task.ports.lowerBound), at: Field.portFirst)
+    put(UInt32(task.ports.upperBound), at: Field.portLast)
+    put(task.inner, at: Field.inner)
+    put(task.outer, at: Field.outer)
+    for index in 0..<GatewayConfiguration.remotesMax {
+      let offset = Field.remotes + index * Field.remoteStride
+      let remote = index < task.remotes.count ? task.remotes[index] : nil
+      put(UInt32(remote?.port.bigEndian ?? 0), at: offset + Field.remotePort)
+      if let remote { put(remote.address, at: offset) }
+    }
+    put(1, at: Field.isActive)
+  }
+
+  private func put(_ value: UInt32, at offset: Int) {
+    unsafe base.storeBytes(of: value, toByteOffset: offset, as: UInt32.self)
+  }
+
+  private func put(_ address: Address, at offset: Int) {
+    for (index, byte) in address.bytes.enumerated() {
+      unsafe base.storeBytes(of: byte, toByteOffset: offset + index, as: UInt8.self)
+    }
+  }
+
+  /// `after - before` in one's complement, of words in memory order.
+  private static func sum(of after: Address, inPlaceOf before: Address) -> UInt32 {
+    var sum = words(after).reduce(0, +) + words(before).reduce(0) { $0 + (~$1 & 0xffff) }
+    while sum > 0xffff { sum = (sum & 0xffff) + (sum >> 16) }
+    return sum
+  }
+
+  private static func words(_ address: Address) -> [UInt32] {
+    let bytes = address.bytes
+    return stride(from: 0, to: bytes.count, by: 2).map { UInt32(bytes[$0]) | UInt32(bytes[$0 + 1]) << 8 }
+  }
+}
+
+/// One family's translation at tc.
+struct TranslatorTask: Equatable, Sendable {
+  /// Our TCP end's address.
+  var inner: Address
+  /// The host's.
+  var outer: Address
+  /// A client's servers of this family, all that it takes packets from; empty at a server, which takes all.
+  var remotes: [Endpoint]
+  /// Where packets come in to.
+  var ports: ClosedRange<UInt16>
+  /// Interface indexes: where packets leave and enter the host, and the TUN device.
+  var outletIndex: UInt32
+  var deviceIndex: UInt32
+  /// Of the TUN device, in bytes.
+  var mtu: Int
+  /// `--fwmark`, or 0.
+  var mark: UInt32
+}

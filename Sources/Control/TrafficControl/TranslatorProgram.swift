@@ -1,0 +1,391 @@
+internal import CLiburing
+internal import DataPlane
+
+/// The programs that translate packets where they enter a device, before netfilter and routing see them
+/// (docs/decisions/0085-translation-at-tc.md).
+///
+/// They do what the stateless rules do with TCP over IP without options or fragments, between the TUN device and one
+/// other. All else, and all that the route takes elsewhere, is left as it is: the rules see to it.
+struct TranslatorProgram {
+  private typealias Field = TranslatorMemory.Field
+
+  private let family: AddressFamily
+  private let memory: Int32
+  private var code = BPFProgram()
+  /// Leaves the packet to the next program, and then to the rules.
+  private let next: BPFProgram.Label
+  /// Drops what has been changed and cannot be sent.
+  private let drop: BPFProgram.Label
+
+  // What lies where in a packet of this family, from the start of its IP header.
+  private var headerBytes: Int { family == .ipv4 ? 20 : 40 }
+  private var addressBytes: Int { family == .ipv4 ? 4 : 16 }
+  private var sourceOffset: Int { family == .ipv4 ? 12 : 8 }
+  private var destinationOffset: Int { sourceOffset + addressBytes }
+  private var hopsOffset: Int { family == .ipv4 ? 8 : 7 }
+  private static let ipv4Checksum = 10
+  private static let tcpHeaderBytes = 20
+  private static let tcpChecksum = 16
+  private static let linkHeaderBytes = 14
+
+  /// In `struct __sk_buff`.
+  private enum Context {
+    static let length = 0
+    static let packetType = 4
+    static let mark = 8
+    static let protocolNumber = 16
+    static let hasVLANTag = 20
+    static let data = 76
+    static let dataEnd = 80
+    static let segmentBytes = 176
+  }
+
+  /// What programs give (linux/pkt_cls.h).
+  private enum Action {
+    static let next: Int32 = -1
+    static let drop: Int32 = 2
+  }
+
+  // What the registers hold all along.
+  private static let packet = BPFProgram.Register.r6
+  private static let shared = BPFProgram.Register.r7
+  /// The packet's bytes.
+  private static let bytes = BPFProgram.Register.r8
+  private static let hops = BPFProgram.Register.r9
+
+  private init(_ family: AddressFamily, memory: Int32) {
+    self.family = family
+    self.memory = memory
+    next = code.label()
+    drop = code.label()
+  }
+
+  /// For the ingress of the TUN device, whose packets begin with their IP header: from our TCP end to the network.
+  /// `isMarked`: whether the route is looked up for packets with a mark (Linux 6.10).
+  static func outward(_ family: AddressFamily, memory: Int32, isMarked: Bool) -> [bpf_insn] {
+    var program = TranslatorProgram(family, memory: memory)
+    program.begin()
+    program.readPacket(from: 0)
+    program.passUnlessSimple(at: 0)
+    program.passUnless(program.sourceOffset, at: 0, is: Field.inner)
+    program.readHops(at: 0)
+    program.lookUpRoute(isMarked: isMarked)
+    program.rewrite(program.sourceOffset, at: 0, to: Field.outer, Field.outwardSum)
+    program.count(0)
+    if isMarked {
+      program.code.load(.r1, .word, shared, Field.mark)
+      program.code.store(.word, packet, Context.mark, .r1)
+    }
+    program.redirectToNeighbour()
+    return program.end()
+  }
+
+  /// For the ingress of the device that packets come by: from the network to our TCP end. `checksSource`: at a
+  /// client, whose packets are those of its servers.
+  static func inward(_ family: AddressFamily, memory: Int32, checksSource: Bool) -> [bpf_insn] {
+    var program = TranslatorProgram(family, memory: memory)
+    let start = linkHeaderBytes
+    program.begin()
+    program.passUnlessForThisHost()
+    program.readPacket(from: start)
+    program.passUnlessSimple(at: start)
+    program.passUnless(program.destinationOffset, at: start, is: Field.outer)
+    program.passUnlessPortIsOurs(at: start)
+    if checksSource { program.passUnlessFromServer(at: start) }
+    program.readHops(at: start)
+    program.passUnlessItFits(at: start)
+    program.rewrite(program.destinationOffset, at: start, to: Field.inner, Field.inwardSum)
+    program.count(1)
+    program.redirectToDevice()
+    return program.end()
+  }
+
+  // MARK: - Which packets
+
+  private mutating func begin() {
+    code.move(Self.packet, .r1)
+    code.loadMemory(Self.shared, descriptor: memory)
+    code.load(.r0, .word, Self.shared, Field.isActive)
+    code.jump(if: .r0, .equal, 0, to: next)
+  }
+
+  /// Not of another VLAN, another host's, or another protocol's.
+  private mutating func passUnlessForThisHost() {
+    code.load(.r0, .word, Self.packet, Context.hasVLANTag)
+    code.jump(if: .r0, .unequal, 0, to: next)
+    code.load(.r0, .word, Self.packet, Context.packetType)
+    code.jump(if: .r0, .unequal, 0, to: next)
+    code.load(.r0, .word, Self.packet, Context.protocolNumber)
+    code.jump(if: .r0, .unequal, Int32(UInt16(family == .ipv4 ? 0x0800 : 0x86dd).bigEndian), to: next)
+  }
+
+  /// Finds the headers of IP and TCP, and brings them together where they lie apart.
+  private mutating func readPacket(from start: Int) {
+    let needed = Int32(start + headerBytes + Self.tcpHeaderBytes)
+    let isThere = code.label()
+    code.load(Self.bytes, .word, Self.packet, Context.data)
+    code.load(.r1, .word, Self.packet, Context.dataEnd)
+    code.move(.r0, Self.bytes)
+    code.change(.r0, .add, needed)
+    code.jump(if: .r0, .atMost, .r1, to: isThere)
+    code.move(.r1, Self.packet)
+    code.move(.r2, needed)
+    code.call(.pullData)
+    code.jump(if: .r0, .unequal, 0, to: next)
+    code.load(Self.bytes, .word, Self.packet, Context.data)
+    code.load(.r1, .word, Self.packet, Context.dataEnd)
+    code.move(.r0, Self.bytes)
+    code.change(.r0, .add, needed)
+    code.jump(if: .r0, .greater, .r1, to: next)
+    code.place(isThere)
+  }
+
+  /// Without IP options or extension headers, not in fragments, with TCP in it.
+  private mutating func passUnlessSimple(at start: Int) {
+    code.load(.r0, .byte, Self.bytes, start)
+    switch family {
+    case .ipv4:
+      code.jump(if: .r0, .unequal, 0x45, to: next)
+      code.load(.r0, .byte, Self.bytes, start + 9)
+      code.jump(if: .r0, .unequal, Int32(IPPROTO_TCP), to: next)
+      code.load(.r0, .half, Self.bytes, start + 6)
+      code.change(.r0, .and, Int32(UInt16(0x3fff).bigEndian))
+      code.jump(if: .r0, .unequal, 0, to: next)
+    case .ipv6:
+      code.change(.r0, .shiftRight, 4)
+      code.jump(if: .r0, .unequal, 6, to: next)
+      code.load(.r0, .byte, Self.bytes, start + 6)
+      code.jump(if: .r0, .unequal, Int32(IPPROTO_TCP), to: next)
+    }
+  }
+
+  private mutating func passUnless(_ address: Int, at start: Int, is field: Int) {
+    for offset in stride(from: 0, to: addressBytes, by: 4) {
+      code.load(.r0, .word, Self.bytes, start + address + offset)
+      code.load(.r1, .word, Self.shared, field + offset)
+      code.jump(if: .r0, .unequal, .r1, to: next)
+    }
+  }
+
+  private mutating func passUnlessPortIsOurs(at start: Int) {
+    code.load(.r0, .half, Self.bytes, start + headerBytes + 2)
+    code.readNetworkOrder(.r0)
+    code.load(.r1, .word, Self.shared, Field.portFirst)
+    code.jump(if: .r0, .less, .r1, to: next)
+    code.load(.r1, .word, Self.shared, Field.portLast)
+    code.jump(if: .r0, .greater, .r1, to: next)
+  }
+
+  private mutating func passUnlessFromServer(at start: Int) {
+    let isServer = code.label()
+    code.load(.r2, .half, Self.bytes, start + headerBytes)
+    for index in 0..<GatewayConfiguration.remotesMax {
+      let remote = Field.remotes + index * Field.remoteStride
+      let another = code.label()
+      code.load(.r1, .word, Self.shared, remote + Field.remotePort)
+      code.jump(if: .r1, .equal, 0, to: next)
+      code.jump(if: .r1, .unequal, .r2, to: another)
+      for offset in stride(from: 0, to: addressBytes, by: 4) {
+        code.load(.r0, .word, Self.bytes, start + sourceOffset + offset)
+        code.load(.r1, .word, Self.shared, remote + offset)
+        code.jump(if: .r0, .unequal, .r1, to: another)
+      }
+      code.jump(to: isServer)
+      code.place(another)
+    }
+    code.jump(to: next)
+    code.place(isServer)
+  }
+
+  /// Of a packet that has come to its last hop, the kernel tells its sender (ip_forward).
+  private mutating func readHops(at start: Int) {
+    code.load(Self.hops, .byte, Self.bytes, start + hopsOffset)
+    code.jump(if: Self.hops, .atMost, 1, to: next)
+  }
+
+  /// No padding behind it, which the TUN device would take for payload, and no more than the device takes: the kernel
+  /// sees to both.
+  private mutating func passUnlessItFits(at start: Int) {
+    code.load(.r1, .word, Self.packet, Context.length)
+    code.change(.r1, .subtract, Int32(start + (family == .ipv4 ? 0 : headerBytes)))
+    code.load(.r0, .half, Self.bytes, start + (family == .ipv4 ? 2 : 4))
+    code.readNetworkOrder(.r0)
+    code.jump(if: .r0, .unequal, .r1, to: next)
+    readWireBytes(into: .r1, at: start, linkBytes: start)
+    code.load(.r0, .word, Self.shared, Field.mtu)
+    code.jump(if: .r1, .greater, .r0, to: next)
+  }
+
+  /// The size of the IP packet, or of the largest one that a train is cut into.
+  private mutating func readWireBytes(into register: BPFProgram.Register, at start: Int, linkBytes: Int) {
+    let isTrain = code.label()
+    let isKnown = code.label()
+    code.load(register, .word, Self.packet, Context.segmentBytes)
+    code.jump(if: register, .unequal, 0, to: isTrain)
+    code.load(register, .word, Self.packet, Context.length)
+    if linkBytes != 0 { code.change(register, .subtract, Int32(linkBytes)) }
+    code.jump(to: isKnown)
+    code.place(isTrain)
+    // The TCP header's length is in the upper half of a byte, in words.
+    code.load(.r0, .byte, Self.bytes, start + headerBytes + 12)
+    code.change(.r0, .shiftRight, 4)
+    code.change(.r0, .shiftLeft, 2)
+    code.change(register, .add, .r0)
+    code.change(register, .add, Int32(headerBytes))
+    code.place(isKnown)
+  }
+
+  // MARK: - Where to
+
+  /// `struct bpf_fib_lookup`, from the end of the stack.
+  private enum Route {
+    static let base = -64
+    static let family = base
+    static let protocolNumber = base + 1
+    static let sourcePort = base + 2
+    static let destinationPort = base + 4
+    static let length = base + 6
+    static let interface = base + 8
+    static let serviceType = base + 12
+    static let source = base + 16
+    /// Then the next hop's.
+    static let destination = base + 32
+    static let mark = base + 52
+    static let byteCount = 64
+    static let skipsNeighbour: Int32 = 1 << 2
+    static let usesMark: Int32 = 1 << 5
+  }
+
+  /// `struct bpf_redir_neigh`, below.
+  private enum Hop {
+    static let base = -88
+    static let address = base + 4
+    static let byteCount = 20
+  }
+
+  /// Looks the route up as the kernel does when it forwards. What goes elsewhere than through the outlet, is too big for
+  /// the way, or may not be forwarded, is left to the kernel.
+  private mutating func lookUpRoute(isMarked: Bool) {
+    for offset in stride(from: Hop.base, to: 0, by: 8) { code.store(.double, .stack, offset, value: 0) }
+    code.store(.byte, .stack, Route.family, value: family == .ipv4 ? 2 : 10)
+    code.store(.byte, .stack, Route.protocolNumber, value: Int32(IPPROTO_TCP))
+    for (from, to) in [(0, Route.sourcePort), (2, Route.destinationPort)] {
+      code.load(.r0, .half, Self.bytes, headerBytes + from)
+      code.store(.half, .stack, to, .r0)
+    }
+    readWireBytes(into: .r1, at: 0, linkBytes: 0)
+    code.store(.half, .stack, Route.length, .r1)
+    code.load(.r0, .word, Self.shared, Field.deviceIndex)
+    code.store(.word, .stack, Route.interface, .r0)
+    if family == .ipv4 {
+      code.load(.r0, .byte, Self.bytes, 1)
+      code.change(.r0, .and, 0xfc)
+      code.store(.byte, .stack, Route.serviceType, .r0)
+    }
+    for (from, to) in [(sourceOffset, Route.source), (destinationOffset, Route.destination)] {
+      for offset in stride(from: 0, to: addressBytes, by: 4) {
+        code.load(.r0, .word, Self.bytes, from + offset)
+        code.store(.word, .stack, to + offset, .r0)
+      }
+    }
+    if isMarked {
+      code.load(.r0, .word, Self.shared, Field.mark)
+      code.store(.word, .stack, Route.mark, .r0)
+    }
+    code.move(.r1, Self.packet)
+    code.move(.r2, .stack)
+    code.change(.r2, .add, Int32(Route.base))
+    code.move(.r3, Int32(Route.byteCount))
+    code.move(.r4, Route.skipsNeighbour | (isMarked ? Route.usesMark : 0))
+    code.call(.lookUpRoute)
+    code.jump(if: .r0, .unequal, 0, to: next)
+    code.load(.r0, .word, .stack, Route.interface)
+    code.load(.r1, .word, Self.shared, Field.outletIndex)
+    code.jump(if: .r0, .unequal, .r1, to: next)
+    // An IPv4 route may go by an IPv6 router.
+    code.load(.r0, .byte, .stack, Route.family)
+    code.store(.word, .stack, Hop.base, .r0)
+    for offset in stride(from: 0, to: 16, by: 4) {
+      code.load(.r0, .word, .stack, Route.destination + offset)
+      code.store(.word, .stack, Hop.address + offset, .r0)
+    }
+  }
+
+  // MARK: - What becomes of it
+
+  /// The other address, one hop less, and checksums that fit.
+  private mutating func rewrite(_ address: Int, at start: Int, to field: Int, _ sum: Int) {
+    for offset in stride(from: 0, to: addressBytes, by: 4) {
+      code.load(.r0, .word, Self.shared, field + offset)
+      code.store(.word, Self.bytes, start + address + offset, .r0)
+    }
+    code.change(Self.hops, .subtract, 1)
+    code.store(.byte, Self.bytes, start + hopsOffset, Self.hops)
+    if family == .ipv4 {
+      // RFC 1624; one hop less takes 1 from the word that it is the first byte of, read as little-endian.
+      code.load(.r0, .half, Self.bytes, start + Self.ipv4Checksum)
+      code.change(.r0, .xor, 0xffff)
+      code.load(.r1, .word, Self.shared, sum)
+      code.change(.r0, .add, .r1)
+      code.change(.r0, .add, 0xfffe)
+      for _ in 0..<2 {
+        code.move(.r1, .r0)
+        code.change(.r1, .shiftRight, 16)
+        code.change(.r0, .and, 0xffff)
+        code.change(.r0, .add, .r1)
+      }
+      code.change(.r0, .xor, 0xffff)
+      code.store(.half, Self.bytes, start + Self.ipv4Checksum, .r0)
+    }
+    // Over the pseudo-header (RFC 9293 §3.1), as the kernel does it: it may be for the hardware to complete.
+    code.move(.r1, Self.packet)
+    code.move(.r2, Int32(start + headerBytes + Self.tcpChecksum))
+    code.move(.r3, 0)
+    code.load(.r4, .word, Self.shared, sum)
+    code.move(.r5, 0x10)
+    code.call(.replaceTransportChecksum)
+    code.jump(if: .r0, .unequal, 0, to: drop)
+  }
+
+  private mutating func count(_ direction: Int) {
+    code.call(.processorID)
+    code.change(.r0, .and, Int32(TranslatorMemory.counterRows - 1))
+    code.change(.r0, .shiftLeft, 6)
+    code.change(.r0, .add, Self.shared)
+    code.move(.r1, 1)
+    code.addAtomically(.double, .r0, Field.counters + direction * 8, .r1)
+  }
+
+  /// With room for a link-layer header, without which the kernel drops it (`__bpf_redirect_neigh`).
+  private mutating func redirectToNeighbour() {
+    code.move(.r1, Self.packet)
+    code.move(.r2, Int32(Self.linkHeaderBytes))
+    code.move(.r3, 0)
+    code.call(.changeHead)
+    code.jump(if: .r0, .unequal, 0, to: drop)
+    code.load(.r1, .word, Self.shared, Field.outletIndex)
+    code.move(.r2, .stack)
+    code.change(.r2, .add, Int32(Hop.base))
+    code.move(.r3, Int32(Hop.byteCount))
+    code.move(.r4, 0)
+    code.call(.redirectToNeighbour)
+    code.exit()
+  }
+
+  private mutating func redirectToDevice() {
+    code.load(.r1, .word, Self.shared, Field.deviceIndex)
+    code.move(.r2, 0)
+    code.call(.redirect)
+    code.exit()
+  }
+
+  private mutating func end() -> [bpf_insn] {
+    code.place(next)
+    code.move(.r0, Action.next)
+    code.exit()
+    code.place(drop)
+    code.move(.r0, Action.drop)
+    code.exit()
+    return code.linked()
+  }
+}
