@@ -38,6 +38,7 @@ package struct FirewallRules: Equatable, Sendable {
     /// nft's word for the family.
     var ip: String { family == .ipv4 ? "ip" : "ip6" }
 
+    /// Where rules translate without connection tracking.
     var outlet: Outlet? {
       if case .stateless(let outlet) = translation { outlet } else { nil }
     }
@@ -58,21 +59,23 @@ package struct FirewallRules: Equatable, Sendable {
     self.mark = mark
   }
 
-  /// How addresses are translated, for the log. `atTC`: the devices of families whose packets the rules seldom see.
-  func summary(atTC devices: [AddressFamily: String] = [:]) -> String {
+  /// How addresses are translated, for the log.
+  var summary: String {
     paths.map { path in
       switch path.translation {
       case .tracked: "\(path.family) by connection tracking"
-      case .stateless(let outlet):
-        "\(path.family) as \(outlet.address) "
-          + (devices[path.family].map { "at tc on \($0)" } ?? "past connection tracking")
+      case .stateless(let outlet): "\(path.family) as \(outlet.address) past connection tracking"
+      case .atTC(let outlet): "\(path.family) as \(outlet.address) at tc on \(outlet.device ?? "")"
       case .unreachable: "\(path.family) not yet, for want of an address"
       }
     }.joined(separator: ", ")
   }
 
   /// Whether a client's source ports are confined to `Translation.statelessPorts`.
-  var isStateless: Bool { paths.contains { $0.outlet != nil } }
+  var isStateless: Bool { paths.contains { $0.translation.outlet != nil } }
+
+  /// Whether there is a table at all: what is translated at tc needs none.
+  package var isEmpty: Bool { !paths.contains { $0.isTracked || $0.outlet != nil } }
 
   /// The table's name in the family `inet`.
   package static func table(of device: String) -> String { tablePrefix + device }
@@ -89,6 +92,7 @@ package struct FirewallRules: Equatable, Sendable {
   /// Replaces the table as a whole, in one transaction.
   package var text: String {
     let table = Self.table(of: device)
+    guard !isEmpty else { return Self.removal(of: table) }
     return Self.removal(of: table)
       + "table inet \(table) {\n"
       + "  counter invalid {\n  }\n\n"
@@ -118,7 +122,7 @@ package struct FirewallRules: Equatable, Sendable {
   /// (`net.ipv4.conf.*.src_valid_mark`).
   private var markChains: [Chain] {
     guard let mark else { return [] }
-    let rules = paths.flatMap { path -> [String] in
+    let rules = paths.filter { $0.isTracked || $0.outlet != nil }.flatMap { path -> [String] in
       ["\(fromUs) \(path.ip) saddr \(path.peer)"] + arrivals(path).map { "\(fromOthers) \($0)" }
     }
     return [

@@ -48,8 +48,10 @@ struct HostFirewall: ~Copyable {
       var translator: Translator?
       let translation = try choice.translation(
         family, device: device,
-        prepareBypass: { (outlet) throws(TranslationChoice.Obstacle) in
-          translator = try makeTranslator(family, outlet)
+        bypass: { (outlet) throws(TranslationChoice.Obstacle) in
+          let made = try makeTranslator(family, outlet)
+          translator = made
+          return Outlet(device: made.outletDevice, address: outlet.address)
         },
         explain: { [log] in log.info("\(family) addresses are translated by connection tracking, since \($0)") })
       translators[family] = translator
@@ -76,14 +78,10 @@ struct HostFirewall: ~Copyable {
     directTranslators()
   }
 
-  /// How addresses are translated, for the log.
-  var summary: String? {
-    rules?.summary(atTC: translators.compactMapValues { $0.task == nil ? nil : $0.outletDevice })
-  }
-
-  /// Packets that were translated at tc; nil where that is done by rules alone.
-  var packetsAtTC: UInt64? {
-    translators.isEmpty ? nil : translators.values.reduce(0) { $0 &+ $1.packets }
+  /// What programs at tc have counted; nil where there are none.
+  var packetsAtTC: (translated: UInt64, strays: UInt64)? {
+    guard !translators.isEmpty else { return nil }
+    return translators.values.reduce((0, 0)) { ($0.0 &+ $1.packets, $0.1 &+ $1.strays) }
   }
 
   /// What is refused is logged.
@@ -113,11 +111,24 @@ struct HostFirewall: ~Copyable {
   /// Goes over to connection tracking where others have come to have rules for forwarded packets, which nobody has
   /// asked to pass by.
   private mutating func giveWay() {
-    guard choice.mode == .auto, !translators.isEmpty, var next = rules, let reason = Bypass.rules() else {
+    guard choice.mode == .auto, var next = rules, !translators.isEmpty, let reason = Bypass.rules() else {
       return
     }
     for index in next.paths.indices { next.paths[index].translation = .tracked(ports: nil) }
     replace(with: next, because: reason)
+    translators = [:]
+  }
+
+  /// Goes over to rules for a client on a server's own host.
+  mutating func serveOwnHost() {
+    guard var next = rules, next.paths.contains(where: { if case .atTC = $0.translation { true } else { false } }),
+      let client = choice.clientBesideServer(state?.liveInstances(besides: device) ?? [])
+    else { return }
+    for index in next.paths.indices {
+      guard case .atTC(let outlet) = next.paths[index].translation else { continue }
+      next.paths[index].translation = .stateless(outlet)
+    }
+    replace(with: next, because: "\(client) on this host goes to this server")
     translators = [:]
   }
 
@@ -127,9 +138,9 @@ struct HostFirewall: ~Copyable {
   private func makeTranslator(
     _ family: AddressFamily, _ outlet: Outlet
   ) throws(TranslationChoice.Obstacle) -> Translator {
-    let way = choice.remotes.first { $0.address.family == family }.map(\.address)
-    guard let outletDevice = outlet.device ?? way.flatMap({ HostNetwork.egressDevice(to: $0, mark: mark) })
-    else { throw TranslationChoice.Obstacle("the way out is not known") }
+    guard let outletDevice = device(of: outlet, family) else {
+      throw TranslationChoice.Obstacle("the way out is not known")
+    }
     guard Bypass.hasLinkHeader(outletDevice) else {
       throw TranslationChoice.Obstacle("\(outletDevice) has no link-layer header")
     }
@@ -138,30 +149,39 @@ struct HostFirewall: ~Copyable {
     }
     do throws(KernelError) {
       let role: Role = if case .udp = choice.listen { .client } else { .server }
-      return try Translator(
-        family, role, device: device, outletDevice: outletDevice, isMarked: mark != nil)
+      let canMark = if mark == nil { true } else { try Translator.canMark() }
+      if canMark {
+        return try Translator(
+          family, role, device: device, outletDevice: outletDevice, isMarked: mark != nil)
+      }
     } catch {
       let remedy = error.errno == EPERM ? ": CAP_BPF lets it" : ""
       throw TranslationChoice.Obstacle("the kernel refuses programs at tc (\(error))\(remedy)")
     }
+    throw TranslationChoice.Obstacle("programs at tc know nothing of '--fwmark' before Linux 6.10")
   }
 
-  /// Has programs do what the rules say.
+  private func device(of outlet: Outlet, _ family: AddressFamily) -> String? {
+    if let device = outlet.device { return device }
+    let remote = choice.remotes.first { $0.address.family == family }
+    return remote.flatMap { HostNetwork.egressDevice(to: $0.address, mark: mark) }
+  }
+
+  /// Has programs translate what is theirs.
   private func directTranslators() {
     guard let rules else { return }
     for path in rules.paths {
-      guard let translator = translators[path.family] else { continue }
-      guard let outlet = path.outlet, outlet.device == nil || outlet.device == translator.outletDevice else {
-        translator.stop()
+      guard case .atTC(let outlet) = path.translation else {
+        translators[path.family]?.stop()
         continue
       }
-      switch rules.end {
-      case .client(let remotes):
-        translator.translate(
-          path.pair, as: outlet.address, remotes: remotes, ports: Translation.statelessPorts, mtu: mtu, mark: mark)
-      case .server(_, let port):
-        translator.translate(path.pair, as: outlet.address, remotes: [], ports: port...port, mtu: mtu, mark: mark)
-      }
+      let (remotes, ports) =
+        switch rules.end {
+        case .client(let remotes): (remotes, Translation.statelessPorts)
+        case .server(_, let port): ([], port...port)
+        }
+      translators[path.family]?.translate(
+        path.pair, as: outlet.address, remotes: remotes, ports: ports, mtu: mtu, mark: mark)
     }
   }
 
@@ -189,8 +209,16 @@ struct HostFirewall: ~Copyable {
       let successor = choice.successor(
         of: path.translation, path.family, device: device,
         neighbours: { [state, device] in state?.liveInstances(besides: device) ?? [] })
-      if let successor { next.paths[index].translation = successor }
+      if let successor { next.paths[index].translation = preferringTC(successor, path.family) }
     }
+  }
+
+  /// At tc, if there are programs on the device that packets now leave by.
+  private func preferringTC(_ translation: Translation, _ family: AddressFamily) -> Translation {
+    guard case .stateless(let outlet) = translation, let translator = translators[family],
+      translator.outletDevice == device(of: outlet, family)
+    else { return translation }
+    return .atTC(Outlet(device: translator.outletDevice, address: outlet.address))
   }
 
   /// What is refused is logged.
@@ -208,7 +236,7 @@ struct HostFirewall: ~Copyable {
     if let refusal {
       log.warning("\(reason), and the rules cannot follow: \(refusal)")
     } else {
-      log.notice("\(reason): \(summary ?? "")")
+      log.notice("\(reason): \(next.summary)")
     }
   }
 

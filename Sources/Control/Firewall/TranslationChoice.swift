@@ -21,18 +21,19 @@ struct TranslationChoice {
     init(_ reason: String) { self.reason = reason }
   }
 
-  /// `device` is our own TUN device. `prepareBypass` gets programs ready at tc, and throws why there can be none.
-  /// Throws where what was asked for cannot be; why `auto` tracks, it tells to `explain`.
+  /// `device` is our own TUN device. `bypass` gets programs ready at tc and names their device, or throws why there can
+  /// be none. Throws where what was asked for cannot be; why `auto` tracks, it tells to `explain`.
   func translation(
-    _ family: AddressFamily, device: String, prepareBypass: (Outlet) throws(Obstacle) -> Void,
+    _ family: AddressFamily, device: String, bypass: (Outlet) throws(Obstacle) -> Outlet,
     explain: (String) -> Void
   ) throws(SetupError) -> Translation {
     guard mode != .tracked else { return tracked }
     do throws(Obstacle) {
       if mode == .auto { try checkClient() }
       guard let outlet = try outlet(family, device: device) else { return .unreachable }
-      if mode != .stateless { try prepareBypass(outlet) }
-      return .stateless(outlet)
+      guard mode != .stateless else { return .stateless(outlet) }
+      if let client = clientBesideServer(neighbours) { throw Obstacle("\(client) on this host goes to it") }
+      return .atTC(try bypass(outlet))
     } catch {
       guard mode == .auto else { throw .translationImpossible(mode, family, reason: error.reason) }
       explain(error.reason)
@@ -91,23 +92,34 @@ struct TranslationChoice {
     of translation: Translation, _ family: AddressFamily, device: String,
     neighbours: () -> [InstanceRecord]
   ) -> Translation? {
-    switch (translation, listen) {
-    case (.tracked, _): return nil
-    case (.stateless(let outlet), .udp):
+    if case .tracked = translation { return nil }
+    let current = translation.outlet?.address
+    switch listen {
+    case .udp:
       guard let remote = remotes.first(where: { $0.address.family == family }),
-        let address = LocalAddresses.source(to: remote.address), address != outlet.address
+        let address = LocalAddresses.source(to: remote.address), address != current
       else { return nil }
       return .stateless(Outlet(device: nil, address: address))
-    case (.unreachable, .udp): return nil
-    case (.stateless, .tcp), (.unreachable, .tcp):
-      var current: Address?
-      if case .stateless(let outlet) = translation { current = outlet.address }
+    case .tcp:
       // Who chose by what there was chooses again when there is more.
       if mode != .auto, let current, LocalAddresses.has(current) { return nil }
       let found = outlets(family, besides: neighbours().map(\.device) + [device])
       guard found.count == 1 else { return found.isEmpty || mode != .auto ? nil : .tracked(ports: nil) }
       return found[0].address == current ? nil : .stateless(found[0])
     }
+  }
+
+  /// The device of a client on this server's own host, whose packets pass no device that programs are attached to.
+  func clientBesideServer(_ neighbours: [InstanceRecord]) -> String? {
+    guard case .tcp(_, let port) = listen else { return nil }
+    return neighbours.first { neighbour in
+      (neighbour.remotes ?? []).contains { remote in
+        guard let endpoint = try? HostPort(remote), endpoint.port == port,
+          case .address(let address) = endpoint.host
+        else { return false }
+        return LocalAddresses.has(address)
+      }
+    }?.device
   }
 
   /// Other clients of one of the same servers.

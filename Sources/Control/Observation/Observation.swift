@@ -78,7 +78,9 @@ extension HostFirewall {
     guard let rules else { return FirewallReport() }
     let table = FirewallRules.table(of: rules.device)
     var report = FirewallReport(
-      table: table, translation: summary, packetsAtTC: packetsAtTC, restorations: restorations)
+      table: rules.isEmpty ? nil : table, translation: rules.summary, packetsAtTC: packetsAtTC?.translated,
+      straysAtTC: packetsAtTC?.strays, restorations: restorations)
+    guard !rules.isEmpty else { return report }
     do throws(SetupError) {
       let listing = try HostTool.nft.run(["-j", "list", "counters", "table", "inet", table])
       report.isInstalled = true

@@ -124,6 +124,7 @@ struct BPFProgram {
     labelCount += 1
     return Label(number: labelCount)
   }
+  func isAwaited(_ label: Label) -> Bool { jumps.contains { $0.label == label } }
   /// Jumps to `label` come here.
   mutating func place(_ label: Label) { places[label] = instructions.count }
 

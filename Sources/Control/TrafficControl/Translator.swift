@@ -27,7 +27,7 @@ final class Translator {
     outletIndex = unsafe if_nametoindex(outletDevice)
     let outward = TranslatorProgram.outward(family, memory: memory.descriptor, isMarked: isMarked)
     let inward = TranslatorProgram.inward(
-      family, memory: memory.descriptor, checksSource: role == .client)
+      family, memory: memory.descriptor, checksSource: role == .client, isMarked: isMarked)
     try attach(outward, "guise_outward", to: deviceIndex)
     try attach(inward, "guise_inward", to: outletIndex)
   }
@@ -41,6 +41,17 @@ final class Translator {
       try KernelError.check("bpf(BPF_LINK_CREATE, BPF_TCX_INGRESS)", guise_bpf_attach_ingress(program, index)))
   }
 
+  /// Whether the kernel can look up routes for packets with a mark, from a program (Linux 6.10).
+  static func canMark() throws(KernelError) -> Bool {
+    let program = try load(TranslatorProgram.routeProbe(), "guise_probe")
+    defer { close(program) }
+    let packet = [UInt8](repeating: 0, count: 64)
+    var room: UInt32 = 64
+    var out = packet
+    let answer = unsafe guise_bpf_try(program, packet, UInt32(packet.count), &out, &room)
+    return answer == -EAFNOSUPPORT
+  }
+
   /// Has the kernel verify a program, and gives its descriptor.
   static func load(_ code: [bpf_insn], _ name: String) throws(KernelError) -> Int32 {
     // Some of the helpers are for programs that are under the GPL as well.
@@ -48,9 +59,6 @@ final class Translator {
     return try KernelError.check(
       "bpf(BPF_PROG_LOAD)", unsafe guise_bpf_load(code, UInt32(code.count), license, name, nil, 0))
   }
-
-  /// Whether the two devices are still those that the programs were attached to.
-  var isInPlace: Bool { unsafe if_nametoindex(outletDevice) == outletIndex }
 
   /// Translates from now on.
   func translate(
@@ -65,7 +73,7 @@ final class Translator {
     memory.set(next)
   }
 
-  /// Leaves all packets to the rules.
+  /// Leaves all packets to the kernel, and so to rules.
   func stop() {
     guard task != nil else { return }
     task = nil
@@ -73,8 +81,7 @@ final class Translator {
   }
 
   /// Packets translated until now in both directions; a train counts as one.
-  var packets: UInt64 {
-    let (outward, inward) = memory.packets
-    return outward &+ inward
-  }
+  var packets: UInt64 { memory[.outward] &+ memory[.inward] }
+  /// Packets dropped, since they would have left by another device.
+  var strays: UInt64 { memory[.stray] }
 }

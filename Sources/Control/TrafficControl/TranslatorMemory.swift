@@ -11,7 +11,7 @@ struct TranslatorMemory: ~Copyable {
   /// Where what lies, in bytes. Numbers are of 32 bits in host order; addresses take 16 bytes in network order, IPv4 the
   /// first four.
   enum Field {
-    /// 0: all packets are left to the rules.
+    /// 0: all packets are left to the kernel.
     static let isActive = 0
     static let outletIndex = 4
     static let deviceIndex = 8
@@ -30,7 +30,7 @@ struct TranslatorMemory: ~Copyable {
     static let remotes = 72
     static let remoteStride = 20
     static let remotePort = 16
-    /// Packets translated, of 64 bits: for each of `counterRows` processors outward, then inward.
+    /// Numbers of 64 bits, one for each `Counter`, for each of `counterRows` processors.
     static let counters = 256
     static let counterStride = 64
   }
@@ -62,18 +62,24 @@ struct TranslatorMemory: ~Copyable {
     close(descriptor)
   }
 
-  /// Packets translated until now, in either direction; a train counts as one.
-  var packets: (outward: UInt64, inward: UInt64) {
-    var sum = (outward: UInt64(0), inward: UInt64(0))
+  /// What is counted, in packets; a train is one.
+  enum Counter: Int, CaseIterable {
+    case outward, inward
+    /// Would have left by another device: dropped.
+    case stray
+  }
+
+  /// What was counted until now.
+  subscript(counter: Counter) -> UInt64 {
+    var sum: UInt64 = 0
     for row in 0..<Self.counterRows {
-      let offset = Field.counters + row * Field.counterStride
-      sum.outward &+= unsafe base.load(fromByteOffset: offset, as: UInt64.self)
-      sum.inward &+= unsafe base.load(fromByteOffset: offset + 8, as: UInt64.self)
+      sum &+= unsafe base.load(
+        fromByteOffset: Field.counters + row * Field.counterStride + counter.rawValue * 8, as: UInt64.self)
     }
     return sum
   }
 
-  /// Has packets translated by `task` from now on, or left to the rules where that is nil.
+  /// Has packets translated by `task` from now on, or left to the kernel where that is nil.
   mutating func set(_ task: TranslatorTask?) {
     put(0, at: Field.isActive)
     guard let task else { return }

@@ -43,14 +43,16 @@ package struct TunnelDescription: Codable, Sendable, Equatable {
 
 /// The rules that translate a tunnel's addresses, as they were last looked at.
 package struct FirewallReport: Codable, Sendable, Equatable {
-  /// The nftables table in the family `inet`; nil where guise leaves the firewall alone.
+  /// The nftables table in the family `inet`; nil where there is none.
   package var table: String?
-  /// How addresses are translated.
+  /// How addresses are translated; nil where guise leaves that to others.
   package var translation: String?
   /// Whether the table is there; nil when nobody could tell.
   package var isInstalled: Bool?
-  /// Packets that the programs at tc translated, which the rules have not seen; nil where there are none.
+  /// Packets that programs at tc translated, a train being one; nil where there are none.
   package var packetsAtTC: UInt64?
+  /// Packets that these dropped, since they would have left by another device than the one that they are attached to.
+  package var straysAtTC: UInt64?
   /// Packets that connection tracking called invalid and the table dropped.
   package var invalidPackets: UInt64?
   /// How often somebody else had changed the table and it was put back; nil where guise leaves the firewall alone.
@@ -58,12 +60,13 @@ package struct FirewallReport: Codable, Sendable, Equatable {
 
   package init(
     table: String? = nil, translation: String? = nil, isInstalled: Bool? = nil, packetsAtTC: UInt64? = nil,
-    invalidPackets: UInt64? = nil, restorations: UInt64? = nil
+    straysAtTC: UInt64? = nil, invalidPackets: UInt64? = nil, restorations: UInt64? = nil
   ) {
     self.table = table
     self.translation = translation
     self.isInstalled = isInstalled
     self.packetsAtTC = packetsAtTC
+    self.straysAtTC = straysAtTC
     self.invalidPackets = invalidPackets
     self.restorations = restorations
   }
