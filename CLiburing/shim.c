@@ -366,7 +366,11 @@ int guise_bpf_load(const struct bpf_insn *instructions, uint32_t count, const ch
     a.log_buf = pointer(log);
     a.log_size = log_bytes;
   }
-  return bpf(BPF_PROG_LOAD, &a, sizeof a);
+  /* The verifier gives up where a signal comes in between (`do_check`). */
+  int result = -EAGAIN;
+  for (int attempt = 0; attempt < 100 && result == -EAGAIN; attempt++)
+    result = bpf(BPF_PROG_LOAD, &a, sizeof a);
+  return result;
 }
 
 int guise_bpf_attach_ingress(int program, uint32_t interface_index) {
@@ -377,7 +381,7 @@ int guise_bpf_attach_ingress(int program, uint32_t interface_index) {
   return bpf(BPF_LINK_CREATE, &link, sizeof link);
 }
 
-int guise_bpf_try(int program, const void *packet, uint32_t bytes, void *out, uint32_t *out_bytes) {
+int guise_bpf_try(int program, const void *packet, uint32_t bytes, void *out, uint32_t *out_bytes, int *answer) {
   union bpf_attr a;
   memset(&a, 0, sizeof a);
   a.test.prog_fd = (uint32_t)program;
@@ -388,7 +392,8 @@ int guise_bpf_try(int program, const void *packet, uint32_t bytes, void *out, ui
   a.test.repeat = 1;
   int result = bpf(BPF_PROG_TEST_RUN, &a, sizeof a);
   *out_bytes = a.test.data_size_out;
-  return result < 0 ? result : (int)a.test.retval;
+  *answer = (int)a.test.retval;
+  return result;
 }
 
 int guise_link_set_up(const char *name) {

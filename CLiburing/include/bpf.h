@@ -17,9 +17,9 @@ int guise_bpf_load(const struct bpf_insn *instructions, uint32_t count, const ch
 /* BPF_LINK_CREATE, BPF_TCX_INGRESS: behind the programs that are there. Ends with its descriptor or its device. */
 int guise_bpf_attach_ingress(int program, uint32_t interface_index);
 
-/* BPF_PROG_TEST_RUN with a packet that begins with its Ethernet header: what the program returned, or -errno. The packet
- * as it is then is written to `out`, whose room is `*out_bytes`, which then says how long it is. */
-int guise_bpf_try(int program, const void *packet, uint32_t bytes, void *out, uint32_t *out_bytes);
+/* BPF_PROG_TEST_RUN with a packet that begins with its Ethernet header: 0 or -errno. What the program returned goes into
+ * `answer`; the packet as it is then into `out`, whose room is `*out_bytes`, which then says how long it is. */
+int guise_bpf_try(int program, const void *packet, uint32_t bytes, void *out, uint32_t *out_bytes, int *answer);
 
 /* The ARPHRD_* of a link (SIOCGIFHWADDR of netdevice(7)), or -errno. */
 int guise_link_get_type(const char *name);

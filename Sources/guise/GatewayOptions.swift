@@ -78,10 +78,12 @@ struct GatewayOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       """
-      Rules of nftables while guise runs. auto: masquerade and DNAT. stateless: past connection tracking, for one \
-      address. print: shows the rules, also for iptables, and ends. off: none, you translate addresses yourself.
+      How addresses are translated while guise runs. auto: at tc where the kernel can and nobody else's rules would be \
+      passed by, else tracked. tc: by programs at tc, before any rules; fast. tracked: masquerade and DNAT of nftables. \
+      stateless: nftables, past connection tracking. print: shows rules, also for iptables, and ends. off: not at all, \
+      you see to it.
       """,
-      valueName: "auto|stateless|print|off"),
+      valueName: "auto|tc|tracked|stateless|print|off"),
     transform: { try choice($0) })
   var firewall = GatewayConfiguration.FirewallMode.auto
 
@@ -195,7 +197,7 @@ struct GatewayOptions: ParsableArguments {
     }
     if firewall == .print, parent != nil {
       throw ValidationError(
-        "'print' is for the command line: a tunnel of a file takes auto, stateless or off")
+        "'print' is for the command line: a tunnel of a file takes auto, tc, tracked, stateless or off")
     }
     if fwmark != nil, firewall == .off {
       throw ValidationError("--fwmark is set by guise's rules: with '--firewall off', set it in your own")

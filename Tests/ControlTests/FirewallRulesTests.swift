@@ -36,6 +36,8 @@ import Testing
           chain input {
             type filter hook input priority filter; policy accept;
             iifname != "guise0" ip saddr 203.0.113.9 tcp sport 4567 ct state invalid counter name "invalid" drop
+            iifname != "guise0" ip saddr 203.0.113.9 tcp sport 4567 ct state new tcp flags & ack == ack \
+        counter name "invalid" drop
           }
         }
 
@@ -147,7 +149,7 @@ import Testing
         """)
   }
 
-  @Test func oneFamilyOfAServerMayBeStatelessAndItsOwnHostIsStillServed() {
+  @Test func oneFamilyOfAServerMayBeStatelessAndItsOwnHostIsServedWithoutTracking() {
     let outlet = Outlet(device: "eth0", address: Address("2001:db8::1")!)
     let rules = FirewallRules(
       device: "guise1",
@@ -164,14 +166,71 @@ import Testing
             type filter hook prerouting priority raw - 1; policy accept;
             iifname "guise1" ip6 saddr fcc9::2 ip6 daddr != { fcc9::1, 2001:db8::1 } notrack accept
             iifname "eth0" ip6 daddr 2001:db8::1 tcp dport 4567 notrack ip6 daddr set fcc9::2 accept
+            iifname != "guise1" ip6 daddr 2001:db8::1 tcp dport 4567 ip6 daddr set fcc9::2 accept
             iifname "eth0" ip6 daddr 2001:db8::1 icmpv6 type packet-too-big @th,112,8 6 \
         @th,128,128 0x20010db8000000000000000000000001 @th,384,16 4567 notrack ip6 daddr set fcc9::2 accept
           }
         """))
     #expect(rules.contains("ip6 saddr fcc9::2 ip6 saddr set 2001:db8::1 accept\n"))
-    #expect(rules.contains("meta nfproto ipv6 fib daddr type local tcp dport 4567 dnat ip6 to fcc9::2"))
-    #expect(!rules.contains("ip6 saddr fcc9::2 counter"))
+    #expect(
+      rules.contains(
+        """
+          chain requests {
+            type route hook output priority raw; policy accept;
+            ip6 daddr 2001:db8::1 tcp dport 4567 ip6 daddr set fcc9::2
+          }
+
+          chain answers {
+            type filter hook input priority 100; policy accept;
+            iifname "guise1" ip6 saddr fcc9::2 tcp sport 4567 ip6 saddr set 2001:db8::1
+          }
+        """))
+    #expect(rules.split(separator: "\n").count { $0.contains("dnat") } == 2)
+    #expect(!rules.contains("ip6 saddr fcc9::2 counter") && !rules.contains("dnat ip6"))
     #expect(rules.contains("ip saddr 192.168.201.2 counter"))
+  }
+
+  @Test func whatIsTranslatedAtTCHasRulesForPacketsThatNobodyTakesAlone() {
+    let server = FirewallRules(
+      device: "guise1",
+      paths: [
+        path(
+          "192.168.201.1", "192.168.201.2",
+          .atTC(Outlet(device: "eth0", address: Address("203.0.113.1")!))),
+        path("fcc9::1", "fcc9::2", .unreachable),
+      ],
+      end: .server(address: nil, port: 4567), mark: 7)
+    #expect(server.tableFamilies == [.netdev] && server.isStateless)
+    #expect(
+      server.text == """
+        add table netdev guise_guise1
+        delete table netdev guise_guise1
+        table netdev guise_guise1 {
+          chain orphans4 {
+            type filter hook ingress device "eth0" priority filter; policy accept;
+            ip daddr 203.0.113.1 tcp dport 4567 drop
+          }
+        }
+
+        """)
+    let client = FirewallRules(
+      device: "guise0",
+      paths: [
+        path("192.168.200.1", "192.168.200.2", .tracked(ports: nil)),
+        path("fcc8::1", "fcc8::2", .atTC(Outlet(device: "eth0", address: Address("2001:db8::1")!))),
+      ], end: .client(remotes: [Self.remote, Endpoint(Address("2001:db8::9")!, port: 81)]))
+    #expect(client.tableFamilies == [.inet, .netdev])
+    #expect(
+      client.text.contains(
+        "ip6 saddr 2001:db8::9 ip6 daddr 2001:db8::1 tcp sport 81 tcp dport 1024-57343 drop\n"))
+    #expect(!client.text.contains("fcc8::2"))
+  }
+
+  @Test func aServerThatNobodyReachesHasNoRules() {
+    let rules = FirewallRules(
+      device: "guise1", paths: [path("fcc9::1", "fcc9::2", .unreachable)],
+      end: .server(address: nil, port: 4567))
+    #expect(rules.text.isEmpty)
   }
 
   @Test func aServerThatKeepsToOneAddressLeavesTheOthersAlone() {

@@ -11,7 +11,7 @@ struct HostSetupTests {
 
   @Test func aClientSetsTheHostUpAndPutsItBack() throws {
     let namespace = try NetworkNamespaceFixture("client")
-    let guise = try GuiseProcess(namespace, Self.client + ["--workers", "2"])
+    let guise = try GuiseProcess(namespace, Self.client + ["--workers", "2", "--firewall", "tracked"])
     #expect(guise.waits(for: "ready: UDP 127.0.0.1:1234 -> TCP 203.0.113.9:4567"))
 
     let address = try namespace.ip(["address", "show", "dev", "guise0"])
@@ -37,7 +37,7 @@ struct HostSetupTests {
   @Test func aServerServesBothFamilies() throws {
     let namespace = try NetworkNamespaceFixture("server")
     try namespace.setSysctl("net/ipv6/conf/default/disable_ipv6", "1")
-    let guise = try GuiseProcess(namespace, Self.server + ["--tun", "front"])
+    let guise = try GuiseProcess(namespace, Self.server + ["--tun", "front", "--firewall", "tracked"])
     #expect(guise.waits(for: "ready: TCP port 4567 -> UDP 127.0.0.1:5678"))
 
     let address = try namespace.ip(["address", "show", "dev", "front"])
@@ -59,7 +59,7 @@ struct HostSetupTests {
   @Test func anIPv6RemoteIsAllThatAClientNeeds() throws {
     let namespace = try NetworkNamespaceFixture("six")
     let guise = try GuiseProcess(
-      namespace, ["client", "--local", "[::]:1234", "--remote", "[2001:db8::9]:4567"])
+      namespace, ["client", "--local", "[::]:1234", "--remote", "[2001:db8::9]:4567", "--firewall", "tracked"])
     #expect(guise.waits(for: "ready:"))
     let address = try namespace.ip(["address", "show", "dev", "guise0"])
     #expect(address.contains("inet6 fcc8::1 peer fcc8::2/128") && !address.contains("inet "))
@@ -69,13 +69,14 @@ struct HostSetupTests {
     try namespace.expectUntouched()
   }
 
-  @Test(arguments: [false, true])
-  func whatAKilledProcessLeftIsCleanedUp(byTheNextStart: Bool) throws {
+  @Test(arguments: [false, true], ["tracked", "tc"])
+  func whatAKilledProcessLeftIsCleanedUp(byTheNextStart: Bool, firewall: String) throws {
     let namespace = try NetworkNamespaceFixture("killed\(byTheNextStart)")
-    let killed = try GuiseProcess(namespace, Self.server)
+    let killed = try GuiseProcess(namespace, Self.server + ["--firewall", firewall])
     #expect(killed.waits(for: "ready:"))
     #expect(killed.status(after: SIGKILL) == 128 + SIGKILL)
-    #expect(try namespace.ruleset.contains("table inet guise_guise0"))
+    #expect(
+      try namespace.ruleset.contains("table \(firewall == "tc" ? "netdev" : "inet") guise_guise0"))
     #expect(try namespace.sysctl("net/ipv6/conf/gcv0/accept_ra") == "2")
     // Kept for the same end's next process. There are no flows that it would have to be spared for.
     #expect(namespace.hasDevice("guise0"))

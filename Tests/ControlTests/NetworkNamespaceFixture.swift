@@ -87,11 +87,12 @@ final class GuiseProcess {
     "/usr/bin/env", "ASAN_OPTIONS=\(ProcessInfo.processInfo.environment["ASAN_OPTIONS"] ?? "")", path,
   ]
 
-  init(_ namespace: NetworkNamespaceFixture, _ arguments: [String]) throws {
+  /// `wrapper`: a command that runs another.
+  init(_ namespace: NetworkNamespaceFixture, _ arguments: [String], under wrapper: [String] = []) throws {
     log = FileManager.default.temporaryDirectory.appending(path: "gc-log-\(UUID())").path()
     _ = FileManager.default.createFile(atPath: log, contents: nil)
     process.executableURL = URL(filePath: try #require(HostTool.ip.path()))
-    process.arguments = ["netns", "exec", namespace.name, Self.path] + arguments
+    process.arguments = ["netns", "exec", namespace.name] + wrapper + [Self.path] + arguments
     process.standardError = FileHandle(forWritingAtPath: log)
     process.standardOutput = FileHandle.nullDevice
     try process.run()

@@ -51,7 +51,7 @@ struct TranslationTests {
 
   @Test func oneAddressMayBeServedByTrackingToo() throws {
     let namespace = try NetworkNamespaceFixture("one")
-    let server = try GuiseProcess(namespace, Self.server + ["203.0.113.1:4567"])
+    let server = try GuiseProcess(namespace, Self.server + ["203.0.113.1:4567", "--firewall", "tracked"])
     #expect(server.waits(for: "ready: TCP 203.0.113.1:4567"))
     #expect(server.output.contains("IPv4 by connection tracking") && !server.output.contains("IPv6"))
     #expect(try namespace.ruleset.contains("ip daddr 203.0.113.1 tcp dport 4567 dnat ip to 192.168.201.2"))
@@ -94,5 +94,138 @@ struct TranslationTests {
     #expect(client.status(after: SIGINT) == 0)
     #expect(server.status(after: SIGINT) == 0)
     try namespace.expectUntouched()
+  }
+
+  // MARK: - At tc
+
+  @Test func withNobodyElsesRulesPacketsAreTranslatedAtTC() throws {
+    let namespace = try NetworkNamespaceFixture("tc")
+    // Chains that do nothing are nobody's rules, and nor are those for what the host itself receives.
+    _ = try namespace.run([
+      "nft",
+      "add table inet filter; add chain inet filter forward { type filter hook forward priority 0; policy accept; }; "
+        + "add chain inet filter input { type filter hook input priority 0; policy drop; }; "
+        + "add rule inet filter input iif lo accept",
+    ])
+    let client = try GuiseProcess(namespace, Self.client + ["127.0.0.1:1234"])
+    #expect(client.waits(for: "ready:"))
+    #expect(client.output.contains("firewall: table guise_guise0, IPv4 as 203.0.113.1 at tc on gcv0"))
+    let server = try GuiseProcess(namespace, Self.server + ["4567", "--firewall", "tc"])
+    #expect(server.waits(for: "ready:"))
+    #expect(
+      server.output.contains("IPv4 as 203.0.113.1 at tc on gcv0, IPv6 as 2001:db8::1 at tc on gcv0"))
+    #expect(try !namespace.ruleset.contains("inet guise") && namespace.ruleset.contains("netdev guise_guise1"))
+    #expect(client.status(after: SIGINT) == 0)
+    #expect(server.status(after: SIGINT) == 0)
+    _ = try namespace.run(["nft", "delete table inet filter"])
+    try namespace.expectUntouched()
+  }
+
+  /// Rules of others that forwarded packets meet; each is a reason to track unless asked not to.
+  @Test(arguments: [
+    ("nft add rule inet mine forward ct state invalid drop", "the chain 'inet mine forward' is for forwarded"),
+    ("tc qdisc add dev gcv0 clsact", "gcv0 has filters for what comes in"),
+    (
+      "ip xfrm policy add dir out src 10.0.0.0/8 dst 10.0.0.0/8 tmpl proto esp mode tunnel",
+      "policies of IPsec"
+    ),
+  ])
+  func othersRulesAreNotPassedByUnasked(rule: String, reason: String) throws {
+    let namespace = try NetworkNamespaceFixture("others")
+    _ = try namespace.run([
+      "nft", "add table inet mine; add chain inet mine forward { type filter hook forward priority 0; }",
+    ])
+    _ = try namespace.run(rule.split(separator: " ").map(String.init))
+    let client = try GuiseProcess(namespace, Self.client + ["127.0.0.1:1234"])
+    #expect(client.waits(for: "IPv4 by connection tracking"))
+    #expect(client.output.contains("by connection tracking, since") && client.output.contains(reason))
+    #expect(client.waits(for: "ready:") && client.status(after: SIGINT) == 0)
+
+    let asked = try GuiseProcess(namespace, Self.client + ["127.0.0.1:1234", "--firewall", "tc"])
+    #expect(asked.waits(for: "IPv4 as 203.0.113.1 at tc on gcv0"))
+    #expect(asked.output.contains("pass the chain 'inet mine forward' by, as asked") == rule.hasPrefix("nft"))
+    #expect(asked.waits(for: "ready:") && asked.status(after: SIGINT) == 0)
+  }
+
+  @Test func rulesOfOthersThatComeLaterAreGivenWayTo() throws {
+    let namespace = try NetworkNamespaceFixture("later")
+    let client = try GuiseProcess(namespace, Self.client + ["127.0.0.1:1234"])
+    #expect(client.waits(for: "ready:") && client.output.contains("at tc on gcv0"))
+    _ = try namespace.run([
+      "nft",
+      "add table inet mine; add chain inet mine forward { type filter hook forward priority 0; policy drop; }",
+    ])
+    #expect(
+      client.waits(
+        for: "the chain 'inet mine forward' is for forwarded packets as well: IPv4 by connection tracking"))
+    #expect(try namespace.ruleset.contains("masquerade") && !namespace.ruleset.contains("netdev"))
+    #expect(client.status(after: SIGINT) == 0)
+    _ = try namespace.run(["nft", "delete table inet mine"])
+    try namespace.expectUntouched()
+  }
+
+  @Test func aServerWithSeveralAddressesTracksAndOneThatGetsASecondTurnsToIt() throws {
+    let namespace = try NetworkNamespaceFixture("second")
+    let server = try GuiseProcess(namespace, Self.server + ["4567", "-4"])
+    #expect(server.waits(for: "ready:") && server.output.contains("IPv4 as 203.0.113.1 at tc on gcv0"))
+    try namespace.ip(["address", "add", "203.0.113.2/24", "dev", "gcv0"])
+    #expect(server.waits(for: "addresses have changed: IPv4 by connection tracking"))
+    #expect(try namespace.ruleset.contains("dnat ip to 192.168.201.2"))
+    #expect(server.status(after: SIGINT) == 0)
+    let next = try GuiseProcess(namespace, Self.server + ["4567", "-4"])
+    #expect(next.waits(for: "answers could leave from several addresses"))
+    #expect(next.waits(for: "IPv4 by connection tracking") && next.status(after: SIGINT) == 0)
+    let asked = try GuiseProcess(namespace, Self.server + ["4567", "-4", "--firewall", "tc"])
+    #expect(asked.status() == 1 && asked.output.contains("'--firewall tc' is impossible for IPv4"))
+    try namespace.expectUntouched()
+  }
+
+  @Test func programsFollowAnAddressOnTheirDevice() throws {
+    let namespace = try NetworkNamespaceFixture("follow")
+    let server = try GuiseProcess(namespace, Self.server + ["4567"])
+    #expect(server.waits(for: "ready:"))
+    try namespace.ip(["address", "del", "203.0.113.1/24", "dev", "gcv0"])
+    try namespace.ip(["address", "del", "2001:db8::1/64", "dev", "gcv0"])
+    try namespace.ip(["address", "add", "203.0.113.5/24", "dev", "gcv0"])
+    #expect(
+      server.waits(for: "changed: IPv4 as 203.0.113.5 at tc on gcv0, IPv6 as 2001:db8::1 at tc on gcv0"))
+    try namespace.ip(["address", "add", "2001:db8::5/64", "dev", "gcv0", "nodad"])
+    #expect(server.waits(for: "IPv6 as 2001:db8::5 at tc on gcv0"))
+    #expect(try namespace.ruleset.contains("ip6 daddr 2001:db8::5 tcp dport 4567 drop"))
+    #expect(server.status(after: SIGINT) == 0)
+  }
+
+  @Test func anAddressThatComesLaterIsServed() throws {
+    let namespace = try NetworkNamespaceFixture("late")
+    try namespace.ip(["address", "del", "2001:db8::1/64", "dev", "gcv0"])
+    let server = try GuiseProcess(namespace, Self.server + ["4567"])
+    #expect(server.waits(for: "ready:"))
+    #expect(server.output.contains("at tc on gcv0, IPv6 not yet, for want of an address"))
+    try namespace.ip(["address", "add", "2001:db8::7/64", "dev", "gcv0", "nodad"])
+    #expect(server.waits(for: "IPv6 as 2001:db8::7"))
+    #expect(server.status(after: SIGINT) == 0)
+    try namespace.expectUntouched()
+  }
+
+  @Test func withoutTheCapabilityOrALinkHeaderFlowsAreTracked() throws {
+    let namespace = try NetworkNamespaceFixture("lacking")
+    try namespace.ip(["link", "add", "tun7", "type", "ipip", "local", "203.0.113.1", "remote", "203.0.113.8"])
+    try namespace.ip(["link", "set", "tun7", "up"])
+    try namespace.ip(["route", "add", "198.51.100.7/32", "dev", "tun7", "src", "203.0.113.1"])
+    let client = try GuiseProcess(
+      namespace, ["client", "--local", "127.0.0.1:1234", "--remote", "198.51.100.7:4567"])
+    #expect(client.waits(for: "since tun7 has no link-layer header"))
+    #expect(client.waits(for: "ready:") && client.status(after: SIGINT) == 0)
+
+    let poor = try GuiseProcess(
+      namespace, Self.client + ["127.0.0.1:1234"], under: ["setpriv", "--bounding-set=-bpf,-sys_admin"])
+    #expect(poor.waits(for: "Operation not permitted (errno 1)): CAP_BPF lets it"))
+    #expect(poor.waits(for: "ready:") && poor.status(after: SIGINT) == 0)
+    // What systemd's unit grants is enough.
+    let enough = try GuiseProcess(
+      namespace, Self.client + ["127.0.0.1:1234"],
+      under: ["setpriv", "--bounding-set=-sys_admin,-perfmon,-net_raw,-sys_resource"])
+    #expect(enough.waits(for: "at tc on gcv0"))
+    #expect(enough.waits(for: "ready:") && enough.status(after: SIGINT) == 0)
   }
 }

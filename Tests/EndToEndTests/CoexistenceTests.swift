@@ -37,7 +37,7 @@ extension EndToEnd.Operation {
 
     @Test(
       "Two clients on one host go to the same server, and a client beside the server does too",
-      arguments: ["auto", "stateless"])
+      arguments: ["auto", "tracked", "stateless"])
     func sameServer(firewall: String) async throws {
       try await Topology.pair { net in
         let firewall = ["--firewall", firewall]

@@ -62,7 +62,7 @@ extension EndToEnd.Traffic {
 
     @Test(
       "Forged and broken packets do not disturb a live flow, and none reaches an application",
-      arguments: Variant.mixed, ["auto", "stateless"])
+      arguments: zip(Variant.mixed + Variant.mixed, ["auto", "auto", "tracked", "stateless", "stateless", "tracked", "auto", "auto"]))
     func forged(_ variant: Variant, firewall: String) async throws {
       try await Topology.routed(nat: false) { net in
         let firewall = ["--firewall", firewall]

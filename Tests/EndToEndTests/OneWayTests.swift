@@ -6,7 +6,7 @@ extension EndToEnd.Traffic {
   struct OneWay {
     @Test(
       "300 Mbit/s one way pass both ends' translation and a NAT router for ten seconds",
-      arguments: zip(Variant.mixed, ["auto", "auto", "stateless", "stateless"]))
+      arguments: zip(Variant.mixed, ["auto", "tracked", "stateless", "tracked"]))
     func throughNAT(_ variant: Variant, firewall: String) async throws {
       try await Topology.routed(nat: true) { net in
         let firewall = ["--firewall", firewall]
@@ -28,7 +28,8 @@ extension EndToEnd.Traffic {
     @Test("A flow that the server's end keeps sending into passes NAT just as well")
     func downstream() async throws {
       try await Topology.routed(nat: true) { net in
-        let tunnel = try await Tunnel.up(on: net)
+        let tracked = ["--firewall", "tracked"]
+        let tunnel = try await Tunnel.up(on: net, clientOptions: tracked, serverOptions: tracked)
         let (application, service) = (try tunnel.application(), try tunnel.listener())
         try application.send([1])
         let greeting = try await service.next()

@@ -9,6 +9,7 @@ extension EndToEnd.Traffic {
       arguments: [
         (Tunnel.Transport.ipv4, false, 1360, "auto"), (.ipv4, true, 1360, "auto"),
         (.ipv6, false, 1340, "auto"),
+        (.ipv4, true, 1360, "tracked"), (.ipv6, false, 1340, "tracked"),
         (.ipv4, true, 1360, "stateless"), (.ipv6, false, 1340, "stateless"),
       ], Variant.all)
     func narrowUp(_ path: (Tunnel.Transport, Bool, Int, String), _ variant: Variant) async throws {
@@ -47,6 +48,7 @@ extension EndToEnd.Traffic {
       arguments: [
         (Tunnel.Transport.ipv4, false, 1240, "auto"), (.ipv4, true, 1240, "auto"),
         (.ipv6, false, 1220, "auto"),
+        (.ipv4, true, 1240, "tracked"), (.ipv6, false, 1220, "tracked"),
         (.ipv4, true, 1240, "stateless"), (.ipv6, false, 1220, "stateless"),
       ])
     func narrowDown(

@@ -32,7 +32,7 @@ import Testing
     #expect(lines[0] == "guise  1 tunnel, in 8 Mbit/s, out 0 bit/s, drops 0/s")
     #expect(lines[2] == "guise0  client, epoll, healthy, up 1 min 30 s, process 7")
     #expect(lines[3] == "  UDP 127.0.0.1:1234 -> TCP 192.0.2.1:4567, MTU 1500")
-    #expect(lines[4] == "  firewall  table inet guise_guise0, there, masquerade")
+    #expect(lines[4] == "  firewall  table guise_guise0, there, masquerade")
     #expect(lines[5] == "  flows     1 of 100")
     #expect(lines[6].hasPrefix("  in           8 Mbit/s ") && lines[6].hasSuffix(" ▃▅█"))
     #expect(lines[6].count == 120)
@@ -53,7 +53,7 @@ import Testing
     let frame = TopFrame([watch], order: .rate, now: 10, on: .init(columns: 80, rows: 24, isUnicode: true))
     let text = frame.lines.map { $0.rendered(columns: 80, isColoured: true) }.joined(separator: "\n")
     #expect(text.contains("\u{1b}[1;31mNOT WELL\u{1b}[0m"))
-    #expect(text.contains("\u{1b}[1;31mtable inet t, GONE, \u{1b}[0m"))
+    #expect(text.contains("\u{1b}[1;31mtable t, GONE, \u{1b}[0m"))
   }
 
   @Test func `a tunnel that ended is shown as such, and as ever when it is back`() {

@@ -1,6 +1,6 @@
 package import DataPlane
 
-/// The nftables table of one gateway, as text for `nft -f -`.
+/// The nftables rules of one gateway, as text for `nft -f -`.
 ///
 /// Our TCP end lives behind the TUN device, so its packets are forwarded, and its address must become one of
 /// the host's own on the way out and back again on the way in (`Translation`).
@@ -74,31 +74,48 @@ package struct FirewallRules: Equatable, Sendable {
   /// Whether a client's source ports are confined to `Translation.statelessPorts`.
   var isStateless: Bool { paths.contains { $0.translation.outlet != nil } }
 
-  /// Whether there is a table at all: what is translated at tc needs none.
-  package var isEmpty: Bool { !paths.contains { $0.isTracked || $0.outlet != nil } }
-
-  /// The table's name in the family `inet`.
+  /// The name of the device's tables.
   package static func table(of device: String) -> String { tablePrefix + device }
   private static let tablePrefix = "guise_"
 
   /// Whether a table is that of a gateway, by its name.
   static func isOwn(_ table: String) -> Bool { table.hasPrefix(tablePrefix) }
 
-  /// Text that deletes a table, and does nothing when there is none.
-  package static func removal(of table: String) -> String {
-    "add table inet \(table)\ndelete table inet \(table)\n"
+  /// Families of nftables that a gateway may have a table in.
+  package enum TableFamily: String, CaseIterable, Sendable {
+    /// For what the host forwards and receives.
+    case inet
+    /// For what enters a device, behind the programs at tc.
+    case netdev
   }
 
-  /// Replaces the table as a whole, in one transaction.
+  /// The families that there is a table in.
+  package var tableFamilies: [TableFamily] {
+    TableFamily.allCases.filter { !chains($0).isEmpty }
+  }
+
+  /// Text that deletes a table, and does nothing when there is none.
+  package static func removal(of table: String, _ family: TableFamily = .inet) -> String {
+    "add table \(family.rawValue) \(table)\ndelete table \(family.rawValue) \(table)\n"
+  }
+
+  /// Replaces the tables as a whole, in one transaction.
   package var text: String {
     let table = Self.table(of: device)
-    guard !isEmpty else { return Self.removal(of: table) }
-    return Self.removal(of: table)
-      + "table inet \(table) {\n"
-      + "  counter invalid {\n  }\n\n"
-      + (markChains + statelessChains + trackedChains).filter { !$0.rules.isEmpty }.map(\.text).joined(
-        separator: "\n")
-      + "}\n"
+    return tableFamilies.map { family in
+      Self.removal(of: table, family) + "table \(family.rawValue) \(table) {\n"
+        + (family == .inet ? "  counter invalid {\n  }\n\n" : "")
+        + chains(family).map(\.text).joined(separator: "\n") + "}\n"
+    }.joined()
+  }
+
+  private func chains(_ family: TableFamily) -> [Chain] {
+    let chains =
+      switch family {
+      case .inet: markChains + statelessChains + trackedChains
+      case .netdev: orphanChains
+      }
+    return chains.filter { !$0.rules.isEmpty }
   }
 
   private struct Chain {
@@ -206,6 +223,33 @@ package struct FirewallRules: Equatable, Sendable {
         "\(from) \(ip) daddr \(own) \(Quote.tooBig(path.family)) "
           + "\(Quote.source(Endpoint(own, port: port), path.family)) \(take)",
       ]
+    }
+  }
+
+  // MARK: - At tc
+
+  /// Drops what the programs would have taken: they have gone with their process, and another one may go on with the
+  /// flows, unless the host's own TCP answers with a reset.
+  private var orphanChains: [Chain] {
+    paths.compactMap { path in
+      guard case .atTC(let outlet) = path.translation, let device = outlet.device else { return nil }
+      return Chain(
+        name: "orphans\(path.family == .ipv4 ? 4 : 6)",
+        hook: "filter hook ingress device \"\(device)\" priority filter",
+        rules: orphans(path, outlet).map { "\($0) drop" })
+    }
+  }
+
+  private func orphans(_ path: Path, _ outlet: Outlet) -> [String] {
+    let own = "\(path.ip) daddr \(outlet.address)"
+    switch end {
+    case .client(let remotes):
+      let ports = Translation.statelessPorts
+      return remotes.filter { $0.address.family == path.family }.map { remote in
+        "\(path.ip) saddr \(remote.address) \(own) tcp sport \(remote.port) "
+          + "tcp dport \(ports.lowerBound)-\(ports.upperBound)"
+      }
+    case .server(_, let port): return ["\(own) tcp dport \(port)"]
     }
   }
 

@@ -90,7 +90,7 @@ struct HostFirewall: ~Copyable {
     do throws(SetupError) {
       try Firewall.remove(table: table)
     } catch {
-      log.warning("cannot remove the table inet \(table): \(error)")
+      log.warning("cannot remove the table \(table): \(error)")
     }
   }
 
@@ -144,12 +144,21 @@ struct HostFirewall: ~Copyable {
     guard Bypass.hasLinkHeader(outletDevice) else {
       throw TranslationChoice.Obstacle("\(outletDevice) has no link-layer header")
     }
+    guard mtu <= Translator.mtuMax else {
+      throw TranslationChoice.Obstacle("packets of \(mtu) bytes are too large for programs at tc")
+    }
     if choice.mode == .auto, let obstacle = Bypass.obstacle(on: outletDevice) {
       throw TranslationChoice.Obstacle(obstacle)
     }
+    let sample = FirewallRules.Path(
+      pair: TunAddressing.defaultPair(.server, family),
+      translation: .atTC(Outlet(device: outletDevice, address: outlet.address)))
+    guard Firewall.takes(FirewallRules(device: device, paths: [sample], end: .server(address: nil, port: 1))) else {
+      throw TranslationChoice.Obstacle("the kernel has no rules for single devices (CONFIG_NF_TABLES_NETDEV)")
+    }
     do throws(KernelError) {
       let role: Role = if case .udp = choice.listen { .client } else { .server }
-      let canMark = if mark == nil { true } else { try Translator.canMark() }
+      let canMark = if mark == nil { true } else { try TranslatorPrograms.canMark() }
       if canMark {
         return try Translator(
           family, role, device: device, outletDevice: outletDevice, isMarked: mark != nil)
@@ -226,7 +235,9 @@ struct HostFirewall: ~Copyable {
     guard next != rules else { return }
     var refusal: SetupError?
     do throws(SetupError) {
+      let left = rules?.tableFamilies.filter { !next.tableFamilies.contains($0) } ?? []
       try guardian.install(next)
+      try Firewall.remove(table: FirewallRules.table(of: device), left)
     } catch {
       refusal = error
     }
@@ -252,7 +263,7 @@ struct HostFirewall: ~Copyable {
     do throws(SetupError) {
       if try guardian.restore(rules, afterChanges: thereAreChanges) {
         log.warning(
-          "somebody has removed or changed the table inet \(FirewallRules.table(of: device)): restored")
+          "somebody has removed or changed the table \(FirewallRules.table(of: device)): restored")
       }
     } catch {
       log.warning("somebody has removed the firewall's rules, and they cannot be restored: \(error)")

@@ -23,14 +23,13 @@ struct RulesGuardian: ~Copyable {
     try Firewall.install(rules)
     // What the kernel told of this change is no news; what somebody changes from here on is.
     _ = hearsOfChanges()
-    listing = rules.isEmpty ? nil : Firewall.listing(table: FirewallRules.table(of: rules.device))
+    listing = Firewall.listing(rules)
   }
 
   /// Whether the rules had to be put back; they are looked at where there were changes. Throws the first of several
   /// failures in a row.
   mutating func restore(_ rules: FirewallRules, afterChanges: Bool) throws(SetupError) -> Bool {
-    guard afterChanges || isStuck, !rules.isEmpty,
-      listing == nil || Firewall.listing(table: FirewallRules.table(of: rules.device)) != listing
+    guard afterChanges || isStuck, listing == nil || Firewall.listing(rules) != listing
     else { return false }
     do throws(SetupError) {
       try install(rules)

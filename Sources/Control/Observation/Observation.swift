@@ -78,13 +78,14 @@ extension HostFirewall {
     guard let rules else { return FirewallReport() }
     let table = FirewallRules.table(of: rules.device)
     var report = FirewallReport(
-      table: rules.isEmpty ? nil : table, translation: rules.summary, packetsAtTC: packetsAtTC?.translated,
+      table: table, translation: rules.summary, packetsAtTC: packetsAtTC?.translated,
       straysAtTC: packetsAtTC?.strays, restorations: restorations)
-    guard !rules.isEmpty else { return report }
     do throws(SetupError) {
-      let listing = try HostTool.nft.run(["-j", "list", "counters", "table", "inet", table])
+      for family in rules.tableFamilies {
+        let listing = try HostTool.nft.run(["-j", "list", "counters", "table", family.rawValue, table])
+        if family == .inet { report.invalidPackets = NFTCounters(listing).packets(of: "invalid") }
+      }
       report.isInstalled = true
-      report.invalidPackets = NFTCounters(listing).packets(of: "invalid")
     } catch {
       if case .toolFailed = error { report.isInstalled = false }
     }

@@ -33,7 +33,7 @@ enum Leftovers {
         try Firewall.remove(table: table)
         return true
       } catch {
-        log.warning("cannot remove the table inet \(table): \(error)")
+        log.warning("cannot remove the table \(table): \(error)")
         return false
       }
     }

@@ -6,7 +6,7 @@ struct InstanceRecord: Codable, Equatable, Sendable {
   /// `--name`.
   var tunnel: String?
   var device: String
-  /// The nftables table in the family `inet`, or nil where guise leaves the firewall alone.
+  /// The nftables table, in the families `inet` or `netdev`, or nil where guise leaves the firewall alone.
   var firewallTable: String?
   /// A client's servers, each as `ADDRESS:PORT`.
   var remotes: [String]?

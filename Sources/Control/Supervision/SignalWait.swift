@@ -1,3 +1,4 @@
+internal import CLiburing
 internal import Glibc
 
 /// Takes this process's signals one by one, on the thread that asks, in place of signal handlers.

@@ -132,6 +132,14 @@ package struct Metric: Sendable {
       help: "Whether the tunnel's nftables table is there: 1 or 0.",
       source: .tunnel { reading in reading.firewall.isInstalled.map { $0 ? 1 : 0 } }),
     Metric(
+      name: "guise_tc_packets_total", kind: .counter,
+      help: "Packets that the tunnel's programs at tc translated; a train is one.",
+      source: .tunnel { reading in reading.firewall.packetsAtTC.map(Double.init) }),
+    Metric(
+      name: "guise_tc_strays_total", kind: .counter,
+      help: "Packets dropped at tc, since they would have left by another device.",
+      source: .tunnel { reading in reading.firewall.straysAtTC.map(Double.init) }),
+    Metric(
       name: "guise_firewall_invalid_packets_total", kind: .counter,
       help: "Packets that connection tracking called invalid and the table dropped.",
       source: .tunnel { reading in reading.firewall.invalidPackets.map(Double.init) }),

@@ -43,9 +43,9 @@ package struct TunnelDescription: Codable, Sendable, Equatable {
 
 /// The rules that translate a tunnel's addresses, as they were last looked at.
 package struct FirewallReport: Codable, Sendable, Equatable {
-  /// The nftables table in the family `inet`; nil where there is none.
+  /// The nftables table, in the families `inet` or `netdev`; nil where guise leaves the firewall alone.
   package var table: String?
-  /// How addresses are translated; nil where guise leaves that to others.
+  /// How addresses are translated.
   package var translation: String?
   /// Whether the table is there; nil when nobody could tell.
   package var isInstalled: Bool?

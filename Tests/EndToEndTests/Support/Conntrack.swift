@@ -11,10 +11,11 @@ enum Conntrack {
     return table.dropFirst().reduce(0) { $0 + (Int($1[column], radix: 16) ?? 0) }
   }
 
-  /// Packets that a gateway's own rules counted as INVALID: the named counter `invalid` of its table.
+  /// Packets that a gateway's own rules counted as INVALID: the named counter `invalid` of its table, where it has one.
   static func invalidPacketsCounted(by gateway: Gateway) throws -> Int {
-    let text = try gateway.host.run(
-      "nft", "list", "counter", "inet", "guise_\(gateway.device)", "invalid")
+    let table = "guise_\(gateway.device)"
+    guard try gateway.host.run("nft", "list", "tables").contains("inet \(table)\n") else { return 0 }
+    let text = try gateway.host.run("nft", "list", "counter", "inet", table, "invalid")
     guard let number = text.firstMatch(of: /packets (\d+)/), let packets = Int(number.1) else {
       throw CommandFailure(description: "no packet count in: \(text)")
     }
