@@ -209,7 +209,7 @@ struct TranslationTests {
 
   @Test func withoutTheCapabilityOrALinkHeaderFlowsAreTracked() throws {
     let namespace = try NetworkNamespaceFixture("lacking")
-    try namespace.ip(["link", "add", "tun7", "type", "ipip", "local", "203.0.113.1", "remote", "203.0.113.8"])
+    try namespace.ip(["tuntap", "add", "dev", "tun7", "mode", "tun"])
     try namespace.ip(["link", "set", "tun7", "up"])
     try namespace.ip(["route", "add", "198.51.100.7/32", "dev", "tun7", "src", "203.0.113.1"])
     let client = try GuiseProcess(

@@ -57,6 +57,13 @@ struct HostFirewall: ~Copyable {
       translators[family] = translator
       paths.append(FirewallRules.Path(pair: pair, translation: translation))
     }
+    // For a family whose addresses come later, as routers give them, on the device that the other one is on.
+    if let outletDevice = translators.values.first?.outletDevice {
+      for path in paths where path.translation == .unreachable {
+        translators[path.family] = try? makeTranslator(
+          path.family, Outlet(device: outletDevice, address: path.pair.local))
+      }
+    }
     let end: FirewallRules.End =
       switch choice.listen {
       case .udp: .client(remotes: choice.remotes)

@@ -13,7 +13,7 @@ enum Conntrack {
 
   /// Packets that a gateway's own rules counted as INVALID: the named counter `invalid` of its table, where it has one.
   static func invalidPacketsCounted(by gateway: Gateway) throws -> Int {
-    let table = "guise_\(gateway.device)"
+    let table = try "guise_\(gateway.device)"
     guard try gateway.host.run("nft", "list", "tables").contains("inet \(table)\n") else { return 0 }
     let text = try gateway.host.run("nft", "list", "counter", "inet", table, "invalid")
     guard let number = text.firstMatch(of: /packets (\d+)/), let packets = Int(number.1) else {
