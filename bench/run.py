@@ -13,16 +13,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-from harness import command, machine, measurement, report, tc_translation
+from harness import command, machine, measurement, report
 from harness.cable import Cable
 from harness.cases import CASES, Case
-from harness.contenders import Contender, Guise, Phantun, UDP2Raw
+from harness.contenders import TRACKED, Contender, Guise, Phantun, UDP2Raw
 from harness.journal import PROGRAMS, Journal
 from harness.meters import SystemCallCount
 from harness.programs import BenchFailure
 from harness.progress import Progress
 from harness.schedule import Schedule
-from harness.tc_translation import TCTranslatedGuise
 from harness.traffic import Traffic
 
 BENCH = Path(__file__).resolve().parent
@@ -49,8 +48,8 @@ def options() -> argparse.Namespace:
                         help="a second build, measured in turn with the first")
     parser.add_argument("--load", type=Path, default=BINARIES / "guise-load", metavar="PROGRAM",
                         help="the guise-load to use")
-    parser.add_argument("--with-tc", action="store_true",
-                        help="also guise with its addresses translated by programs at tc (needs clang and libbpf-dev)")
+    parser.add_argument("--with-tracked", action="store_true",
+                        help="also guise with '--firewall tracked', by nftables in place of programs at tc")
     parser.add_argument("--without-direct", action="store_true", help="leave direct UDP out")
     parser.add_argument("--resume", nargs="?", const="", metavar="RUN",
                         help="go on with an interrupted run, the latest unless named, with its options")
@@ -107,8 +106,6 @@ def planned(chosen: argparse.Namespace) -> Schedule:
     if not cases:
         raise BenchFailure(f"no case matches {' '.join(chosen.cases)}: see 'bench/run.py --list'")
     command.need_programs(chosen.guise, chosen.guise_b, chosen.load)
-    if chosen.with_tc:
-        tc_translation.need_compiler()
     return Schedule(cases, contenders(chosen), chosen.rounds, chosen.seconds, SystemCallCount.is_possible())
 
 
@@ -121,8 +118,8 @@ def contenders(chosen: argparse.Namespace) -> list[Contender]:
         for engine in chosen.engines.split(","):
             for label, binary in builds:
                 result.append(Guise(engine + suffix + label, binary.resolve(), engine, offload))
-                if chosen.with_tc and offload:
-                    result.append(TCTranslatedGuise(engine + ", tc" + label, binary.resolve(), engine))
+                if chosen.with_tracked and offload:
+                    result.append(Guise(engine + ", tracked" + label, binary.resolve(), engine, options=TRACKED))
     if folder := os.environ.get("PHANTUN_DIR"):
         result.append(Phantun("Phantun", Path(folder).resolve()))
     if program := os.environ.get("UDP2RAW"):
@@ -131,7 +128,7 @@ def contenders(chosen: argparse.Namespace) -> list[Contender]:
 
 
 def header(chosen: argparse.Namespace, schedule: Schedule) -> dict[str, Any]:
-    kept = ("quick", "cases", "engines", "rounds", "seconds", *PROGRAMS, "without_direct", "with_tc")
+    kept = ("quick", "cases", "engines", "rounds", "seconds", *PROGRAMS, "without_direct", "with_tracked")
     return {
         "run": time.strftime("%Y-%m-%d-%H%M%S") + kind(chosen),
         "options": {
@@ -144,7 +141,7 @@ def header(chosen: argparse.Namespace, schedule: Schedule) -> dict[str, Any]:
 
 def kind(chosen: argparse.Namespace) -> str:
     """What ends the name of a run that is not the whole matrix; git ignores the reports of such runs."""
-    is_part = (chosen.cases or chosen.guise_b or chosen.without_direct or chosen.with_tc
+    is_part = (chosen.cases or chosen.guise_b or chosen.without_direct or chosen.with_tracked
                or set(chosen.engines.split(",")) != {"io_uring", "epoll"})
     return "-part" if is_part else "-quick" if chosen.quick else ""
 

@@ -20,12 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import command, machine, tc_translation
+from harness import command, machine
 from harness.cable import SERVICE_PORT, Cable
-from harness.contenders import Contender, Guise
+from harness.contenders import TRACKED, Contender, Guise
 from harness.programs import BenchFailure
 from harness.summary import Spread
-from harness.tc_translation import TCTranslatedGuise
 
 BINARIES = Path(__file__).resolve().parent.parent / ".build" / "release"
 #: What wireguard-go alone comes to, guise must come to this share of.
@@ -154,14 +153,12 @@ def main(options: argparse.Namespace) -> None:
     for program in (options.wireguard_go, "wg", "iperf3"):
         if not shutil.which(program):
             raise BenchFailure(f"there is no {program}: run 'scripts/require.sh test' first")
-    if options.with_tc:
-        tc_translation.need_compiler()
     engines = options.engines.split(",")
     asked = {"--moderation": options.moderation, "--firewall": options.firewall}
     ours = tuple(word for name, value in asked.items() if value is not None for word in (name, str(value)))
     gateways = [Guise(engine, BINARIES / "guise", engine, options=ours) for engine in engines]
-    if options.with_tc:
-        gateways += [TCTranslatedGuise(f"{engine}, tc", BINARIES / "guise", engine, options=ours) for engine in engines]
+    if options.with_tracked:
+        gateways += [Guise(f"{engine}, tracked", BINARIES / "guise", engine, options=ours + TRACKED) for engine in engines]
     contenders = [Contender("direct"), *gateways]
     described = machine.describe(BINARIES / "guise")
     wireguard_go, settings = version(options.wireguard_go), " ".join(["guise", *ours])
@@ -192,10 +189,10 @@ if __name__ == "__main__":
                         help="another wireguard-go than the one on the path; since 0.0.20231211 it moves trains")
     parser.add_argument("--moderation", type=int, metavar="US",
                         help="guise's option at both ends, in place of its default")
-    parser.add_argument("--firewall", choices=["auto", "stateless"],
-                        help="guise's option at both ends: stateless spares wireguard-go's datagrams connection tracking")
-    parser.add_argument("--with-tc", action="store_true",
-                        help="also guise with its addresses translated by programs at tc (needs clang and libbpf-dev)")
+    parser.add_argument("--firewall", choices=["tc", "tracked", "stateless"],
+                        help="guise's option at both ends, in place of its default")
+    parser.add_argument("--with-tracked", action="store_true",
+                        help="also guise with '--firewall tracked', by nftables in place of programs at tc")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write every round's rates there")
     arguments = parser.parse_args()
     sys.exit(command.run("wireguard", lambda: main(arguments)))

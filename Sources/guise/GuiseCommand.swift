@@ -19,8 +19,8 @@ struct GuiseCommand: ParsableCommand {
       On the client, the peer's endpoint is 127.0.0.1:51821. Both WireGuard interfaces need an MTU of at \
       most 1420, or 1400 when the way between them is IPv6: a segment is 12 bytes longer than a datagram.
 
-      Both ends need root or CAP_NET_ADMIN. They make a TUN device, switch on forwarding and install a \
-      table of nftables rules; all of it is undone when they end. If they are killed, the next start goes on with it, and with their flows. \
+      Both ends need root or CAP_NET_ADMIN. They make a TUN device, switch on forwarding and translate \
+      addresses, by programs at tc or a table of nftables; all of it is undone when they end. If they are killed, the next start goes on with it, and with their flows. \
       SIGINT and SIGTERM end them, SIGUSR1 prints the counters.
       """,
     version: Version.text,

@@ -196,7 +196,9 @@ import Testing
       paths: [
         path(
           "192.168.201.1", "192.168.201.2",
-          .atTC(Outlet(device: "eth0", address: Address("203.0.113.1")!))),
+          .atTC(
+            Outlet(device: "eth0", address: Address("203.0.113.1")!),
+            others: [Outlet(device: "wg0", address: Address("10.0.0.1")!)])),
         path("fcc9::1", "fcc9::2", .unreachable),
       ],
       end: .server(address: nil, port: 4567), mark: 7)
@@ -210,6 +212,18 @@ import Testing
             type filter hook ingress device "eth0" priority filter; policy accept;
             ip daddr 203.0.113.1 tcp dport 4567 drop
           }
+
+          chain arrivals4_1 {
+            type filter hook ingress device "wg0" priority filter; policy accept;
+            ip daddr 10.0.0.1 tcp dport 4567 ip daddr set 192.168.201.2 accept
+            ip daddr 10.0.0.1 icmp type destination-unreachable icmp code frag-needed @th,136,8 6 \
+        @th,160,32 0x0a000001 @th,224,16 4567 ip daddr set 192.168.201.2 accept
+          }
+
+          chain departures4_1 {
+            type filter hook egress device "wg0" priority filter; policy accept;
+            ip saddr 192.168.201.2 ip saddr set 10.0.0.1 accept
+          }
         }
 
         """)
@@ -217,7 +231,7 @@ import Testing
       device: "guise0",
       paths: [
         path("192.168.200.1", "192.168.200.2", .tracked(ports: nil)),
-        path("fcc8::1", "fcc8::2", .atTC(Outlet(device: "eth0", address: Address("2001:db8::1")!))),
+        path("fcc8::1", "fcc8::2", .atTC(Outlet(device: "eth0", address: Address("2001:db8::1")!), others: [])),
       ], end: .client(remotes: [Self.remote, Endpoint(Address("2001:db8::9")!, port: 81)]))
     #expect(client.tableFamilies == [.inet, .netdev])
     #expect(

@@ -195,6 +195,42 @@ struct TranslationTests {
     #expect(server.status(after: SIGINT) == 0)
   }
 
+  @Test func eachDeviceOfAServerMayHaveAnAddress() throws {
+    let namespace = try NetworkNamespaceFixture("devices")
+    try namespace.ip(["address", "add", "198.51.100.1/24", "dev", "gcv1"])
+    try namespace.addDefaultRoute()
+    let server = try GuiseProcess(namespace, Self.server + ["4567", "-4"])
+    #expect(server.waits(for: "ready:"))
+    #expect(server.output.contains("IPv4 as 203.0.113.1 at tc on gcv0, as 198.51.100.1 on gcv1"))
+    #expect(try namespace.ruleset.contains("ip daddr 198.51.100.1 tcp dport 4567 ip daddr set 192.168.201.2"))
+    try namespace.ip(["address", "del", "198.51.100.1/24", "dev", "gcv1"])
+    try namespace.ip(["address", "add", "10.7.0.1/24", "dev", "gcv1"])
+    #expect(server.waits(for: "changed: IPv4 as 203.0.113.1 at tc on gcv0, as 10.7.0.1 on gcv1"))
+    // One that packets come to by any device cannot have rules of its own.
+    try namespace.ip(["address", "add", "10.8.0.1/32", "dev", "lo"])
+    #expect(server.waits(for: "changed: IPv4 by connection tracking"))
+    #expect(server.status(after: SIGINT) == 0)
+    try namespace.expectUntouched()
+  }
+
+  @Test(arguments: ["auto", "tc"])
+  func aDeviceThatComesBackAsAnotherLeadsToRules(mode: String) throws {
+    let namespace = try NetworkNamespaceFixture("replaced")
+    let client = try GuiseProcess(namespace, Self.client + ["127.0.0.1:1234", "--firewall", mode])
+    #expect(client.waits(for: "ready:") && client.output.contains("at tc on gcv0"))
+    try namespace.ip(["link", "del", "gcv0"])
+    usleep(1_500_000)
+    for arguments in [
+      ["link", "add", "gcv0", "type", "veth", "peer", "name", "gcv1"],
+      ["address", "add", "203.0.113.1/24", "dev", "gcv0"], ["link", "set", "gcv0", "up"],
+      ["link", "set", "gcv1", "up"],
+    ] { try namespace.ip(arguments) }
+    let rules = mode == "auto" ? "IPv4 by connection tracking" : "IPv4 as 203.0.113.1 past connection tracking"
+    #expect(client.waits(for: "packets do not leave by gcv0 any more: \(rules)"))
+    #expect(try !namespace.ruleset.contains("netdev"))
+    #expect(client.status(after: SIGINT) == 0)
+  }
+
   @Test func anAddressThatComesLaterIsServed() throws {
     let namespace = try NetworkNamespaceFixture("late")
     try namespace.ip(["address", "del", "2001:db8::1/64", "dev", "gcv0"])

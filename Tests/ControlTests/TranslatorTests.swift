@@ -36,7 +36,7 @@ struct TranslatorTests {
         inner: network.inner, outer: network.outer,
         remotes: role == .client
           ? [Endpoint(network.stranger, port: 80), Endpoint(network.remote, port: 4567)] : [],
-        ports: role == .client ? 1_024...57_343 : 4_567...4_567, outletIndex: 1, deviceIndex: 1, mtu: 1_400, mark: 0))
+        ports: role == .client ? 1_024...57_343 : 4_567...4_567, outletIndex: 1, deviceIndex: 1, mtu: 1_400, mark: 0, leavesOthersAlone: false))
     return programs
   }
 

@@ -58,6 +58,31 @@ extension EndToEnd.Operation {
       }
     }
 
+    @Test(
+      "A server is reached at each of its devices, by the address that it has there",
+      arguments: ["auto", "tracked"])
+    func severalDevices(firewall: String) async throws {
+      try await Topology.pair { net in
+        try net.client.ip("link", "add", "eth1", "type", "veth", "peer", "name", "eth1", "netns", net.server.name)
+        for (host, number) in [(net.client, 1), (net.server, 2)] {
+          try host.ip("address", "add", "10.77.0.\(number)/24", "dev", "eth1")
+          try host.ip("link", "set", "eth1", "up")
+        }
+        let server = try await startServer(
+          port: 4567, service: 5000, in: net.server, ["--firewall", firewall])
+        try await Load.echo(in: net.server, at: "127.0.0.1:5000")
+        for (port, address) in [(1234, "10.66.1.2"), (1235, "10.77.0.2")] {
+          let client = try await startClient(port: port, to: "\(address):4567", in: net.client)
+          for size in [1, 500, 1_400] {
+            let application = try DatagramSocket.connected(to: "127.0.0.1:\(port)", in: net.client)
+            try await application.echo([UInt8](repeating: 7, count: size), within: .seconds(2))
+          }
+          #expect(try await client.stop() == .code(0))
+        }
+        #expect(try await server.stop() == .code(0))
+      }
+    }
+
     @Test("A gateway that ends leaves its neighbour on the same host working")
     func neighbourEnds() async throws {
       try await Topology.pair { net in

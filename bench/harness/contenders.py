@@ -34,6 +34,10 @@ class Contender:
         yield Passage(f"{SERVER_ADDRESS}:{SERVICE_PORT}")
 
 
+#: Options of guise with masquerade and DNAT, whether or not packets could be translated at tc.
+TRACKED = ("--firewall", "tracked")
+
+
 @dataclass(frozen=True)
 class Guise(Contender):
     """A pair of guise gateways. Their counters must balance when they end."""

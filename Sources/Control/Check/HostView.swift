@@ -18,6 +18,8 @@ struct HostView: Sendable {
   var run: @Sendable (HostTool, [String], String) throws(SetupError) -> String
   /// What a link's driver is told to do.
   var offloads: @Sendable (String) -> LinkOffloads?
+  /// Why packets by a device cannot be translated at tc; nil where they can.
+  var obstacleToBypass: @Sendable (String) -> String?
   /// Bytes of receive buffer that a UDP socket gets when it asks for `UDPSocket.sharedReceiveBytes`.
   var receiveBuffer: @Sendable () -> Int?
 
@@ -33,7 +35,7 @@ struct HostView: Sendable {
       tryUring: { () throws(KernelError) in try UringProbe.run() },
       path: { $0.path() },
       run: { (tool, arguments, input) throws(SetupError) in try tool.run(arguments, input: input) },
-      offloads: LinkOffloads.init(device:), receiveBuffer: { UDPSocket.grantedReceiveBytes() })
+      offloads: LinkOffloads.init(device:), obstacleToBypass: Bypass.obstacleOrRefusal, receiveBuffer: { UDPSocket.grantedReceiveBytes() })
   }
 
   func text(_ path: String) -> String? { TextFile.text(root + path) }

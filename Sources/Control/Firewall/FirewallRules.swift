@@ -65,7 +65,9 @@ package struct FirewallRules: Equatable, Sendable {
       switch path.translation {
       case .tracked: "\(path.family) by connection tracking"
       case .stateless(let outlet): "\(path.family) as \(outlet.address) past connection tracking"
-      case .atTC(let outlet): "\(path.family) as \(outlet.address) at tc on \(outlet.device ?? "")"
+      case .atTC(let outlet, let others):
+        "\(path.family) as \(outlet.address) at tc on \(outlet.device ?? "")"
+          + others.map { ", as \($0.address) on \($0.device ?? "")" }.joined()
       case .unreachable: "\(path.family) not yet, for want of an address"
       }
     }.joined(separator: ", ")
@@ -113,7 +115,7 @@ package struct FirewallRules: Equatable, Sendable {
     let chains =
       switch family {
       case .inet: markChains + statelessChains + trackedChains
-      case .netdev: orphanChains
+      case .netdev: orphanChains + chainsOfOthers
       }
     return chains.filter { !$0.rules.isEmpty }
   }
@@ -232,11 +234,37 @@ package struct FirewallRules: Equatable, Sendable {
   /// flows, unless the host's own TCP answers with a reset.
   private var orphanChains: [Chain] {
     paths.compactMap { path in
-      guard case .atTC(let outlet) = path.translation, let device = outlet.device else { return nil }
+      guard case .atTC(let outlet, _) = path.translation, let device = outlet.device else { return nil }
       return Chain(
         name: "orphans\(path.family == .ipv4 ? 4 : 6)",
         hook: "filter hook ingress device \"\(device)\" priority filter",
         rules: orphans(path, outlet).map { "\($0) drop" })
+    }
+  }
+
+  /// Translates what comes to a server by other devices than the one with programs, each with an address of its own that
+  /// answers leave by.
+  private var chainsOfOthers: [Chain] {
+    guard case .server(_, let port) = end else { return [] }
+    return paths.flatMap { path -> [Chain] in
+      guard case .atTC(_, let others) = path.translation else { return [] }
+      return others.enumerated().flatMap { index, other -> [Chain] in
+        guard let device = other.device else { return [] }
+        let (ip, own, peer) = (path.ip, other.address, path.peer)
+        let number = "\(path.family == .ipv4 ? 4 : 6)_\(index + 1)"
+        return [
+          Chain(
+            name: "arrivals\(number)", hook: "filter hook ingress device \"\(device)\" priority filter",
+            rules: [
+              "\(ip) daddr \(own) tcp dport \(port) \(ip) daddr set \(peer) accept",
+              "\(ip) daddr \(own) \(Quote.tooBig(path.family)) "
+                + "\(Quote.source(Endpoint(own, port: port), path.family)) \(ip) daddr set \(peer) accept",
+            ]),
+          Chain(
+            name: "departures\(number)", hook: "filter hook egress device \"\(device)\" priority filter",
+            rules: ["\(ip) saddr \(peer) \(ip) saddr set \(own) accept"]),
+        ]
+      }
     }
   }
 

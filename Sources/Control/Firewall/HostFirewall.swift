@@ -33,7 +33,8 @@ struct HostFirewall: ~Copyable {
     mark = configuration.mark
     choice = TranslationChoice(
       mode: configuration.firewall, listen: configuration.listen, remotes: preflight.remotes,
-      neighbours: neighbours, resumesTracked: resumesTracked, flowCountMax: configuration.flowCountMax)
+      neighbours: neighbours, resumesTracked: resumesTracked, flowCountMax: configuration.flowCountMax,
+      mark: configuration.mark)
     self.state = state
     self.log = log
   }
@@ -48,10 +49,8 @@ struct HostFirewall: ~Copyable {
       var translator: Translator?
       let translation = try choice.translation(
         family, device: device,
-        bypass: { (outlet) throws(TranslationChoice.Obstacle) in
-          let made = try makeTranslator(family, outlet)
-          translator = made
-          return Outlet(device: made.outletDevice, address: outlet.address)
+        prepare: { (outlet, others) throws(TranslationChoice.Obstacle) in
+          translator = try makeTranslator(family, outlet, others)
         },
         explain: { [log] in log.info("\(family) addresses are translated by connection tracking, since \($0)") })
       translators[family] = translator
@@ -61,7 +60,7 @@ struct HostFirewall: ~Copyable {
     if let outletDevice = translators.values.first?.outletDevice {
       for path in paths where path.translation == .unreachable {
         translators[path.family] = try? makeTranslator(
-          path.family, Outlet(device: outletDevice, address: path.pair.local))
+          path.family, Outlet(device: outletDevice, address: path.pair.local), [])
       }
     }
     let end: FirewallRules.End =
@@ -126,30 +125,30 @@ struct HostFirewall: ~Copyable {
     translators = [:]
   }
 
-  /// Goes over to rules for a client on a server's own host.
-  mutating func serveOwnHost() {
-    guard var next = rules, next.paths.contains(where: { if case .atTC = $0.translation { true } else { false } }),
-      let client = choice.clientBesideServer(state?.liveInstances(besides: device) ?? [])
-    else { return }
-    for index in next.paths.indices {
-      guard case .atTC(let outlet) = next.paths[index].translation else { continue }
-      next.paths[index].translation = .stateless(outlet)
+  /// Goes over to rules where packets leave by another device than the one with programs, or that one has gone and come
+  /// back as another.
+  private mutating func leaveTC() {
+    guard var next = rules, let (family, translator) = translators.first(where: { $1.isPassedBy }) else { return }
+    for index in next.paths.indices where next.paths[index].family == family {
+      guard case .atTC(let outlet, _) = next.paths[index].translation else { return }
+      let isClient = if case .client = next.end { true } else { false }
+      next.paths[index].translation =
+        choice.mode == .auto
+        ? .tracked(ports: nil)
+        : .stateless(isClient ? Outlet(device: nil, address: outlet.address) : outlet)
     }
-    replace(with: next, because: "\(client) on this host goes to this server")
-    translators = [:]
+    replace(with: next, because: "packets do not leave by \(translator.outletDevice) any more")
+    translators[family] = nil
   }
 
   // MARK: - At tc
 
-  /// Programs that can take the place of the rules for what leaves by `outlet`.
+  /// Programs that can take the place of rules for what leaves by `outlet`.
   private func makeTranslator(
-    _ family: AddressFamily, _ outlet: Outlet
+    _ family: AddressFamily, _ outlet: Outlet, _ others: [Outlet]
   ) throws(TranslationChoice.Obstacle) -> Translator {
-    guard let outletDevice = device(of: outlet, family) else {
-      throw TranslationChoice.Obstacle("the way out is not known")
-    }
-    guard Bypass.hasLinkHeader(outletDevice) else {
-      throw TranslationChoice.Obstacle("\(outletDevice) has no link-layer header")
+    guard let outletDevice = outlet.device, Bypass.hasLinkHeader(outletDevice) else {
+      throw TranslationChoice.Obstacle("\(outlet.device ?? "the device") has no link-layer header")
     }
     guard mtu <= Translator.mtuMax else {
       throw TranslationChoice.Obstacle("packets of \(mtu) bytes are too large for programs at tc")
@@ -157,10 +156,9 @@ struct HostFirewall: ~Copyable {
     if choice.mode == .auto, let obstacle = Bypass.obstacle(on: outletDevice) {
       throw TranslationChoice.Obstacle(obstacle)
     }
-    let sample = FirewallRules.Path(
-      pair: TunAddressing.defaultPair(.server, family),
-      translation: .atTC(Outlet(device: outletDevice, address: outlet.address)))
-    guard Firewall.takes(FirewallRules(device: device, paths: [sample], end: .server(address: nil, port: 1))) else {
+    let path = FirewallRules.Path(
+      pair: TunAddressing.defaultPair(.server, family), translation: .atTC(outlet, others: others))
+    guard Firewall.takes(FirewallRules(device: device, paths: [path], end: .server(address: nil, port: 1))) else {
       throw TranslationChoice.Obstacle("the kernel has no rules for single devices (CONFIG_NF_TABLES_NETDEV)")
     }
     do throws(KernelError) {
@@ -171,23 +169,16 @@ struct HostFirewall: ~Copyable {
           family, role, device: device, outletDevice: outletDevice, isMarked: mark != nil)
       }
     } catch {
-      let remedy = error.errno == EPERM ? ": CAP_BPF lets it" : ""
-      throw TranslationChoice.Obstacle("the kernel refuses programs at tc (\(error))\(remedy)")
+      throw TranslationChoice.Obstacle(Bypass.refusal(error))
     }
     throw TranslationChoice.Obstacle("programs at tc know nothing of '--fwmark' before Linux 6.10")
-  }
-
-  private func device(of outlet: Outlet, _ family: AddressFamily) -> String? {
-    if let device = outlet.device { return device }
-    let remote = choice.remotes.first { $0.address.family == family }
-    return remote.flatMap { HostNetwork.egressDevice(to: $0.address, mark: mark) }
   }
 
   /// Has programs translate what is theirs.
   private func directTranslators() {
     guard let rules else { return }
     for path in rules.paths {
-      guard case .atTC(let outlet) = path.translation else {
+      guard case .atTC(let outlet, let others) = path.translation else {
         translators[path.family]?.stop()
         continue
       }
@@ -197,7 +188,8 @@ struct HostFirewall: ~Copyable {
         case .server(_, let port): ([], port...port)
         }
       translators[path.family]?.translate(
-        path.pair, as: outlet.address, remotes: remotes, ports: ports, mtu: mtu, mark: mark)
+        path.pair, as: outlet.address, remotes: remotes, ports: ports, mtu: mtu, mark: mark,
+        leavesOthersAlone: !others.isEmpty)
     }
   }
 
@@ -208,6 +200,7 @@ struct HostFirewall: ~Copyable {
     guard var next = rules else { return }
     followOutlets(&next)
     replace(with: next, because: "the host's addresses have changed")
+    leaveTC()
   }
 
   /// Lets a client's rules name the servers by other addresses.
@@ -223,18 +216,10 @@ struct HostFirewall: ~Copyable {
     for index in next.paths.indices {
       let path = next.paths[index]
       let successor = choice.successor(
-        of: path.translation, path.family, device: device,
+        of: path.translation, path.family, device: device, programs: translators[path.family]?.outletDevice,
         neighbours: { [state, device] in state?.liveInstances(besides: device) ?? [] })
-      if let successor { next.paths[index].translation = preferringTC(successor, path.family) }
+      if let successor { next.paths[index].translation = successor }
     }
-  }
-
-  /// At tc, if there are programs on the device that packets now leave by.
-  private func preferringTC(_ translation: Translation, _ family: AddressFamily) -> Translation {
-    guard case .stateless(let outlet) = translation, let translator = translators[family],
-      translator.outletDevice == device(of: outlet, family)
-    else { return translation }
-    return .atTC(Outlet(device: translator.outletDevice, address: outlet.address))
   }
 
   /// What is refused is logged.

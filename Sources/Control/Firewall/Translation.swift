@@ -7,15 +7,18 @@ package enum Translation: Equatable, Sendable {
   case tracked(ports: ClosedRange<UInt16>?)
   /// Addresses are rewritten packet by packet, past connection tracking (docs/decisions/0018-translation.md).
   case stateless(Outlet)
-  /// By programs where packets enter a device, before rules see them (docs/decisions/0085-translation-at-tc.md).
-  case atTC(Outlet)
+  /// By programs where packets enter a device, before rules see them (docs/decisions/0085-translation-at-tc.md). What
+  /// comes to a server by `others`, one address each, rules translate there.
+  case atTC(Outlet, others: [Outlet])
   /// Not at all: this server's host has no address of the family that others reach, yet.
   case unreachable
+
+  var isAtTC: Bool { if case .atTC = self { true } else { false } }
 
   /// Where packets leave and enter the host, where that is known.
   var outlet: Outlet? {
     switch self {
-    case .stateless(let outlet), .atTC(let outlet): outlet
+    case .stateless(let outlet), .atTC(let outlet, _): outlet
     case .tracked, .unreachable: nil
     }
   }
@@ -29,7 +32,7 @@ package enum Translation: Equatable, Sendable {
 /// Where a family's packets enter and leave the host.
 package struct Outlet: Equatable, Sendable {
   /// nil for any device: a client's packets are known by the address of its server.
-  package var device: String?
+  package let device: String?
   /// The host's own address in these packets.
   package let address: Address
 

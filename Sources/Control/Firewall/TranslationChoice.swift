@@ -13,6 +13,8 @@ struct TranslationChoice {
   let resumesTracked: Bool
   /// `--max-flows`.
   let flowCountMax: Int?
+  /// `--fwmark`.
+  let mark: UInt32?
 
   /// What stands in the way of a kind of translation.
   struct Obstacle: Error {
@@ -21,19 +23,24 @@ struct TranslationChoice {
     init(_ reason: String) { self.reason = reason }
   }
 
-  /// `device` is our own TUN device. `bypass` gets programs ready at tc and names their device, or throws why there can
-  /// be none. Throws where what was asked for cannot be; why `auto` tracks, it tells to `explain`.
+  /// `device` is our own TUN device. `prepare` gets programs ready at tc on the device named, or throws why there can be
+  /// none. Throws where what was asked for cannot be; why `auto` tracks, it tells to `explain`.
   func translation(
-    _ family: AddressFamily, device: String, bypass: (Outlet) throws(Obstacle) -> Outlet,
+    _ family: AddressFamily, device: String, prepare: (Outlet, [Outlet]) throws(Obstacle) -> Void,
     explain: (String) -> Void
   ) throws(SetupError) -> Translation {
     guard mode != .tracked else { return tracked }
     do throws(Obstacle) {
       if mode == .auto { try checkClient() }
-      guard let outlet = try outlet(family, device: device) else { return .unreachable }
-      guard mode != .stateless else { return .stateless(outlet) }
-      if let client = clientBesideServer(neighbours) { throw Obstacle("\(client) on this host goes to it") }
-      return .atTC(try bypass(outlet))
+      if mode == .stateless {
+        guard let outlet = try outlet(family, device: device) else { return .unreachable }
+        return .stateless(outlet)
+      }
+      guard let (outlet, others) = try outlets(family, device: device, neighbours, preferring: nil) else {
+        return .unreachable
+      }
+      try prepare(outlet, others)
+      return .atTC(outlet, others: others)
     } catch {
       guard mode == .auto else { throw .translationImpossible(mode, family, reason: error.reason) }
       explain(error.reason)
@@ -65,7 +72,7 @@ struct TranslationChoice {
       }
       var sources: [Address] = []
       for remote in remotes where remote.address.family == family {
-        guard let address = LocalAddresses.source(to: remote.address), address != remote.address else {
+        guard let address = LocalAddresses.source(to: remote.address, mark: mark), address != remote.address else {
           throw Obstacle("there is no way to \(remote.address) that leaves this host")
         }
         if !sources.contains(address) { sources.append(address) }
@@ -86,10 +93,46 @@ struct TranslationChoice {
     }
   }
 
+  /// Where packets leave and enter the host at tc: by the device that most packets take, or by `preferred`, and at a
+  /// server by others as well, if each has one address; nil at a server that nobody can reach in this family.
+  private func outlets(
+    _ family: AddressFamily, device: String, _ neighbours: [InstanceRecord], preferring preferred: String?
+  ) throws(Obstacle) -> (Outlet, others: [Outlet])? {
+    guard case .tcp = listen else {
+      guard let outlet = try outlet(family, device: device),
+        let remote = remotes.first(where: { $0.address.family == family })
+      else { return nil }
+      guard let way = HostNetwork.egressDevice(to: remote.address, mark: mark) else {
+        throw Obstacle("the way to \(remote.address) is not known")
+      }
+      return (Outlet(device: way, address: outlet.address), [])
+    }
+    let found = outlets(family, besides: neighbours.map(\.device) + [device])
+    for outlet in found {
+      if let device = outlet.device, Bypass.isLoopback(device) {
+        throw Obstacle("\(outlet.address) is an address of \(device), which packets come to by any device")
+      }
+      let beside = found.filter { $0.device == outlet.device }
+      guard beside.count == 1 else {
+        let list = beside.map { "\($0.address)" }.joined(separator: ", ")
+        throw Obstacle(
+          "answers could leave from several addresses (\(list)): '--local ADDRESS:PORT' picks one")
+      }
+    }
+    guard !found.isEmpty else { return nil }
+    let candidates = found.filter { $0.device.map(Bypass.hasLinkHeader) == true }
+    guard !candidates.isEmpty else {
+      throw Obstacle("\(found[0].device ?? "the device") has no link-layer header")
+    }
+    let wishes = preferred.map { [$0] } ?? HostNetwork.defaultRouteDevices(family)
+    let main = wishes.lazy.compactMap { wish in candidates.first { $0.device == wish } }.first ?? candidates[0]
+    return (main, found.filter { $0 != main } + clientsBesideServer(family, neighbours))
+  }
+
   /// What takes the place of a translation now that the host's addresses are others; nil to change nothing, as while
-  /// a link is down, or where several addresses took its place. `neighbours` are those of now.
+  /// a link is down. `programs`: the device that programs are attached to at tc, if any. `neighbours` are those of now.
   func successor(
-    of translation: Translation, _ family: AddressFamily, device: String,
+    of translation: Translation, _ family: AddressFamily, device: String, programs: String?,
     neighbours: () -> [InstanceRecord]
   ) -> Translation? {
     if case .tracked = translation { return nil }
@@ -97,29 +140,42 @@ struct TranslationChoice {
     switch listen {
     case .udp:
       guard let remote = remotes.first(where: { $0.address.family == family }),
-        let address = LocalAddresses.source(to: remote.address), address != current
+        let address = LocalAddresses.source(to: remote.address, mark: mark), address != current
       else { return nil }
-      return .stateless(Outlet(device: nil, address: address))
+      let way = HostNetwork.egressDevice(to: remote.address, mark: mark)
+      return programs != nil && way == programs
+        ? .atTC(Outlet(device: way, address: address), others: [])
+        : .stateless(Outlet(device: nil, address: address))
+    case .tcp where programs != nil:
+      do throws(Obstacle) {
+        guard let (outlet, others) = try outlets(family, device: device, neighbours(), preferring: programs)
+        else { return nil }
+        if outlet.device == programs { return .atTC(outlet, others: others) }
+        return mode == .auto && translation == .unreachable ? .tracked(ports: nil) : nil
+      } catch {
+        return mode == .auto ? .tracked(ports: nil) : nil
+      }
     case .tcp:
-      // Who chose by what there was chooses again when there is more.
-      if mode != .auto, let current, LocalAddresses.has(current) { return nil }
+      if let current, LocalAddresses.has(current) { return nil }
       let found = outlets(family, besides: neighbours().map(\.device) + [device])
-      guard found.count == 1 else { return found.isEmpty || mode != .auto ? nil : .tracked(ports: nil) }
-      return found[0].address == current ? nil : .stateless(found[0])
+      if mode == .auto, !found.isEmpty { return .tracked(ports: nil) }
+      return found.count == 1 ? .stateless(found[0]) : nil
     }
   }
 
-  /// The device of a client on this server's own host, whose packets pass no device that programs are attached to.
-  func clientBesideServer(_ neighbours: [InstanceRecord]) -> String? {
-    guard case .tcp(_, let port) = listen else { return nil }
-    return neighbours.first { neighbour in
-      (neighbour.remotes ?? []).contains { remote in
+  /// Clients on this server's own host: their packets enter it by their own TUN devices, to the address that they know
+  /// the server by.
+  private func clientsBesideServer(_ family: AddressFamily, _ neighbours: [InstanceRecord]) -> [Outlet] {
+    guard case .tcp(_, let port) = listen else { return [] }
+    return neighbours.compactMap { neighbour in
+      let addresses = (neighbour.remotes ?? []).compactMap { remote -> Address? in
         guard let endpoint = try? HostPort(remote), endpoint.port == port,
-          case .address(let address) = endpoint.host
-        else { return false }
-        return LocalAddresses.has(address)
+          case .address(let address) = endpoint.host, address.family == family
+        else { return nil }
+        return address
       }
-    }?.device
+      return addresses.first(where: LocalAddresses.has).map { Outlet(device: neighbour.device, address: $0) }
+    }
   }
 
   /// Other clients of one of the same servers.

@@ -294,10 +294,7 @@ struct HostSetup: ~Copyable {
 
   // MARK: - The firewall
 
-  mutating func followAddresses() {
-    firewall.followAddresses()
-    if !isBorrowed { firewall.serveOwnHost() }
-  }
+  mutating func followAddresses() { firewall.followAddresses() }
   mutating func follow(remotes: [Endpoint]) { firewall.follow(remotes: remotes) }
 
   /// Puts the rules back where somebody else has changed them, once they are ours.

@@ -27,13 +27,21 @@ enum LocalAddresses {
     reachable(address.family, except: []).contains { $0.address == address }
   }
 
-  /// The address that packets to `remote` leave with now; nil where there is no way.
-  static func source(to remote: Address) -> Address? {
-    guard
-      let socket = try? UDPSocket.connected(to: Endpoint(remote, port: 9), from: nil, offload: false)
-    else { return nil }
+  /// The address that packets to `remote`, with `mark` if they have one, leave with now; nil where there is no way.
+  static func source(to remote: Address, mark: UInt32?) -> Address? {
+    let kind = Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+    let socket = socket(remote.isIPv4 ? AF_INET : AF_INET6, kind, 0)
+    guard socket >= 0 else { return nil }
     defer { close(socket) }
-    return try? UDPSocket.localEndpoint(of: socket).address
+    do throws(KernelError) {
+      if let mark {
+        try SocketOption.set(socket, SOL_SOCKET, SO_MARK, Int32(bitPattern: mark), "setsockopt(SO_MARK)")
+      }
+      try SocketAddress.connect(socket, to: Endpoint(remote, port: 9))
+      return try UDPSocket.localEndpoint(of: socket).address
+    } catch {
+      return nil
+    }
   }
 
   private static func address(_ name: UnsafeMutablePointer<sockaddr>?) -> Address? {

@@ -1,4 +1,5 @@
 internal import CLiburing
+internal import DataPlane
 internal import Glibc
 
 /// What packets would be passed by that are translated at tc, before netfilter and routing.
@@ -7,6 +8,25 @@ enum Bypass {
   /// them as well. nil where there are none.
   static func obstacle(on outlet: String) -> String? {
     rules() ?? filters(on: outlet) ?? policies()
+  }
+
+  /// The same, or what keeps programs from being attached at all.
+  @Sendable
+  static func obstacleOrRefusal(on outlet: String) -> String? {
+    guard hasLinkHeader(outlet) else { return "\(outlet) has no link-layer header" }
+    if let obstacle = obstacle(on: outlet) { return obstacle }
+    do throws(KernelError) {
+      // They do nothing, and are gone at once.
+      _ = try Translator(.ipv4, .server, device: "lo", outletDevice: "lo", isMarked: false)
+      return nil
+    } catch {
+      return refusal(error)
+    }
+  }
+
+  /// Why there are no programs, in words.
+  static func refusal(_ error: KernelError) -> String {
+    "the kernel refuses programs at tc (\(error))" + (error.errno == EPERM ? ": CAP_BPF lets it" : "")
   }
 
   /// Chains of others that see what is forwarded.
@@ -39,4 +59,7 @@ enum Bypass {
 
   /// Whether packets by a device have the link-layer header that the programs reckon with (ARPHRD_ETHER).
   static func hasLinkHeader(_ device: String) -> Bool { unsafe guise_link_get_type(device) == 1 }
+
+  /// ARPHRD_LOOPBACK.
+  static func isLoopback(_ device: String) -> Bool { unsafe guise_link_get_type(device) == 772 }
 }

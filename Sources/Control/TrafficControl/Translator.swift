@@ -39,11 +39,12 @@ final class Translator {
   /// Translates from now on.
   func translate(
     _ pair: TunAddressPair, as outer: Address, remotes: [Endpoint], ports: ClosedRange<UInt16>, mtu: Int,
-    mark: UInt32?
+    mark: UInt32?, leavesOthersAlone: Bool
   ) {
     let next = TranslatorTask(
       inner: pair.peer, outer: outer, remotes: remotes.filter { $0.address.family == outer.family },
-      ports: ports, outletIndex: outletIndex, deviceIndex: deviceIndex, mtu: mtu, mark: mark ?? 0)
+      ports: ports, outletIndex: outletIndex, deviceIndex: deviceIndex, mtu: mtu, mark: mark ?? 0,
+      leavesOthersAlone: leavesOthersAlone)
     guard next != task else { return }
     task = next
     programs.set(next)
@@ -54,6 +55,13 @@ final class Translator {
     guard task != nil else { return }
     task = nil
     programs.set(nil)
+  }
+
+  /// Whether packets no longer leave by the device that the programs are attached to: another one has its name, or one
+  /// that they are not attached to has taken its place in a route.
+  var isPassedBy: Bool {
+    let index = unsafe if_nametoindex(outletDevice)
+    return index != outletIndex && index != 0 || strays > 0 && task?.remotes.isEmpty == false
   }
 
   /// Packets translated until now in both directions; a train counts as one.

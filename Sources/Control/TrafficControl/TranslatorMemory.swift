@@ -24,6 +24,8 @@ struct TranslatorMemory: ~Copyable {
     /// The TCP ports that packets come in to.
     static let portFirst = 28
     static let portLast = 32
+    /// Whether what leaves by another device is left to the kernel, and not dropped.
+    static let leavesOthersAlone = 36
     static let inner = 40
     static let outer = 56
     /// A client's servers: an address, and the port as the packet has it, or 0 behind the last one.
@@ -93,6 +95,7 @@ struct TranslatorMemory: ~Copyable {
     put(Self.sum(of: task.inner, inPlaceOf: task.outer), at: Field.inwardSum)
     put(UInt32(task.ports.lowerBound), at: Field.portFirst)
     put(UInt32(task.ports.upperBound), at: Field.portLast)
+    put(task.leavesOthersAlone ? 1 : 0, at: Field.leavesOthersAlone)
     put(task.inner, at: Field.inner)
     put(task.outer, at: Field.outer)
     for index in 0..<GatewayConfiguration.remotesMax {
@@ -144,4 +147,6 @@ struct TranslatorTask: Equatable, Sendable {
   var mtu: Int
   /// `--fwmark`, or 0.
   var mark: UInt32
+  /// Whether rules translate what leaves by other devices.
+  var leavesOthersAlone: Bool
 }

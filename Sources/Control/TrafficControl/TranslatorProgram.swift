@@ -301,8 +301,8 @@ struct TranslatorProgram {
   }
 
   /// Looks the route up as the kernel does when it forwards. What is for this host, too big for the way, or may not be
-  /// forwarded, is left to the kernel, which tells our end; what would leave by another device, where nobody would give
-  /// it an address, is dropped.
+  /// forwarded, is left to the kernel, which tells our end; what would leave by another device, too, if rules give it an
+  /// address there, and else it is dropped.
   private mutating func lookUpRoute() {
     for offset in stride(from: Hop.base, to: 0, by: 8) { code.store(.double, .stack, offset, value: 0) }
     code.store(.byte, .stack, Route.family, value: family == .ipv4 ? 2 : 10)
@@ -347,7 +347,12 @@ struct TranslatorProgram {
     code.place(isFound)
     code.load(.r0, .word, .stack, Route.interface)
     code.load(.r1, .word, Self.shared, Field.outletIndex)
-    code.jump(if: .r0, .unequal, .r1, to: stray)
+    let leavesByOutlet = code.label()
+    code.jump(if: .r0, .equal, .r1, to: leavesByOutlet)
+    code.load(.r0, .word, Self.shared, Field.leavesOthersAlone)
+    code.jump(if: .r0, .equal, 0, to: stray)
+    code.jump(to: next)
+    code.place(leavesByOutlet)
     // An IPv4 route may go by an IPv6 router.
     code.load(.r0, .byte, .stack, Route.family)
     code.store(.word, .stack, Hop.base, .r0)

@@ -24,7 +24,7 @@ import Testing
       openFileLimits: rlimit(rlim_cur: 1024, rlim_max: 1_048_576), openTun: { 0 },
       tryUring: { () throws(KernelError) in }, path: { "/usr/sbin/\($0.rawValue)" },
       run: { (_, _, _) throws(SetupError) in "" },
-      offloads: { _ in LinkOffloads(gro: true, gso: true, tso: true) },
+      offloads: { _ in LinkOffloads(gro: true, gso: true, tso: true) }, obstacleToBypass: { _ in nil },
       receiveBuffer: { 64 << 20 })
   }
 
