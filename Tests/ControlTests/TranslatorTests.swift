@@ -30,13 +30,13 @@ struct TranslatorTests {
   }
 
   private func programs(_ network: Network, _ role: Role) throws -> TranslatorPrograms {
-    let programs = try TranslatorPrograms(network.family, role, isMarked: false)
+    let programs = try TranslatorPrograms(role, isMarked: false)
     programs.set(
       TranslatorTask(
         inner: network.inner, outer: network.outer,
         remotes: role == .client
           ? [Endpoint(network.stranger, port: 80), Endpoint(network.remote, port: 4567)] : [],
-        ports: role == .client ? 1_024...57_343 : 4_567...4_567, outletIndex: 1, deviceIndex: 1, mtu: 1_400, mark: 0, leavesOthersAlone: false))
+        ports: role == .client ? 1_024...57_343 : 4_567...4_567, outletIndex: 1, deviceIndex: 1, mtu: 1_400, mark: 0, leavesOthersAlone: false), network.family)
     return programs
   }
 
@@ -100,7 +100,7 @@ struct TranslatorTests {
       #expect(try TranslatorPrograms.run(programs.inward, cut).answer == Self.next, "\(length) bytes")
     }
     #expect(programs[.inward] == 0)
-    programs.set(nil)
+    programs.set(nil, network.family)
     #expect(try TranslatorPrograms.run(programs.inward, segment(network, role).bytes).answer == Self.next)
   }
 

@@ -15,16 +15,14 @@ struct HostFirewall: ~Copyable {
   private let mark: UInt32?
   private var choice: TranslationChoice
   private var guardian = RulesGuardian()
-  /// Of the families that are translated at tc.
-  private var translators: [AddressFamily: Translator] = [:]
-  private let state: StateDirectory?
+  private var translator: Translator?
+  /// The devices that programs are attached to for what a family's packets leave and enter the host by.
+  private var outletDevices: [AddressFamily: String] = [:]
   private let log: Logger
 
-  /// `neighbours`: the records of other instances of this namespace. `resumesTracked`: whether a predecessor's flows
-  /// went through connection tracking.
+  /// `resumesTracked`: whether a predecessor's flows went through connection tracking.
   init(
-    device: String, pairs: [TunAddressPair], _ preflight: Preflight, neighbours: [InstanceRecord],
-    resumesTracked: Bool, _ state: StateDirectory?, _ log: Logger
+    device: String, pairs: [TunAddressPair], _ preflight: Preflight, resumesTracked: Bool, _ state: StateDirectory?, _ log: Logger
   ) {
     let configuration = preflight.configuration
     self.device = device
@@ -32,10 +30,9 @@ struct HostFirewall: ~Copyable {
     mtu = preflight.mtu
     mark = configuration.mark
     choice = TranslationChoice(
-      mode: configuration.firewall, listen: configuration.listen, remotes: preflight.remotes,
-      neighbours: neighbours, resumesTracked: resumesTracked, flowCountMax: configuration.flowCountMax,
+      mode: configuration.firewall, listen: configuration.listen, remotes: preflight.remotes, device: device,
+      state: state, resumesTracked: resumesTracked, flowCountMax: configuration.flowCountMax,
       mark: configuration.mark)
-    self.state = state
     self.log = log
   }
 
@@ -46,22 +43,17 @@ struct HostFirewall: ~Copyable {
     var paths: [FirewallRules.Path] = []
     for pair in pairs {
       let family = pair.peer.family
-      var translator: Translator?
       let translation = try choice.translation(
-        family, device: device,
+        family,
         prepare: { (outlet, others) throws(TranslationChoice.Obstacle) in
-          translator = try makeTranslator(family, outlet, others)
+          try prepareTranslator(family, outlet, others)
         },
         explain: { [log] in log.info("\(family) addresses are translated by connection tracking, since \($0)") })
-      translators[family] = translator
       paths.append(FirewallRules.Path(pair: pair, translation: translation))
     }
     // For a family whose addresses come later, as routers give them, on the device that the other one is on.
-    if let outletDevice = translators.values.first?.outletDevice {
-      for path in paths where path.translation == .unreachable {
-        translators[path.family] = try? makeTranslator(
-          path.family, Outlet(device: outletDevice, address: path.pair.local), [])
-      }
+    if let outletDevice = outletDevices.values.first {
+      for path in paths where path.translation == .unreachable { outletDevices[path.family] = outletDevice }
     }
     let end: FirewallRules.End =
       switch choice.listen {
@@ -86,8 +78,7 @@ struct HostFirewall: ~Copyable {
 
   /// What programs at tc have counted; nil where there are none.
   var packetsAtTC: (translated: UInt64, strays: UInt64)? {
-    guard !translators.isEmpty else { return nil }
-    return translators.values.reduce((0, 0)) { ($0.0 &+ $1.packets, $0.1 &+ $1.strays) }
+    translator.map { ($0.packets, $0.strays) }
   }
 
   /// What is refused is logged.
@@ -117,18 +108,20 @@ struct HostFirewall: ~Copyable {
   /// Goes over to connection tracking where others have come to have rules for forwarded packets, which nobody has
   /// asked to pass by.
   private mutating func giveWay() {
-    guard choice.mode == .auto, var next = rules, !translators.isEmpty, let reason = Bypass.rules() else {
+    guard choice.mode == .auto, var next = rules, !outletDevices.isEmpty, let reason = Bypass.rules() else {
       return
     }
     for index in next.paths.indices { next.paths[index].translation = .tracked(ports: nil) }
     replace(with: next, because: reason)
-    translators = [:]
+    outletDevices = [:]
   }
 
   /// Goes over to rules where packets leave by another device than the one with programs, or that one has gone and come
   /// back as another.
   private mutating func leaveTC() {
-    guard var next = rules, let (family, translator) = translators.first(where: { $1.isPassedBy }) else { return }
+    guard var next = rules, let translator,
+      let (family, outletDevice) = outletDevices.first(where: { translator.isPassedBy(at: $1) })
+    else { return }
     for index in next.paths.indices where next.paths[index].family == family {
       guard case .atTC(let outlet, _) = next.paths[index].translation else { return }
       let isClient = if case .client = next.end { true } else { false }
@@ -137,16 +130,16 @@ struct HostFirewall: ~Copyable {
         ? .tracked(ports: nil)
         : .stateless(isClient ? Outlet(device: nil, address: outlet.address) : outlet)
     }
-    replace(with: next, because: "packets do not leave by \(translator.outletDevice) any more")
-    translators[family] = nil
+    replace(with: next, because: "packets do not leave by \(outletDevice) any more")
+    outletDevices[family] = nil
   }
 
   // MARK: - At tc
 
-  /// Programs that can take the place of rules for what leaves by `outlet`.
-  private func makeTranslator(
+  /// Has programs that can take the place of rules for what leaves by `outlet`.
+  private mutating func prepareTranslator(
     _ family: AddressFamily, _ outlet: Outlet, _ others: [Outlet]
-  ) throws(TranslationChoice.Obstacle) -> Translator {
+  ) throws(TranslationChoice.Obstacle) {
     guard let outletDevice = outlet.device, Bypass.hasLinkHeader(outletDevice) else {
       throw TranslationChoice.Obstacle("\(outlet.device ?? "the device") has no link-layer header")
     }
@@ -162,16 +155,22 @@ struct HostFirewall: ~Copyable {
       throw TranslationChoice.Obstacle("the kernel has no rules for single devices (CONFIG_NF_TABLES_NETDEV)")
     }
     do throws(KernelError) {
-      let role: Role = if case .udp = choice.listen { .client } else { .server }
-      let canMark = if mark == nil { true } else { try TranslatorPrograms.canMark() }
-      if canMark {
-        return try Translator(
-          family, role, device: device, outletDevice: outletDevice, isMarked: mark != nil)
-      }
+      if translator == nil, let made = try makeTranslator() { translator = made }
+      try translator?.attach(to: outletDevice)
     } catch {
       throw TranslationChoice.Obstacle(Bypass.refusal(error))
     }
-    throw TranslationChoice.Obstacle("programs at tc know nothing of '--fwmark' before Linux 6.10")
+    guard translator != nil else {
+      throw TranslationChoice.Obstacle("programs at tc know nothing of '--fwmark' before Linux 6.10")
+    }
+    outletDevices[family] = outletDevice
+  }
+
+  /// nil where the kernel cannot look up routes for packets with a mark, and they have one.
+  private func makeTranslator() throws(KernelError) -> Translator? {
+    if mark != nil { guard try TranslatorPrograms.canMark() else { return nil } }
+    let role: Role = if case .udp = choice.listen { .client } else { .server }
+    return try Translator(role, device: device, isMarked: mark != nil)
   }
 
   /// Has programs translate what is theirs.
@@ -179,7 +178,7 @@ struct HostFirewall: ~Copyable {
     guard let rules else { return }
     for path in rules.paths {
       guard case .atTC(let outlet, let others) = path.translation else {
-        translators[path.family]?.stop()
+        translator?.stop(path.family)
         continue
       }
       let (remotes, ports) =
@@ -187,8 +186,8 @@ struct HostFirewall: ~Copyable {
         case .client(let remotes): (remotes, Translation.statelessPorts)
         case .server(_, let port): ([], port...port)
         }
-      translators[path.family]?.translate(
-        path.pair, as: outlet.address, remotes: remotes, ports: ports, mtu: mtu, mark: mark,
+      translator?.translate(
+        path.pair, by: outlet, remotes: remotes, ports: ports, mtu: mtu, mark: mark,
         leavesOthersAlone: !others.isEmpty)
     }
   }
@@ -216,8 +215,7 @@ struct HostFirewall: ~Copyable {
     for index in next.paths.indices {
       let path = next.paths[index]
       let successor = choice.successor(
-        of: path.translation, path.family, device: device, programs: translators[path.family]?.outletDevice,
-        neighbours: { [state, device] in state?.liveInstances(besides: device) ?? [] })
+        of: path.translation, path.family, programs: outletDevices[path.family])
       if let successor { next.paths[index].translation = successor }
     }
   }

@@ -7,8 +7,10 @@ struct TranslationChoice {
   let listen: GatewayConfiguration.Listen
   /// A client's servers, or a server's service.
   var remotes: [Endpoint]
-  /// Other instances in this network namespace, as this one starts.
-  let neighbours: [InstanceRecord]
+  /// Our own TUN device.
+  let device: String
+  /// Where other instances in this network namespace are on record.
+  let state: StateDirectory?
   /// A client's flows that were there before, under ports that connection tracking gave them.
   let resumesTracked: Bool
   /// `--max-flows`.
@@ -23,20 +25,20 @@ struct TranslationChoice {
     init(_ reason: String) { self.reason = reason }
   }
 
-  /// `device` is our own TUN device. `prepare` gets programs ready at tc on the device named, or throws why there can be
+  /// `prepare` gets programs ready at tc on the device named, or throws why there can be
   /// none. Throws where what was asked for cannot be; why `auto` tracks, it tells to `explain`.
   func translation(
-    _ family: AddressFamily, device: String, prepare: (Outlet, [Outlet]) throws(Obstacle) -> Void,
+    _ family: AddressFamily, prepare: (Outlet, [Outlet]) throws(Obstacle) -> Void,
     explain: (String) -> Void
   ) throws(SetupError) -> Translation {
     guard mode != .tracked else { return tracked }
     do throws(Obstacle) {
       if mode == .auto { try checkClient() }
       if mode == .stateless {
-        guard let outlet = try outlet(family, device: device) else { return .unreachable }
+        guard let outlet = try outlet(family) else { return .unreachable }
         return .stateless(outlet)
       }
-      guard let (outlet, others) = try outlets(family, device: device, neighbours, preferring: nil) else {
+      guard let (outlet, others) = try outlets(family, preferring: nil) else {
         return .unreachable
       }
       try prepare(outlet, others)
@@ -63,7 +65,7 @@ struct TranslationChoice {
   }
 
   /// Where packets leave and enter the host without any state; nil at a server that nobody can reach in this family.
-  private func outlet(_ family: AddressFamily, device: String) throws(Obstacle) -> Outlet? {
+  private func outlet(_ family: AddressFamily) throws(Obstacle) -> Outlet? {
     switch listen {
     case .udp:
       if let rival = rivals.first {
@@ -83,7 +85,7 @@ struct TranslationChoice {
       }
       return Outlet(device: nil, address: sources[0])
     case .tcp:
-      let outlets = outlets(family, besides: neighbours.map(\.device) + [device])
+      let outlets = addresses(family)
       guard outlets.count <= 1 else {
         let list = outlets.map { "\($0.address)" }.joined(separator: ", ")
         throw Obstacle(
@@ -96,10 +98,10 @@ struct TranslationChoice {
   /// Where packets leave and enter the host at tc: by the device that most packets take, or by `preferred`, and at a
   /// server by others as well, if each has one address; nil at a server that nobody can reach in this family.
   private func outlets(
-    _ family: AddressFamily, device: String, _ neighbours: [InstanceRecord], preferring preferred: String?
+    _ family: AddressFamily, preferring preferred: String?
   ) throws(Obstacle) -> (Outlet, others: [Outlet])? {
     guard case .tcp = listen else {
-      guard let outlet = try outlet(family, device: device),
+      guard let outlet = try outlet(family),
         let remote = remotes.first(where: { $0.address.family == family })
       else { return nil }
       guard let way = HostNetwork.egressDevice(to: remote.address, mark: mark) else {
@@ -107,7 +109,7 @@ struct TranslationChoice {
       }
       return (Outlet(device: way, address: outlet.address), [])
     }
-    let found = outlets(family, besides: neighbours.map(\.device) + [device])
+    let found = addresses(family)
     for outlet in found {
       if let device = outlet.device, Bypass.isLoopback(device) {
         throw Obstacle("\(outlet.address) is an address of \(device), which packets come to by any device")
@@ -126,14 +128,13 @@ struct TranslationChoice {
     }
     let wishes = preferred.map { [$0] } ?? HostNetwork.defaultRouteDevices(family)
     let main = wishes.lazy.compactMap { wish in candidates.first { $0.device == wish } }.first ?? candidates[0]
-    return (main, found.filter { $0 != main } + clientsBesideServer(family, neighbours))
+    return (main, found.filter { $0 != main } + clientsBesideServer(family))
   }
 
   /// What takes the place of a translation now that the host's addresses are others; nil to change nothing, as while
-  /// a link is down. `programs`: the device that programs are attached to at tc, if any. `neighbours` are those of now.
+  /// a link is down. `programs`: the device that programs are attached to at tc, if any.
   func successor(
-    of translation: Translation, _ family: AddressFamily, device: String, programs: String?,
-    neighbours: () -> [InstanceRecord]
+    of translation: Translation, _ family: AddressFamily, programs: String?
   ) -> Translation? {
     if case .tracked = translation { return nil }
     let current = translation.outlet?.address
@@ -148,8 +149,7 @@ struct TranslationChoice {
         : .stateless(Outlet(device: nil, address: address))
     case .tcp where programs != nil:
       do throws(Obstacle) {
-        guard let (outlet, others) = try outlets(family, device: device, neighbours(), preferring: programs)
-        else { return nil }
+        guard let (outlet, others) = try outlets(family, preferring: programs) else { return nil }
         if outlet.device == programs { return .atTC(outlet, others: others) }
         return mode == .auto && translation == .unreachable ? .tracked(ports: nil) : nil
       } catch {
@@ -157,7 +157,7 @@ struct TranslationChoice {
       }
     case .tcp:
       if let current, LocalAddresses.has(current) { return nil }
-      let found = outlets(family, besides: neighbours().map(\.device) + [device])
+      let found = addresses(family)
       if mode == .auto, !found.isEmpty { return .tracked(ports: nil) }
       return found.count == 1 ? .stateless(found[0]) : nil
     }
@@ -165,7 +165,7 @@ struct TranslationChoice {
 
   /// Clients on this server's own host: their packets enter it by their own TUN devices, to the address that they know
   /// the server by.
-  private func clientsBesideServer(_ family: AddressFamily, _ neighbours: [InstanceRecord]) -> [Outlet] {
+  private func clientsBesideServer(_ family: AddressFamily) -> [Outlet] {
     guard case .tcp(_, let port) = listen else { return [] }
     return neighbours.compactMap { neighbour in
       let addresses = (neighbour.remotes ?? []).compactMap { remote -> Address? in
@@ -184,9 +184,12 @@ struct TranslationChoice {
     return neighbours.filter { !own.isDisjoint(with: $0.remotes ?? []) }
   }
 
-  /// The addresses that a server answers by.
-  private func outlets(_ family: AddressFamily, besides tunDevices: [String]) -> [Outlet] {
-    let outlets = LocalAddresses.reachable(family, except: Set(tunDevices))
+  /// Other instances that run in this network namespace.
+  private var neighbours: [InstanceRecord] { state?.liveInstances(besides: device) ?? [] }
+
+  /// The addresses that a server answers by; none of a TUN device of guise's, dead or alive.
+  private func addresses(_ family: AddressFamily) -> [Outlet] {
+    let outlets = LocalAddresses.reachable(family, except: Set((state?.devices ?? []) + [device]))
     guard case .tcp(let address?, _) = listen else { return outlets }
     return outlets.filter { $0.address == address }
   }

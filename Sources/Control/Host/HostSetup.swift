@@ -74,8 +74,7 @@ struct HostSetup: ~Copyable {
     }
     let device = try makeDevice(preflight)
     var setup = HostSetup(
-      preflight, device: device, pairs: pairs, neighbours: state?.liveInstances(besides: nil) ?? [],
-      resumesTracked: resumesTracked, state, log, flowFile: flowFile, isBorrowed: false)
+      preflight, device: device, pairs: pairs, resumesTracked: resumesTracked, state, log, flowFile: flowFile, isBorrowed: false)
     do throws(SetupError) {
       try setup.bringUp(preflight)
       return setup
@@ -87,12 +86,11 @@ struct HostSetup: ~Copyable {
   }
 
   private init(
-    _ preflight: Preflight, device: TunDevice, pairs: [TunAddressPair], neighbours: [InstanceRecord],
-    resumesTracked: Bool, _ state: StateDirectory?, _ log: Logger, flowFile: String?, isBorrowed: Bool
+    _ preflight: Preflight, device: TunDevice, pairs: [TunAddressPair], resumesTracked: Bool,
+    _ state: StateDirectory?, _ log: Logger, flowFile: String?, isBorrowed: Bool
   ) {
     firewall = HostFirewall(
-      device: device.name, pairs: pairs, preflight, neighbours: neighbours, resumesTracked: resumesTracked,
-      state, log)
+      device: device.name, pairs: pairs, preflight, resumesTracked: resumesTracked, state, log)
     self.flowFile = flowFile
     self.isBorrowed = isBorrowed
     self.device = device
@@ -132,8 +130,7 @@ struct HostSetup: ~Copyable {
       return nil
     }
     return HostSetup(
-      preflight, device: device, pairs: pairs, neighbours: state.liveInstances(besides: device.name),
-      resumesTracked: resumesTracked, state, log, flowFile: flowFile, isBorrowed: true)
+      preflight, device: device, pairs: pairs, resumesTracked: resumesTracked, state, log, flowFile: flowFile, isBorrowed: true)
   }
 
   /// Removes a device that is of no use to the dead predecessor's successor.

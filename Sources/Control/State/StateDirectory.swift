@@ -120,6 +120,11 @@ struct StateDirectory: Sendable {
     (try? TextFile.read("\(path)/\(instancePrefix)\(device).json")).flatMap { Self.decode(InstanceRecord.self, $0) }
   }
 
+  /// The devices of all instances on record, dead or alive.
+  var devices: [String] {
+    instanceFiles().map { String($0.dropFirst(instancePrefix.count).dropLast(".json".count)) }
+  }
+
   private func liveInstanceFiles(besides own: String?) -> [String] {
     instanceFiles().filter { name in
       guard name != own.map({ "\(instancePrefix)\($0).json" }) else { return false }

@@ -17,7 +17,7 @@ enum Bypass {
     if let obstacle = obstacle(on: outlet) { return obstacle }
     do throws(KernelError) {
       // They do nothing, and are gone at once.
-      _ = try Translator(.ipv4, .server, device: "lo", outletDevice: "lo", isMarked: false)
+      _ = try Translator(.server, device: "lo", isMarked: false)
       return nil
     } catch {
       return refusal(error)

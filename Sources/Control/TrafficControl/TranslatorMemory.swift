@@ -2,13 +2,14 @@ internal import CLiburing
 internal import DataPlane
 internal import Glibc
 
-/// What the two programs of a family translate by, in memory that they share with us (an mmapped BPF array).
+/// What the programs translate by, in memory that they share with us (an mmapped BPF array): a block for each family,
+/// and counters.
 ///
 /// Once a process has given up its privileges it makes no call of bpf(2) any more; addresses that change are written
 /// here.
 @safe
 struct TranslatorMemory: ~Copyable {
-  /// Where what lies, in bytes. Numbers are of 32 bits in host order; addresses take 16 bytes in network order, IPv4 the
+  /// Where what lies in a family's block, in bytes. Numbers are of 32 bits in host order; addresses take 16 bytes in network order, IPv4 the
   /// first four.
   enum Field {
     /// 0: all packets are left to the kernel.
@@ -32,12 +33,16 @@ struct TranslatorMemory: ~Copyable {
     static let remotes = 72
     static let remoteStride = 20
     static let remotePort = 16
-    /// Numbers of 64 bits, one for each `Counter`, for each of `counterRows` processors.
-    static let counters = 256
-    static let counterStride = 64
   }
+  static let blockBytes = 256
+  /// Where numbers of 64 bits lie, one for each `Counter`, for each of `counterRows` processors.
+  static let counters = 2 * blockBytes
+  static let counterStride = 64
   static let counterRows = 64
-  private static let byteCount = Field.counters + counterRows * Field.counterStride
+  private static let byteCount = counters + counterRows * counterStride
+
+  /// Where a family's block lies.
+  static func block(_ family: AddressFamily) -> Int { family == .ipv4 ? 0 : blockBytes }
 
   let descriptor: Int32
   private let base: UnsafeMutableRawPointer
@@ -76,35 +81,36 @@ struct TranslatorMemory: ~Copyable {
     var sum: UInt64 = 0
     for row in 0..<Self.counterRows {
       sum &+= unsafe base.load(
-        fromByteOffset: Field.counters + row * Field.counterStride + counter.rawValue * 8, as: UInt64.self)
+        fromByteOffset: Self.counters + row * Self.counterStride + counter.rawValue * 8, as: UInt64.self)
     }
     return sum
   }
 
-  /// Has packets translated by `task` from now on, or left to the kernel where that is nil.
-  mutating func set(_ task: TranslatorTask?) {
-    put(0, at: Field.isActive)
+  /// Has packets of a family translated by `task` from now on, or left to the kernel where that is nil.
+  func set(_ task: TranslatorTask?, _ family: AddressFamily) {
+    let block = Self.block(family)
+    put(0, at: block + Field.isActive)
     guard let task else { return }
     // No program is on its way any more that has begun before: they run for microseconds, and are not put aside.
     usleep(1_000)
-    put(task.outletIndex, at: Field.outletIndex)
-    put(task.deviceIndex, at: Field.deviceIndex)
-    put(UInt32(task.mtu), at: Field.mtu)
-    put(task.mark, at: Field.mark)
-    put(Self.sum(of: task.outer, inPlaceOf: task.inner), at: Field.outwardSum)
-    put(Self.sum(of: task.inner, inPlaceOf: task.outer), at: Field.inwardSum)
-    put(UInt32(task.ports.lowerBound), at: Field.portFirst)
-    put(UInt32(task.ports.upperBound), at: Field.portLast)
-    put(task.leavesOthersAlone ? 1 : 0, at: Field.leavesOthersAlone)
-    put(task.inner, at: Field.inner)
-    put(task.outer, at: Field.outer)
+    put(task.outletIndex, at: block + Field.outletIndex)
+    put(task.deviceIndex, at: block + Field.deviceIndex)
+    put(UInt32(task.mtu), at: block + Field.mtu)
+    put(task.mark, at: block + Field.mark)
+    put(Self.sum(of: task.outer, inPlaceOf: task.inner), at: block + Field.outwardSum)
+    put(Self.sum(of: task.inner, inPlaceOf: task.outer), at: block + Field.inwardSum)
+    put(UInt32(task.ports.lowerBound), at: block + Field.portFirst)
+    put(UInt32(task.ports.upperBound), at: block + Field.portLast)
+    put(task.leavesOthersAlone ? 1 : 0, at: block + Field.leavesOthersAlone)
+    put(task.inner, at: block + Field.inner)
+    put(task.outer, at: block + Field.outer)
     for index in 0..<GatewayConfiguration.remotesMax {
-      let offset = Field.remotes + index * Field.remoteStride
+      let offset = block + Field.remotes + index * Field.remoteStride
       let remote = index < task.remotes.count ? task.remotes[index] : nil
       put(UInt32(remote?.port.bigEndian ?? 0), at: offset + Field.remotePort)
       if let remote { put(remote.address, at: offset) }
     }
-    put(1, at: Field.isActive)
+    put(1, at: block + Field.isActive)
   }
 
   private func put(_ value: UInt32, at offset: Int) {

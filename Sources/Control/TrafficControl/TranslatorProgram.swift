@@ -10,12 +10,13 @@ internal import DataPlane
 struct TranslatorProgram {
   private typealias Field = TranslatorMemory.Field
 
-  private let family: AddressFamily
-  private let memory: Int32
+  /// Whose packets the code is for that is put together now.
+  private var family = AddressFamily.ipv4
   private let isMarked: Bool
   private var code = BPFProgram()
-  /// Leaves the packet to the next program, and then to the kernel.
-  private let next: BPFProgram.Label
+  /// Goes on with the other family, and behind the last one leaves the packet to the next program, and then to the
+  /// kernel.
+  private var next: BPFProgram.Label
   /// Drops what has been changed and cannot be sent.
   private let drop: BPFProgram.Label
   /// Drops what would leave by another device.
@@ -60,60 +61,67 @@ struct TranslatorProgram {
   private static let bytes = BPFProgram.Register.r8
   private static let hops = BPFProgram.Register.r9
 
-  private init(_ family: AddressFamily, memory: Int32, isMarked: Bool) {
-    self.family = family
-    self.memory = memory
+  private init(memory: Int32, isMarked: Bool) {
     self.isMarked = isMarked
     next = code.label()
     drop = code.label()
     stray = code.label()
+    code.move(Self.packet, .r1)
+    code.loadMemory(Self.shared, descriptor: memory)
   }
 
   /// For the ingress of the TUN device, whose packets begin with their IP header: from our TCP end to the network.
   /// `isMarked`: whether the route is looked up for packets with a mark (Linux 6.10).
-  static func outward(_ family: AddressFamily, memory: Int32, isMarked: Bool) -> [bpf_insn] {
-    var program = TranslatorProgram(family, memory: memory, isMarked: isMarked)
-    program.begin()
-    program.readPacket(from: 0, program.tcpBytes)
-    program.leaveUnlessSimple(at: 0)
-    program.go(to: program.next, unless: program.sourceOffset, is: Field.inner)
-    program.mark()
-    program.readHops(at: 0, else: program.next)
-    program.lookUpRoute()
-    program.rewrite(program.sourceOffset, at: 0, to: Field.outer, Field.outwardSum, takesHop: true)
-    program.count(.outward)
-    program.redirectToNeighbour()
+  static func outward(memory: Int32, isMarked: Bool) -> [bpf_insn] {
+    var program = TranslatorProgram(memory: memory, isMarked: isMarked)
+    for family in AddressFamily.allCases {
+      program.begin(family)
+      program.readPacket(from: 0, program.tcpBytes)
+      program.leaveUnlessSimple(at: 0)
+      program.go(to: program.next, unless: program.sourceOffset, is: Field.inner)
+      program.mark()
+      program.readHops(at: 0, else: program.next)
+      program.lookUpRoute()
+      program.rewrite(program.sourceOffset, at: 0, to: Field.outer, Field.outwardSum, takesHop: true)
+      program.count(.outward)
+      program.redirectToNeighbour()
+      program.code.place(program.next)
+    }
     return program.end()
   }
 
   /// For the ingress of the device that packets come by: from the network to our TCP end. `checksSource`: at a
   /// client, whose packets are those of its servers.
-  static func inward(_ family: AddressFamily, memory: Int32, checksSource: Bool, isMarked: Bool) -> [bpf_insn] {
-    var program = TranslatorProgram(family, memory: memory, isMarked: isMarked)
-    let (start, forward, notTCP) = (linkHeaderBytes, program.code.label(), program.code.label())
-    program.begin()
-    program.leaveUnlessForThisHost()
-    program.readPacket(from: start, program.tcpBytes)
-    program.go(to: program.next, unless: program.destinationOffset + start, is: Field.outer)
-    program.leaveUnlessHeaderIsPlain(at: start)
-    program.code.jump(if: .r0, .unequal, Int32(IPPROTO_TCP), to: notTCP)
-    let tcp = start + program.headerBytes
-    program.leaveUnlessPortIsOurs(tcp + 2)
-    if checksSource { program.leaveUnlessServer(start + program.sourceOffset, port: tcp) }
-    program.readHops(at: start, else: forward)
-    program.goUnlessWhole(to: forward, at: start)
-    program.rewrite(program.destinationOffset, at: start, to: Field.inner, Field.inwardSum, takesHop: true)
-    program.count(.inward)
-    program.redirectToDevice()
+  static func inward(memory: Int32, checksSource: Bool, isMarked: Bool) -> [bpf_insn] {
+    var program = TranslatorProgram(memory: memory, isMarked: isMarked)
+    let start = linkHeaderBytes
+    for family in AddressFamily.allCases {
+      let (forward, notTCP) = (program.code.label(), program.code.label())
+      program.begin(family)
+      program.leaveUnlessForThisHost()
+      program.readPacket(from: start, program.tcpBytes)
+      program.go(to: program.next, unless: program.destinationOffset + start, is: Field.outer)
+      program.leaveUnlessHeaderIsPlain(at: start)
+      program.code.jump(if: .r0, .unequal, Int32(IPPROTO_TCP), to: notTCP)
+      let tcp = start + program.headerBytes
+      program.leaveUnlessPortIsOurs(tcp + 2)
+      if checksSource { program.leaveUnlessServer(start + program.sourceOffset, port: tcp) }
+      program.readHops(at: start, else: forward)
+      program.goUnlessWhole(to: forward, at: start)
+      program.rewrite(program.destinationOffset, at: start, to: Field.inner, Field.inwardSum, takesHop: true)
+      program.count(.inward)
+      program.redirectToDevice()
 
-    program.code.place(forward)
-    program.mark()
-    program.rewrite(program.destinationOffset, at: start, to: Field.inner, Field.inwardSum, takesHop: false)
-    program.count(.inward)
-    program.code.jump(to: program.next)
+      program.code.place(forward)
+      program.mark()
+      program.rewrite(program.destinationOffset, at: start, to: Field.inner, Field.inwardSum, takesHop: false)
+      program.count(.inward)
+      program.code.jump(to: program.next)
 
-    program.code.place(notTCP)
-    program.translateError(at: start, checksSource: checksSource)
+      program.code.place(notTCP)
+      program.translateError(at: start, checksSource: checksSource)
+      program.code.place(program.next)
+    }
     return program.end()
   }
 
@@ -133,11 +141,16 @@ struct TranslatorProgram {
 
   // MARK: - Which packets
 
-  private mutating func begin() {
-    code.move(Self.packet, .r1)
-    code.loadMemory(Self.shared, descriptor: memory)
-    code.load(.r0, .word, Self.shared, Field.isActive)
+  private mutating func begin(_ family: AddressFamily) {
+    self.family = family
+    next = code.label()
+    loadShared(.r0, Field.isActive)
     code.jump(if: .r0, .equal, 0, to: next)
+  }
+
+  /// Of this family's block.
+  private mutating func loadShared(_ register: BPFProgram.Register, _ field: Int) {
+    code.load(register, .word, Self.shared, TranslatorMemory.block(family) + field)
   }
 
   /// Not of another VLAN, another host's, or another protocol's.
@@ -197,7 +210,7 @@ struct TranslatorProgram {
   private mutating func go(to label: BPFProgram.Label, unless offset: Int, is field: Int) {
     for word in stride(from: 0, to: addressBytes, by: 4) {
       code.load(.r0, .word, Self.bytes, offset + word)
-      code.load(.r1, .word, Self.shared, field + word)
+      loadShared(.r1, field + word)
       code.jump(if: .r0, .unequal, .r1, to: label)
     }
   }
@@ -205,9 +218,9 @@ struct TranslatorProgram {
   private mutating func leaveUnlessPortIsOurs(_ offset: Int) {
     code.load(.r0, .half, Self.bytes, offset)
     code.readNetworkOrder(.r0)
-    code.load(.r1, .word, Self.shared, Field.portFirst)
+    loadShared(.r1, Field.portFirst)
     code.jump(if: .r0, .less, .r1, to: next)
-    code.load(.r1, .word, Self.shared, Field.portLast)
+    loadShared(.r1, Field.portLast)
     code.jump(if: .r0, .greater, .r1, to: next)
   }
 
@@ -218,7 +231,7 @@ struct TranslatorProgram {
     for index in 0..<GatewayConfiguration.remotesMax {
       let remote = Field.remotes + index * Field.remoteStride
       let another = code.label()
-      code.load(.r1, .word, Self.shared, remote + Field.remotePort)
+      loadShared(.r1, remote + Field.remotePort)
       code.jump(if: .r1, .equal, 0, to: next)
       code.jump(if: .r1, .unequal, .r2, to: another)
       go(to: another, unless: address, is: remote)
@@ -249,7 +262,7 @@ struct TranslatorProgram {
     code.readNetworkOrder(.r0)
     code.jump(if: .r0, .unequal, .r1, to: label)
     readWireBytes(into: .r1, at: start, linkBytes: start)
-    code.load(.r0, .word, Self.shared, Field.mtu)
+    loadShared(.r0, Field.mtu)
     code.jump(if: .r1, .greater, .r0, to: label)
   }
 
@@ -313,7 +326,7 @@ struct TranslatorProgram {
     }
     readWireBytes(into: .r1, at: 0, linkBytes: 0)
     code.store(.half, .stack, Route.length, .r1)
-    code.load(.r0, .word, Self.shared, Field.deviceIndex)
+    loadShared(.r0, Field.deviceIndex)
     code.store(.word, .stack, Route.interface, .r0)
     if family == .ipv4 {
       code.load(.r0, .byte, Self.bytes, 1)
@@ -327,7 +340,7 @@ struct TranslatorProgram {
       }
     }
     if isMarked {
-      code.load(.r0, .word, Self.shared, Field.mark)
+      loadShared(.r0, Field.mark)
       code.store(.word, .stack, Route.mark, .r0)
     }
     code.move(.r1, Self.packet)
@@ -346,10 +359,10 @@ struct TranslatorProgram {
     code.jump(to: next)
     code.place(isFound)
     code.load(.r0, .word, .stack, Route.interface)
-    code.load(.r1, .word, Self.shared, Field.outletIndex)
+    loadShared(.r1, Field.outletIndex)
     let leavesByOutlet = code.label()
     code.jump(if: .r0, .equal, .r1, to: leavesByOutlet)
-    code.load(.r0, .word, Self.shared, Field.leavesOthersAlone)
+    loadShared(.r0, Field.leavesOthersAlone)
     code.jump(if: .r0, .equal, 0, to: stray)
     code.jump(to: next)
     code.place(leavesByOutlet)
@@ -367,7 +380,7 @@ struct TranslatorProgram {
   /// For routing, here and in the kernel.
   private mutating func mark() {
     guard isMarked else { return }
-    code.load(.r1, .word, Self.shared, Field.mark)
+    loadShared(.r1, Field.mark)
     code.store(.word, Self.packet, Context.mark, .r1)
   }
 
@@ -384,7 +397,7 @@ struct TranslatorProgram {
 
   private mutating func writeAddress(_ offset: Int, _ field: Int) {
     for word in stride(from: 0, to: addressBytes, by: 4) {
-      code.load(.r0, .word, Self.shared, field + word)
+      loadShared(.r0, field + word)
       code.store(.word, Self.bytes, offset + word, .r0)
     }
   }
@@ -393,7 +406,7 @@ struct TranslatorProgram {
   private mutating func mendHeaderChecksum(at start: Int, _ sum: Int, takesHop: Bool) {
     code.load(.r0, .half, Self.bytes, start + Self.ipv4Checksum)
     code.change(.r0, .xor, 0xffff)
-    code.load(.r1, .word, Self.shared, sum)
+    loadShared(.r1, sum)
     code.change(.r0, .add, .r1)
     if takesHop { code.change(.r0, .add, 0xfffe) }
     for _ in 0..<2 {
@@ -411,7 +424,7 @@ struct TranslatorProgram {
     code.move(.r1, Self.packet)
     code.move(.r2, Int32(offset))
     code.move(.r3, 0)
-    code.load(.r4, .word, Self.shared, sum)
+    loadShared(.r4, sum)
     code.move(.r5, 0x10)
     code.call(.replaceTransportChecksum)
     code.jump(if: .r0, .unequal, 0, to: drop)
@@ -448,7 +461,7 @@ struct TranslatorProgram {
     code.change(.r0, .shiftLeft, 6)
     code.change(.r0, .add, Self.shared)
     code.move(.r1, 1)
-    code.addAtomically(.double, .r0, Field.counters + counter.rawValue * 8, .r1)
+    code.addAtomically(.double, .r0, TranslatorMemory.counters + counter.rawValue * 8, .r1)
   }
 
   /// With room for a link-layer header, without which the kernel drops it (`__bpf_redirect_neigh`).
@@ -458,7 +471,7 @@ struct TranslatorProgram {
     code.move(.r3, 0)
     code.call(.changeHead)
     code.jump(if: .r0, .unequal, 0, to: drop)
-    code.load(.r1, .word, Self.shared, Field.outletIndex)
+    loadShared(.r1, Field.outletIndex)
     code.move(.r2, .stack)
     code.change(.r2, .add, Int32(Hop.base))
     code.move(.r3, Int32(Hop.byteCount))
@@ -468,14 +481,13 @@ struct TranslatorProgram {
   }
 
   private mutating func redirectToDevice() {
-    code.load(.r1, .word, Self.shared, Field.deviceIndex)
+    loadShared(.r1, Field.deviceIndex)
     code.move(.r2, 0)
     code.call(.redirect)
     code.exit()
   }
 
   private mutating func end() -> [bpf_insn] {
-    code.place(next)
     code.move(.r0, Action.next)
     code.exit()
     if code.isAwaited(stray) {

@@ -2,19 +2,19 @@ internal import CLiburing
 internal import DataPlane
 internal import Glibc
 
-/// One family's two programs, in the kernel but attached to nothing, and the memory that they translate by.
+/// The two programs, in the kernel but attached to nothing, and the memory that they translate by.
 final class TranslatorPrograms {
-  private var memory: TranslatorMemory
+  private let memory: TranslatorMemory
   private(set) var outward: Int32 = -1
   private(set) var inward: Int32 = -1
 
   /// Has the kernel verify the programs. Throws EPERM without CAP_BPF.
-  init(_ family: AddressFamily, _ role: Role, isMarked: Bool) throws(KernelError) {
+  init(_ role: Role, isMarked: Bool) throws(KernelError) {
     memory = try TranslatorMemory()
     let shared = memory.descriptor
-    outward = try Self.load(TranslatorProgram.outward(family, memory: shared, isMarked: isMarked), "guise_outward")
+    outward = try Self.load(TranslatorProgram.outward(memory: shared, isMarked: isMarked), "guise_outward")
     inward = try Self.load(
-      TranslatorProgram.inward(family, memory: shared, checksSource: role == .client, isMarked: isMarked),
+      TranslatorProgram.inward(memory: shared, checksSource: role == .client, isMarked: isMarked),
       "guise_inward")
   }
 
@@ -34,8 +34,8 @@ final class TranslatorPrograms {
       "bpf(BPF_PROG_LOAD)", unsafe guise_bpf_load(code, UInt32(code.count), license, name, nil, 0))
   }
 
-  /// Has packets translated by `task` from now on, or left to the kernel where that is nil.
-  func set(_ task: TranslatorTask?) { memory.set(task) }
+  /// Has packets of a family translated by `task` from now on, or left to the kernel where that is nil.
+  func set(_ task: TranslatorTask?, _ family: AddressFamily) { memory.set(task, family) }
 
   subscript(counter: TranslatorMemory.Counter) -> UInt64 { memory[counter] }
 
