@@ -3,9 +3,11 @@
 
 #include <fcntl.h>
 #include <linux/ethtool.h>
+#include <linux/if_ether.h>
 #include <linux/if_tun.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
+#include <linux/pkt_cls.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <linux/sockios.h>
@@ -302,37 +304,168 @@ int guise_link_get_type(const char *name) {
   return result < 0 ? result : value.ifr_hwaddr.sa_family;
 }
 
-int guise_link_has_ingress_filters(uint32_t interface_index) {
+/* rtnetlink(7), as far as filters of tc(8) need it. */
+
+struct tc_message {
+  struct nlmsghdr header;
+  struct tcmsg body;
+  char attributes[256];
+};
+
+static struct tc_message tc_message(uint16_t type, uint16_t flags, uint32_t interface_index, uint32_t parent) {
+  struct tc_message m = {
+      .header = {.nlmsg_len = NLMSG_LENGTH(sizeof m.body), .nlmsg_type = type, .nlmsg_flags = NLM_F_REQUEST | flags},
+      .body = {.tcm_family = AF_UNSPEC, .tcm_ifindex = (int)interface_index, .tcm_parent = parent},
+  };
+  return m;
+}
+
+/* Room for it was made: names are short. */
+static struct rtattr *tc_put(struct tc_message *m, uint16_t type, const void *value, size_t length) {
+  struct rtattr *attribute = (struct rtattr *)((char *)m + NLMSG_ALIGN(m->header.nlmsg_len));
+  attribute->rta_type = type;
+  attribute->rta_len = (uint16_t)RTA_LENGTH(length);
+  if (length)
+    memcpy(RTA_DATA(attribute), value, length);
+  m->header.nlmsg_len = NLMSG_ALIGN(m->header.nlmsg_len) + (uint32_t)RTA_ALIGN(attribute->rta_len);
+  return attribute;
+}
+
+/* Sends a request and calls `look` with each answer until the last: 0 or -errno. */
+static int tc_request(const struct tc_message *request, void (*look)(const struct nlmsghdr *, void *), void *context) {
   int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
   if (fd < 0)
     return -errno;
-  struct {
-    struct nlmsghdr header;
-    struct tcmsg body;
-  } request = {
-      .header = {.nlmsg_len = sizeof request, .nlmsg_type = RTM_GETQDISC, .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
-      .body = {.tcm_family = AF_UNSPEC},
-  };
-  int found = 0, done = send(fd, &request, sizeof request, 0) < 0 ? -errno : 0;
+  int result = send(fd, request, request->header.nlmsg_len, 0) < 0 ? -errno : 1;
   char answer[16384];
-  while (done == 0) {
+  while (result > 0) {
     ssize_t length = recv(fd, answer, sizeof answer, 0);
-    if (length < 0)
-      done = errno == EINTR ? 0 : -errno;
+    if (length < 0 && errno != EINTR)
+      result = -errno;
     for (struct nlmsghdr *m = (struct nlmsghdr *)answer; length > 0 && NLMSG_OK(m, length); m = NLMSG_NEXT(m, length)) {
-      const struct tcmsg *qdisc = NLMSG_DATA(m);
-      if (m->nlmsg_type == NLMSG_DONE || m->nlmsg_type == NLMSG_ERROR)
-        done = 1;
-      else if (m->nlmsg_type == RTM_NEWQDISC && (uint32_t)qdisc->tcm_ifindex == interface_index &&
-               qdisc->tcm_parent == TC_H_INGRESS)
-        found = 1;
+      if (m->nlmsg_type == NLMSG_ERROR)
+        result = ((struct nlmsgerr *)NLMSG_DATA(m))->error;
+      else if (m->nlmsg_type == NLMSG_DONE)
+        result = 0;
+      else if (look)
+        look(m, context);
     }
   }
   close(fd);
-  return done < 0 ? done : found;
+  return result;
 }
 
-/* bpf(2). <linux/bpf.h> may be older than the kernel, so what is new in it stands here in full. */
+static const uint32_t ingress = TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS);
+/* Behind all filters that others let the kernel number. */
+static const uint32_t own_priority = 0xc100;
+
+struct tc_filters {
+  const char *name;
+  uint32_t named, others; /* how many */
+  uint32_t handle;        /* of the one that has the name */
+};
+
+static const char *filter_name(const struct nlmsghdr *m) {
+  int length = (int)TCA_PAYLOAD(m);
+  for (struct rtattr *a = TCA_RTA(NLMSG_DATA(m)); RTA_OK(a, length); a = RTA_NEXT(a, length)) {
+    if ((a->rta_type & NLA_TYPE_MASK) != TCA_OPTIONS)
+      continue;
+    int rest = (int)RTA_PAYLOAD(a);
+    for (struct rtattr *o = RTA_DATA(a); RTA_OK(o, rest); o = RTA_NEXT(o, rest))
+      if (o->rta_type == TCA_BPF_NAME)
+        return RTA_DATA(o);
+  }
+  return NULL;
+}
+
+static void look_at_filter(const struct nlmsghdr *m, void *context) {
+  struct tc_filters *found = context;
+  const struct tcmsg *filter = NLMSG_DATA(m);
+  /* Without a handle it is only the list that filters of a priority are in. */
+  if (m->nlmsg_type != RTM_NEWTFILTER || filter->tcm_handle == 0)
+    return;
+  const char *name = filter->tcm_info >> 16 == own_priority ? filter_name(m) : NULL;
+  if (name && strcmp(name, found->name) == 0) {
+    found->named++;
+    found->handle = filter->tcm_handle;
+  } else if (!name || strncmp(name, "guise", 5) != 0) {
+    found->others++;
+  } else {
+    found->others += 1u << 16;
+  }
+}
+
+static int find_filters(uint32_t interface_index, struct tc_filters *found) {
+  struct tc_message m = tc_message(RTM_GETTFILTER, NLM_F_DUMP, interface_index, ingress);
+  int result = tc_request(&m, look_at_filter, found);
+  /* No such qdisc, and so no filters. */
+  return result == -EINVAL || result == -ENOENT ? 0 : result;
+}
+
+int guise_tc_foreign_filters(uint32_t interface_index) {
+  struct tc_filters found = {.name = ""};
+  int result = find_filters(interface_index, &found);
+  return result < 0 ? result : (int)(found.others & 0xffff);
+}
+
+int guise_tc_is_attached(uint32_t interface_index, const char *name) {
+  struct tc_filters found = {.name = name};
+  int result = find_filters(interface_index, &found);
+  return result < 0 ? result : found.named > 0;
+}
+
+int guise_tc_attach(uint32_t interface_index, int program, const char *name) {
+  struct tc_message qdisc = tc_message(RTM_NEWQDISC, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, interface_index, TC_H_CLSACT);
+  qdisc.body.tcm_handle = TC_H_MAKE(TC_H_CLSACT, 0);
+  tc_put(&qdisc, TCA_KIND, "clsact", sizeof "clsact");
+  int made = tc_request(&qdisc, NULL, NULL);
+  if (made < 0 && made != -EEXIST)
+    return made;
+
+  struct tc_filters found = {.name = name};
+  int result = find_filters(interface_index, &found);
+  if (result < 0)
+    return result;
+  struct tc_message m = tc_message(RTM_NEWTFILTER, NLM_F_ACK | NLM_F_CREATE, interface_index, ingress);
+  m.body.tcm_handle = found.handle;
+  m.body.tcm_info = TC_H_MAKE(own_priority << 16, htons(ETH_P_ALL));
+  tc_put(&m, TCA_KIND, "bpf", sizeof "bpf");
+  struct rtattr *options = tc_put(&m, TCA_OPTIONS, NULL, 0);
+  uint32_t descriptor = (uint32_t)program, flags = TCA_BPF_FLAG_ACT_DIRECT;
+  tc_put(&m, TCA_BPF_FD, &descriptor, sizeof descriptor);
+  tc_put(&m, TCA_BPF_NAME, name, strlen(name) + 1);
+  tc_put(&m, TCA_BPF_FLAGS, &flags, sizeof flags);
+  options->rta_len = (uint16_t)((char *)&m + m.header.nlmsg_len - (char *)options);
+  result = tc_request(&m, NULL, NULL);
+  return result < 0 ? result : made == 0 || found.named + found.others > 0;
+}
+
+int guise_tc_detach(uint32_t interface_index, const char *name, int keeps_qdisc) {
+  struct tc_filters found = {.name = name};
+  int result = find_filters(interface_index, &found);
+  if (result < 0)
+    return result;
+  if (found.named) {
+    struct tc_message m = tc_message(RTM_DELTFILTER, NLM_F_ACK, interface_index, ingress);
+    m.body.tcm_handle = found.handle;
+    m.body.tcm_info = TC_H_MAKE(own_priority << 16, htons(ETH_P_ALL));
+    tc_put(&m, TCA_KIND, "bpf", sizeof "bpf");
+    if ((result = tc_request(&m, NULL, NULL)) < 0)
+      return result;
+  }
+  if (keeps_qdisc || !found.named || found.others)
+    return 0;
+  struct tc_filters leaving = {.name = name};
+  struct tc_message egress = tc_message(RTM_GETTFILTER, NLM_F_DUMP, interface_index, TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS));
+  tc_request(&egress, look_at_filter, &leaving);
+  if (leaving.others)
+    return 0;
+  struct tc_message qdisc = tc_message(RTM_DELQDISC, NLM_F_ACK, interface_index, TC_H_CLSACT);
+  qdisc.body.tcm_handle = TC_H_MAKE(TC_H_CLSACT, 0);
+  return tc_request(&qdisc, NULL, NULL);
+}
+
+/* bpf(2) */
 
 static int bpf(int command, void *attributes, uint32_t size) {
   return result_or_errno((int)syscall(SYS_bpf, command, attributes, size));
@@ -371,14 +504,6 @@ int guise_bpf_load(const struct bpf_insn *instructions, uint32_t count, const ch
   for (int attempt = 0; attempt < 100 && result == -EAGAIN; attempt++)
     result = bpf(BPF_PROG_LOAD, &a, sizeof a);
   return result;
-}
-
-int guise_bpf_attach_ingress(int program, uint32_t interface_index) {
-  struct {
-    uint32_t program, interface_index, attach_type, flags, relative, padding;
-    uint64_t revision;
-  } link = {.program = (uint32_t)program, .interface_index = interface_index, .attach_type = 46 /* BPF_TCX_INGRESS */};
-  return bpf(BPF_LINK_CREATE, &link, sizeof link);
 }
 
 int guise_bpf_try(int program, const void *packet, uint32_t bytes, void *out, uint32_t *out_bytes, int *answer) {

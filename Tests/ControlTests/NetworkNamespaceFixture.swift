@@ -39,6 +39,9 @@ final class NetworkNamespaceFixture {
     try HostTool.ip.run(["netns", "exec", name] + arguments)
   }
 
+  /// Programs and other filters for what comes in by a device.
+  func filters(_ device: String) throws -> String { try run(["tc", "filter", "show", "dev", device, "ingress"]) }
+
   var ruleset: String { get throws { try run(["nft", "list", "ruleset"]) } }
 
   func sysctl(_ key: String) throws -> String {
@@ -61,6 +64,8 @@ final class NetworkNamespaceFixture {
   /// Whether nothing is left: no table, no device, no record, no forwarding.
   func expectUntouched(sourceLocation: SourceLocation = #_sourceLocation) throws {
     #expect(try ruleset.isEmpty, sourceLocation: sourceLocation)
+    let qdiscs = try run(["tc", "qdisc", "show"])
+    #expect(!qdiscs.contains("clsact"), sourceLocation: sourceLocation)
     #expect(!hasDevice("guise0") && !hasDevice("guise1"), sourceLocation: sourceLocation)
     #expect(TextFile.names(in: stateDirectory).isEmpty, sourceLocation: sourceLocation)
     for key in ["net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding"] {

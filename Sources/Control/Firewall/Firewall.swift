@@ -1,7 +1,11 @@
 /// The host's nftables, by way of nft(8). Only guise's own tables are touched.
 enum Firewall {
   static func install(_ rules: FirewallRules) throws(SetupError) {
-    try HostTool.nft.run(["-f", "-"], input: rules.text)
+    if !rules.text.isEmpty { try install(rules.text) }
+  }
+
+  private static func install(_ text: String) throws(SetupError) {
+    try HostTool.nft.run(["-f", "-"], input: text)
   }
 
   /// Whether the kernel would take the rules; has it build them and throw them away.
@@ -15,7 +19,7 @@ enum Firewall {
   ) throws(SetupError) {
     let text = families.filter { listing($0, table: table) != nil }
       .map { FirewallRules.removal(of: table, $0) }.joined()
-    if !text.isEmpty { try HostTool.nft.run(["-f", "-"], input: text) }
+    if !text.isEmpty { try install(text) }
   }
 
   /// The rules' tables as nft shows them, without what counters say; nil when one is missing.

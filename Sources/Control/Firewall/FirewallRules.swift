@@ -115,7 +115,7 @@ package struct FirewallRules: Equatable, Sendable {
     let chains =
       switch family {
       case .inet: markChains + statelessChains + trackedChains
-      case .netdev: orphanChains + chainsOfOthers
+      case .netdev: chainsOfOthers
       }
     return chains.filter { !$0.rules.isEmpty }
   }
@@ -230,18 +230,6 @@ package struct FirewallRules: Equatable, Sendable {
 
   // MARK: - At tc
 
-  /// Drops what the programs would have taken: they have gone with their process, and another one may go on with the
-  /// flows, unless the host's own TCP answers with a reset.
-  private var orphanChains: [Chain] {
-    paths.compactMap { path in
-      guard case .atTC(let outlet, _) = path.translation, let device = outlet.device else { return nil }
-      return Chain(
-        name: "orphans\(path.family == .ipv4 ? 4 : 6)",
-        hook: "filter hook ingress device \"\(device)\" priority filter",
-        rules: orphans(path, outlet).map { "\($0) drop" })
-    }
-  }
-
   /// Translates what comes to a server by other devices than the one with programs, each with an address of its own that
   /// answers leave by.
   private var chainsOfOthers: [Chain] {
@@ -265,19 +253,6 @@ package struct FirewallRules: Equatable, Sendable {
             rules: ["\(ip) saddr \(peer) \(ip) saddr set \(own) accept"]),
         ]
       }
-    }
-  }
-
-  private func orphans(_ path: Path, _ outlet: Outlet) -> [String] {
-    let own = "\(path.ip) daddr \(outlet.address)"
-    switch end {
-    case .client(let remotes):
-      let ports = Translation.statelessPorts
-      return remotes.filter { $0.address.family == path.family }.map { remote in
-        "\(path.ip) saddr \(remote.address) \(own) tcp sport \(remote.port) "
-          + "tcp dport \(ports.lowerBound)-\(ports.upperBound)"
-      }
-    case .server(_, let port): return ["\(own) tcp dport \(port)"]
     }
   }
 

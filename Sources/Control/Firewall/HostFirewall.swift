@@ -15,9 +15,12 @@ struct HostFirewall: ~Copyable {
   private let mark: UInt32?
   private var choice: TranslationChoice
   private var guardian = RulesGuardian()
+  /// Devices where nobody else's rules would be passed by.
+  private var checkedDevices: Set<String> = []
+  /// Programs at tc; nil where there are none.
   private var translator: Translator?
-  /// The devices that programs are attached to for what a family's packets leave and enter the host by.
-  private var outletDevices: [AddressFamily: String] = [:]
+  /// Whether programs could not be restored, which is tried again and not complained about twice.
+  private var isStuck = false
   private let log: Logger
 
   /// `resumesTracked`: whether a predecessor's flows went through connection tracking.
@@ -51,10 +54,6 @@ struct HostFirewall: ~Copyable {
         explain: { [log] in log.info("\(family) addresses are translated by connection tracking, since \($0)") })
       paths.append(FirewallRules.Path(pair: pair, translation: translation))
     }
-    // For a family whose addresses come later, as routers give them, on the device that the other one is on.
-    if let outletDevice = outletDevices.values.first {
-      for path in paths where path.translation == .unreachable { outletDevices[path.family] = outletDevice }
-    }
     let end: FirewallRules.End =
       switch choice.listen {
       case .udp: .client(remotes: choice.remotes)
@@ -63,17 +62,31 @@ struct HostFirewall: ~Copyable {
     rules = FirewallRules(device: device, paths: paths, end: end, mark: mark)
   }
 
-  /// Installs what is planned.
+  /// Installs what is planned. Where programs cannot be attached after all, `auto` tracks.
   mutating func install() throws(SetupError) {
+    do throws(KernelError) {
+      try directTranslator()
+    } catch {
+      guard choice.mode == .auto else { throw .refusal(error) }
+      log.warning("addresses are translated by connection tracking, since \(Bypass.refusal(error))")
+      abandonTC()
+    }
     if let rules { try guardian.install(rules) }
-    takeUp()
+    isInstalled = true
     warnAboutOthers()
   }
 
-  /// Takes it that a predecessor has installed rules like ours.
+  /// Takes it that a predecessor has installed rules like ours, whose programs give way to ours at once.
   mutating func takeUp() {
     isInstalled = true
-    directTranslators()
+    // What is refused now is refused again when it is installed.
+    try? directTranslator()
+  }
+
+  /// The devices that programs are attached to beside the TUN device, or will be.
+  var outletDevices: [String]? {
+    let devices = rules?.paths.compactMap { path in path.translation.isAtTC ? path.translation.outlet?.device : nil }
+    return devices?.isEmpty == false ? devices : nil
   }
 
   /// What programs at tc have counted; nil where there are none.
@@ -81,8 +94,12 @@ struct HostFirewall: ~Copyable {
     translator.map { ($0.packets, $0.strays) }
   }
 
+  /// Whether programs at tc are where they were attached, if there are any.
+  var isInPlaceAtTC: Bool { translator?.isInPlace != false }
+
   /// What is refused is logged.
   func remove() {
+    translator?.detach()
     guard isInstalled, let table = rules.map({ FirewallRules.table(of: $0.device) }) else { return }
     do throws(SetupError) {
       try Firewall.remove(table: table)
@@ -108,30 +125,19 @@ struct HostFirewall: ~Copyable {
   /// Goes over to connection tracking where others have come to have rules for forwarded packets, which nobody has
   /// asked to pass by.
   private mutating func giveWay() {
-    guard choice.mode == .auto, var next = rules, !outletDevices.isEmpty, let reason = Bypass.rules() else {
-      return
-    }
+    guard choice.mode == .auto, translator != nil, var next = rules, let reason = Bypass.rules() else { return }
     for index in next.paths.indices { next.paths[index].translation = .tracked(ports: nil) }
     replace(with: next, because: reason)
-    outletDevices = [:]
   }
 
-  /// Goes over to rules where packets leave by another device than the one with programs, or that one has gone and come
-  /// back as another.
-  private mutating func leaveTC() {
-    guard var next = rules, let translator,
-      let (family, outletDevice) = outletDevices.first(where: { translator.isPassedBy(at: $1) })
-    else { return }
-    for index in next.paths.indices where next.paths[index].family == family {
-      guard case .atTC(let outlet, _) = next.paths[index].translation else { return }
-      let isClient = if case .client = next.end { true } else { false }
-      next.paths[index].translation =
-        choice.mode == .auto
-        ? .tracked(ports: nil)
-        : .stateless(isClient ? Outlet(device: nil, address: outlet.address) : outlet)
+  /// Plans to track what was to be translated at tc.
+  private mutating func abandonTC() {
+    guard let paths = rules?.paths else { return }
+    for index in paths.indices where paths[index].translation.isAtTC {
+      rules?.paths[index].translation = .tracked(ports: nil)
     }
-    replace(with: next, because: "packets do not leave by \(outletDevice) any more")
-    outletDevices[family] = nil
+    translator?.detach()
+    translator = nil
   }
 
   // MARK: - At tc
@@ -140,45 +146,48 @@ struct HostFirewall: ~Copyable {
   private mutating func prepareTranslator(
     _ family: AddressFamily, _ outlet: Outlet, _ others: [Outlet]
   ) throws(TranslationChoice.Obstacle) {
-    guard let outletDevice = outlet.device, Bypass.hasLinkHeader(outletDevice) else {
-      throw TranslationChoice.Obstacle("\(outlet.device ?? "the device") has no link-layer header")
-    }
     guard mtu <= Translator.mtuMax else {
       throw TranslationChoice.Obstacle("packets of \(mtu) bytes are too large for programs at tc")
     }
-    if choice.mode == .auto, let obstacle = Bypass.obstacle(on: outletDevice) {
-      throw TranslationChoice.Obstacle(obstacle)
-    }
-    let path = FirewallRules.Path(
-      pair: TunAddressing.defaultPair(.server, family), translation: .atTC(outlet, others: others))
-    guard Firewall.takes(FirewallRules(device: device, paths: [path], end: .server(address: nil, port: 1))) else {
-      throw TranslationChoice.Obstacle("the kernel has no rules for single devices (CONFIG_NF_TABLES_NETDEV)")
-    }
+    try checkBypass(family, outlet, others)
+    guard translator == nil else { return }
+    let isMarked = mark != nil
     do throws(KernelError) {
-      if translator == nil, let made = try makeTranslator() { translator = made }
-      try translator?.attach(to: outletDevice)
+      if try TranslatorPrograms.canLookUpRoutes(isMarked: isMarked) {
+        let role: Role = if case .udp = choice.listen { .client } else { .server }
+        translator = try Translator(role, device: device, isMarked: isMarked)
+      }
     } catch {
       throw TranslationChoice.Obstacle(Bypass.refusal(error))
     }
-    guard translator != nil else {
-      throw TranslationChoice.Obstacle("programs at tc know nothing of '--fwmark' before Linux 6.10")
+    if translator == nil { throw TranslationChoice.Obstacle(Bypass.tooOld(isMarked: isMarked)) }
+  }
+
+  /// Whether nobody else's rules would be passed by unasked, and the kernel takes ours.
+  private mutating func checkBypass(
+    _ family: AddressFamily, _ outlet: Outlet, _ others: [Outlet]
+  ) throws(TranslationChoice.Obstacle) {
+    // What holds for one family does for the other.
+    if choice.mode == .auto, let outletDevice = outlet.device, !checkedDevices.contains(outletDevice) {
+      if let obstacle = Bypass.obstacle(on: outletDevice) { throw TranslationChoice.Obstacle(obstacle) }
+      checkedDevices.insert(outletDevice)
     }
-    outletDevices[family] = outletDevice
+    guard !others.isEmpty else { return }
+    let path = FirewallRules.Path(
+      pair: TunAddressing.defaultPair(.server, family), translation: .atTC(outlet, others: others))
+    guard Firewall.takes(FirewallRules(device: device, paths: [path], end: .server(address: nil, port: 1)))
+    else {
+      throw TranslationChoice.Obstacle(
+        "the kernel has no rules for single devices (CONFIG_NF_TABLES_NETDEV, CONFIG_NETFILTER_EGRESS)")
+    }
   }
 
-  /// nil where the kernel cannot look up routes for packets with a mark, and they have one.
-  private func makeTranslator() throws(KernelError) -> Translator? {
-    if mark != nil { guard try TranslatorPrograms.canMark() else { return nil } }
-    let role: Role = if case .udp = choice.listen { .client } else { .server }
-    return try Translator(role, device: device, isMarked: mark != nil)
-  }
-
-  /// Has programs translate what is theirs.
-  private func directTranslators() {
-    guard let rules else { return }
+  /// Has programs translate what is theirs, and be where it passes.
+  private func directTranslator() throws(KernelError) {
+    guard let rules, let translator else { return }
     for path in rules.paths {
       guard case .atTC(let outlet, let others) = path.translation else {
-        translator?.stop(path.family)
+        translator.stop(path.family)
         continue
       }
       let (remotes, ports) =
@@ -186,7 +195,7 @@ struct HostFirewall: ~Copyable {
         case .client(let remotes): (remotes, Translation.statelessPorts)
         case .server(_, let port): ([], port...port)
         }
-      translator?.translate(
+      try translator.translate(
         path.pair, by: outlet, remotes: remotes, ports: ports, mtu: mtu, mark: mark,
         leavesOthersAlone: !others.isEmpty)
     }
@@ -197,9 +206,9 @@ struct HostFirewall: ~Copyable {
   /// Replaces the rules when an address that they name is no longer the host's.
   mutating func followAddresses() {
     guard var next = rules else { return }
-    followOutlets(&next)
-    replace(with: next, because: "the host's addresses have changed")
-    leaveTC()
+    let isAstray = translator?.hasNewStrays() == true
+    followOutlets(&next, isAstray: isAstray)
+    replace(with: next, because: isAstray ? "packets leave another way" : "the host's addresses have changed")
   }
 
   /// Lets a client's rules name the servers by other addresses.
@@ -207,15 +216,15 @@ struct HostFirewall: ~Copyable {
     choice.remotes = remotes
     guard var next = rules else { return }
     next.end = .client(remotes: remotes)
-    followOutlets(&next)
+    followOutlets(&next, isAstray: true)
     replace(with: next, because: "a server's address has changed")
   }
 
-  private func followOutlets(_ next: inout FirewallRules) {
+  private func followOutlets(_ next: inout FirewallRules, isAstray: Bool) {
     for index in next.paths.indices {
       let path = next.paths[index]
       let successor = choice.successor(
-        of: path.translation, path.family, programs: outletDevices[path.family])
+        of: path.translation, path.family, mayBypass: translator != nil, isAstray: isAstray)
       if let successor { next.paths[index].translation = successor }
     }
   }
@@ -233,7 +242,11 @@ struct HostFirewall: ~Copyable {
     }
     // Not tried again for the same change.
     rules = next
-    directTranslators()
+    do throws(KernelError) { try directTranslator() } catch { refusal = .refusal(error) }
+    if !next.paths.contains(where: \.translation.isAtTC), choice.mode == .auto {
+      translator?.detach()
+      translator = nil
+    }
     if let refusal {
       log.warning("\(reason), and the rules cannot follow: \(refusal)")
     } else {
@@ -245,7 +258,7 @@ struct HostFirewall: ~Copyable {
   var restorations: UInt64 { guardian.restorations }
 
   /// Puts the rules back when somebody else has removed or changed them, as a firewall does that flushes all
-  /// tables before it loads its own, and gives way to rules of others. To be called now and then.
+  /// tables before it loads its own, programs as well, and gives way to rules of others. To be called now and then.
   mutating func restore() {
     let thereAreChanges = guardian.hearsOfChanges()
     if thereAreChanges { giveWay() }
@@ -257,6 +270,23 @@ struct HostFirewall: ~Copyable {
       }
     } catch {
       log.warning("somebody has removed the firewall's rules, and they cannot be restored: \(error)")
+    }
+    restoreFilters()
+  }
+
+  /// Attaches programs anew where they have been taken away, or their devices have come back as others.
+  private mutating func restoreFilters() {
+    guard let translator else { return }
+    do throws(KernelError) {
+      try directTranslator()
+      if try translator.restoreFilters() {
+        guardian.noteRestoration()
+        log.warning("somebody has removed the programs at tc: restored")
+      }
+      isStuck = false
+    } catch {
+      if !isStuck { log.warning("the programs at tc cannot be restored: \(error)") }
+      isStuck = true
     }
   }
 }

@@ -26,6 +26,8 @@ struct RulesGuardian: ~Copyable {
     listing = Firewall.listing(rules)
   }
 
+  mutating func noteRestoration() { restorations += 1 }
+
   /// Whether the rules had to be put back; they are looked at where there were changes. Throws the first of several
   /// failures in a row.
   mutating func restore(_ rules: FirewallRules, afterChanges: Bool) throws(SetupError) -> Bool {

@@ -1,4 +1,5 @@
 internal import DataPlane
+internal import Glibc
 
 /// Decides how addresses are translated: by connection tracking, or past it where one address, known beforehand,
 /// stands for our TCP end (docs/decisions/0018-translation.md, 0085-translation-at-tc.md).
@@ -101,13 +102,19 @@ struct TranslationChoice {
     _ family: AddressFamily, preferring preferred: String?
   ) throws(Obstacle) -> (Outlet, others: [Outlet])? {
     guard case .tcp = listen else {
-      guard let outlet = try outlet(family),
-        let remote = remotes.first(where: { $0.address.family == family })
-      else { return nil }
-      guard let way = HostNetwork.egressDevice(to: remote.address, mark: mark) else {
-        throw Obstacle("the way to \(remote.address) is not known")
+      guard let outlet = try outlet(family) else { return nil }
+      var ways: [String] = []
+      for remote in remotes where remote.address.family == family {
+        guard let way = HostNetwork.egressDevice(to: remote.address, mark: mark) else {
+          throw Obstacle("the way to \(remote.address) is not known")
+        }
+        if !ways.contains(way) { ways.append(way) }
       }
-      return (Outlet(device: way, address: outlet.address), [])
+      guard ways.count == 1 else {
+        throw Obstacle("the ways to the servers lead by several devices (\(ways.joined(separator: ", ")))")
+      }
+      guard Bypass.hasLinkHeader(ways[0]) else { throw Obstacle("\(ways[0]) has no link-layer header") }
+      return (Outlet(device: ways[0], address: outlet.address), [])
     }
     let found = addresses(family)
     for outlet in found {
@@ -126,40 +133,51 @@ struct TranslationChoice {
     guard !candidates.isEmpty else {
       throw Obstacle("\(found[0].device ?? "the device") has no link-layer header")
     }
+    // One that is preferred and has no address now will have one again.
+    if let preferred, !candidates.contains(where: { $0.device == preferred }),
+      unsafe if_nametoindex(preferred) != 0
+    {
+      return nil
+    }
     let wishes = preferred.map { [$0] } ?? HostNetwork.defaultRouteDevices(family)
     let main = wishes.lazy.compactMap { wish in candidates.first { $0.device == wish } }.first ?? candidates[0]
     return (main, found.filter { $0 != main } + clientsBesideServer(family))
   }
 
-  /// What takes the place of a translation now that the host's addresses are others; nil to change nothing, as while
-  /// a link is down. `programs`: the device that programs are attached to at tc, if any.
+  /// What takes the place of a translation now that the host's addresses are others, or, if `isAstray`, its routes; nil to
+  /// change nothing, as while a link is down. `mayBypass`: whether programs are ready at tc.
   func successor(
-    of translation: Translation, _ family: AddressFamily, programs: String?
+    of translation: Translation, _ family: AddressFamily, mayBypass: Bool, isAstray: Bool
   ) -> Translation? {
     if case .tracked = translation { return nil }
-    let current = translation.outlet?.address
+    let current = translation.outlet
     switch listen {
     case .udp:
       guard let remote = remotes.first(where: { $0.address.family == family }),
-        let address = LocalAddresses.source(to: remote.address, mark: mark), address != current
+        let address = LocalAddresses.source(to: remote.address, mark: mark),
+        address != current?.address || isAstray
       else { return nil }
-      let way = HostNetwork.egressDevice(to: remote.address, mark: mark)
-      return programs != nil && way == programs
-        ? .atTC(Outlet(device: way, address: address), others: [])
-        : .stateless(Outlet(device: nil, address: address))
-    case .tcp where programs != nil:
-      do throws(Obstacle) {
-        guard let (outlet, others) = try outlets(family, preferring: programs) else { return nil }
-        if outlet.device == programs { return .atTC(outlet, others: others) }
-        return mode == .auto && translation == .unreachable ? .tracked(ports: nil) : nil
-      } catch {
-        return mode == .auto ? .tracked(ports: nil) : nil
-      }
+      guard mayBypass else { return .stateless(Outlet(device: nil, address: address)) }
+      return bypass(family, from: current)
+    case .tcp where mayBypass: return bypass(family, from: current)
     case .tcp:
-      if let current, LocalAddresses.has(current) { return nil }
+      if let current, LocalAddresses.has(current.address) { return nil }
       let found = addresses(family)
       if mode == .auto, !found.isEmpty { return .tracked(ports: nil) }
       return found.count == 1 ? .stateless(found[0]) : nil
+    }
+  }
+
+  /// At tc by what ways there are now. Where there are none such, `auto` tracks, and nobody else changes anything.
+  private func bypass(_ family: AddressFamily, from current: Outlet?) -> Translation? {
+    do throws(Obstacle) {
+      guard let (outlet, others) = try outlets(family, preferring: current?.device) else { return nil }
+      if mode == .auto, outlet.device != current?.device, let filters = Bypass.filters(on: outlet.device ?? "") {
+        throw Obstacle(filters)
+      }
+      return .atTC(outlet, others: others)
+    } catch {
+      return mode == .auto ? .tracked(ports: nil) : nil
     }
   }
 

@@ -263,7 +263,7 @@ struct HostSetup: ~Copyable {
     let record = InstanceRecord(
       namespace: state.namespace.identity, processID: getpid(),
       tunnel: preflight.configuration.name, device: device.name,
-      firewallTable: rules.map { FirewallRules.table(of: $0.device) },
+      firewallTable: rules.map { FirewallRules.table(of: $0.device) }, outlets: firewall.outletDevices,
       remotes: preflight.configuration.role == .client ? preflight.remotes.map { "\($0)" } : nil,
       isStateless: rules?.isStateless, flowFile: flowFile)
     do throws(LockedFile.Failure) {

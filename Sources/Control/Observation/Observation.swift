@@ -78,14 +78,14 @@ extension HostFirewall {
     guard let rules else { return FirewallReport() }
     let table = FirewallRules.table(of: rules.device)
     var report = FirewallReport(
-      table: table, translation: rules.summary, packetsAtTC: packetsAtTC?.translated,
+      table: rules.tableFamilies.isEmpty ? nil : table, translation: rules.summary, packetsAtTC: packetsAtTC?.translated,
       straysAtTC: packetsAtTC?.strays, restorations: restorations)
     do throws(SetupError) {
       for family in rules.tableFamilies {
         let listing = try HostTool.nft.run(["-j", "list", "counters", "table", family.rawValue, table])
         if family == .inet { report.invalidPackets = NFTCounters(listing).packets(of: "invalid") }
       }
-      report.isInstalled = true
+      report.isInstalled = isInPlaceAtTC
     } catch {
       if case .toolFailed = error { report.isInstalled = false }
     }

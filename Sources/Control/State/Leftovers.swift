@@ -28,6 +28,7 @@ enum Leftovers {
         log.warning("the device \(record.device) of the dead process \(record.processID) is still there")
       }
       if end == nil || record.flowFile != end { state.removeFlows(of: record) }
+      Translator.detach(device: record.device, outlets: record.outlets ?? [])
       guard let table = record.firewallTable else { return true }
       do throws(SetupError) {
         try Firewall.remove(table: table)

@@ -8,6 +8,8 @@ struct InstanceRecord: Codable, Equatable, Sendable {
   var device: String
   /// The nftables table, in the families `inet` or `netdev`, or nil where guise leaves the firewall alone.
   var firewallTable: String?
+  /// The devices that its programs at tc are attached to, beside its own.
+  var outlets: [String]?
   /// A client's servers, each as `ADDRESS:PORT`.
   var remotes: [String]?
   /// Whether its packets pass connection tracking by.
@@ -20,6 +22,7 @@ struct InstanceRecord: Codable, Equatable, Sendable {
   var isPlausible: Bool {
     GatewayConfiguration.isDeviceName(device) && !device.contains("%")
       && (firewallTable == nil || firewallTable == FirewallRules.table(of: device))
+      && (outlets ?? []).allSatisfy { GatewayConfiguration.isDeviceName($0) && !$0.contains("%") }
       && flowFile.map(StateDirectory.isFlowFileName) != false
       && tunnel.map(GatewayConfiguration.isTunnelName) != false
   }

@@ -249,7 +249,9 @@ package struct Supervisor {
     if !preflight.placement.cpus.isEmpty {
       log.info("workers run on CPUs \(preflight.placement.cpus.map(String.init).joined(separator: ","))")
     }
-    let firewall = host.firewall.rules.map { "table \(FirewallRules.table(of: device.name)), \($0.summary)" }
+    let firewall = host.firewall.rules.map { rules in
+      (rules.tableFamilies.isEmpty ? "" : "table \(FirewallRules.table(of: device.name)), ") + rules.summary
+    }
     log.info("firewall: \(firewall ?? "left alone")")
     log.info("\(preflight.confinement.summary)")
     if let flowFile { log.info("flows are kept in \(flowFile)") }

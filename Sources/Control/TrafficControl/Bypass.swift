@@ -16,9 +16,8 @@ enum Bypass {
     guard hasLinkHeader(outlet) else { return "\(outlet) has no link-layer header" }
     if let obstacle = obstacle(on: outlet) { return obstacle }
     do throws(KernelError) {
-      // They do nothing, and are gone at once.
-      _ = try Translator(.server, device: "lo", isMarked: false)
-      return nil
+      let isMarked = false
+      return try TranslatorPrograms.canLookUpRoutes(isMarked: isMarked) ? nil : tooOld(isMarked: isMarked)
     } catch {
       return refusal(error)
     }
@@ -27,6 +26,11 @@ enum Bypass {
   /// Why there are no programs, in words.
   static func refusal(_ error: KernelError) -> String {
     "the kernel refuses programs at tc (\(error))" + (error.errno == EPERM ? ": CAP_BPF lets it" : "")
+  }
+
+  static func tooOld(isMarked: Bool) -> String {
+    isMarked
+      ? "programs at tc know nothing of '--fwmark' before Linux 6.10" : "programs at tc need Linux 6.3"
   }
 
   /// Chains of others that see what is forwarded.
@@ -44,9 +48,9 @@ enum Bypass {
   }
 
   /// Filters of tc(8) that see what comes in by `outlet`.
-  private static func filters(on outlet: String) -> String? {
-    unsafe guise_link_has_ingress_filters(if_nametoindex(outlet)) == 0
-      ? nil : "\(outlet) has filters for what comes in ('tc qdisc show dev \(outlet)')"
+  static func filters(on outlet: String) -> String? {
+    unsafe guise_tc_foreign_filters(if_nametoindex(outlet)) <= 0
+      ? nil : "\(outlet) has filters for what comes in ('tc filter show dev \(outlet) ingress')"
   }
 
   /// Policies of IPsec: "SPD IN 0 OUT 0 FWD 0".

@@ -2,74 +2,141 @@ internal import CLiburing
 internal import DataPlane
 internal import Glibc
 
-/// A gateway's programs at tc: one at its TUN device, one at each device that packets leave and enter the host by.
+/// A gateway's programs at tc: one at its TUN device, one at each device that packets leave and enter the host by, each
+/// as the last filter there (tc-bpf(8), `clsact`).
 ///
-/// Links hold the programs to the devices (BPF_PROG_TYPE_SCHED_CLS at BPF_TCX_INGRESS, Linux 6.6), and the kernel ends
-/// them with the process, however that ends. Programs of others that are there see packets first. Each link takes the
-/// kernel some 15 ms to make, and to end (`tcx_entry_sync`).
+/// They outlive the process, as device and rules do, until the next one puts its own in their place or takes them away.
+/// All but loading them needs CAP_NET_ADMIN alone (rtnetlink(7)).
 final class Translator {
   /// Larger packets get no room for a link-layer header (`bpf_skb_change_head`: SKB_MAX_ALLOC).
   static let mtuMax = 16_000
 
+  private let device: String
   private let programs: TranslatorPrograms
-  private let deviceIndex: UInt32
-  private var links: [Int32] = []
-  /// The indexes of devices that packets come in by, by name.
-  private var outlets: [String: UInt32] = [:]
   private var tasks: [AddressFamily: TranslatorTask] = [:]
+  /// The device of each family's packets.
+  private var outlets: [AddressFamily: String] = [:]
+  /// Where filters were made, and whether the qdisc was there before.
+  private var filters: [Filter: (index: UInt32, keepsQdisc: Bool)] = [:]
+  private var straysSeen: UInt64 = 0
 
-  /// Loads the programs and attaches one to the TUN device; it does nothing yet. Throws what kept the kernel from it:
-  /// EPERM without CAP_BPF, EINVAL where it has no such links.
+  private enum Direction: String { case outward, inward }
+
+  private struct Filter: Hashable {
+    let device: String
+    let direction: Direction
+  }
+
+  /// Loads the programs. Throws what kept the kernel from it: EPERM without CAP_BPF.
   init(_ role: Role, device: String, isMarked: Bool) throws(KernelError) {
     programs = try TranslatorPrograms(role, isMarked: isMarked)
-    deviceIndex = unsafe if_nametoindex(device)
-    try attach(programs.outward, to: deviceIndex)
+    self.device = device
   }
 
-  deinit { for link in links { close(link) } }
+  // MARK: - What is translated
 
-  /// Attaches the other one to a device that packets may come in by.
-  func attach(to outlet: String) throws(KernelError) {
-    guard outlets[outlet] == nil else { return }
-    let index = unsafe if_nametoindex(outlet)
-    try attach(programs.inward, to: index)
-    outlets[outlet] = index
-  }
-
-  private func attach(_ program: Int32, to index: UInt32) throws(KernelError) {
-    links.append(
-      try KernelError.check("bpf(BPF_LINK_CREATE, BPF_TCX_INGRESS)", guise_bpf_attach_ingress(program, index)))
-  }
-
-  /// Translates a family's packets from now on, between our end and `outlet`, to whose device a program is attached.
+  /// Translates a family's packets from now on, between our end and `outlet`.
   func translate(
     _ pair: TunAddressPair, by outlet: Outlet, remotes: [Endpoint], ports: ClosedRange<UInt16>, mtu: Int,
     mark: UInt32?, leavesOthersAlone: Bool
-  ) {
+  ) throws(KernelError) {
+    guard let outletDevice = outlet.device else { return }
     let family = pair.peer.family
+    let index = unsafe if_nametoindex(outletDevice)
+    // A device that has gone may come back.
+    guard index != 0 else { return }
     let next = TranslatorTask(
       inner: pair.peer, outer: outlet.address, remotes: remotes.filter { $0.address.family == family },
-      ports: ports, outletIndex: outlet.device.flatMap { outlets[$0] } ?? 0, deviceIndex: deviceIndex, mtu: mtu,
-      mark: mark ?? 0, leavesOthersAlone: leavesOthersAlone)
-    guard next != tasks[family] else { return }
-    tasks[family] = next
-    programs.set(next, family)
+      ports: ports, outletIndex: index, deviceIndex: unsafe if_nametoindex(device), mtu: mtu, mark: mark ?? 0,
+      leavesOthersAlone: leavesOthersAlone)
+    if next != tasks[family] {
+      tasks[family] = next
+      programs.set(next, family)
+    }
+    outlets[family] = outletDevice
+    try attach(programs.outward, Filter(device: device, direction: .outward))
+    try attach(programs.inward, Filter(device: outletDevice, direction: .inward))
+    detachUnused()
   }
 
   /// Leaves all packets of a family to the kernel, and so to rules.
   func stop(_ family: AddressFamily) {
-    if tasks.removeValue(forKey: family) != nil { programs.set(nil, family) }
+    guard tasks.removeValue(forKey: family) != nil else { return }
+    programs.set(nil, family)
+    outlets[family] = nil
+    detachUnused()
   }
 
-  /// Whether packets no longer leave by a device that a program is attached to: another one has its name, or, at a
-  /// client, one without a program has taken its place in a route.
-  func isPassedBy(at outlet: String) -> Bool {
-    let index = unsafe if_nametoindex(outlet)
-    return index != outlets[outlet] && index != 0 || strays > 0 && !tasks.values.allSatisfy(\.remotes.isEmpty)
+  /// Whether packets were dropped since this was last asked, as they would have left by another device.
+  func hasNewStrays() -> Bool {
+    let strays = strays
+    defer { straysSeen = strays }
+    return strays != straysSeen
   }
 
   /// Packets translated until now in both directions; a train counts as one.
   var packets: UInt64 { programs[.outward] &+ programs[.inward] }
   /// Packets dropped, since they would have left by another device.
   var strays: UInt64 { programs[.stray] }
+
+  // MARK: - Filters
+
+  private static func name(_ direction: Direction, _ device: String) -> String {
+    "guise_\(direction.rawValue)_\(device)"
+  }
+
+  private func attach(_ program: Int32, _ filter: Filter) throws(KernelError) {
+    let index = unsafe if_nametoindex(filter.device)
+    guard filters[filter]?.index != index else { return }
+    let outcome = try KernelError.check(
+      "a filter for what comes in by \(filter.device) (RTM_NEWTFILTER)",
+      unsafe guise_tc_attach(index, program, Self.name(filter.direction, device)))
+    filters[filter] = (index, outcome == 0)
+  }
+
+  private func detachUnused() {
+    for (filter, place) in filters where filter.direction == .inward && !outlets.values.contains(filter.device) {
+      _ = unsafe guise_tc_detach(place.index, Self.name(filter.direction, device), place.keepsQdisc ? 1 : 0)
+      filters[filter] = nil
+    }
+  }
+
+  /// Whether all filters are there.
+  var isInPlace: Bool {
+    filters.allSatisfy { filter, place in
+      unsafe guise_tc_is_attached(place.index, Self.name(filter.direction, device)) != 0
+    }
+  }
+
+  /// Attaches programs again where somebody has taken them away; whether that was so. A device that has gone takes
+  /// its filters with it.
+  func restoreFilters() throws(KernelError) -> Bool {
+    var isRestored = false
+    for (filter, place) in filters
+    where unsafe if_nametoindex(filter.device) == place.index
+      && guise_tc_is_attached(place.index, Self.name(filter.direction, device)) == 0
+    {
+      filters[filter] = nil
+      try attach(filter.direction == .outward ? programs.outward : programs.inward, filter)
+      isRestored = true
+    }
+    return isRestored
+  }
+
+  /// Takes all filters away. What is refused is passed over: the TUN device takes its own with it.
+  func detach() {
+    for family in AddressFamily.allCases { stop(family) }
+    for (filter, place) in filters {
+      _ = unsafe guise_tc_detach(place.index, Self.name(filter.direction, device), place.keepsQdisc ? 1 : 0)
+    }
+    filters = [:]
+  }
+
+  /// Takes away what a process that is gone has left at these devices.
+  static func detach(device: String, outlets: [String]) {
+    for outlet in outlets {
+      let index = unsafe if_nametoindex(outlet)
+      if index != 0 { _ = unsafe guise_tc_detach(index, name(.inward, device), 0) }
+    }
+  }
 }

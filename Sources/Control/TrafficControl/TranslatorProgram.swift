@@ -125,15 +125,15 @@ struct TranslatorProgram {
     return program.end()
   }
 
-  /// Gives a negative errno where the kernel looks no route up for a mark: EINVAL before Linux 6.10, and else
-  /// EAFNOSUPPORT, since no family is given.
-  static func routeProbe() -> [bpf_insn] {
+  /// Gives a negative errno: EINVAL where the kernel does not know these flags, and else EAFNOSUPPORT, since no family
+  /// is given.
+  static func routeProbe(isMarked: Bool) -> [bpf_insn] {
     var code = BPFProgram()
     for offset in stride(from: Route.base, to: 0, by: 8) { code.store(.double, .stack, offset, value: 0) }
     code.move(.r2, .stack)
     code.change(.r2, .add, Int32(Route.base))
     code.move(.r3, Int32(Route.byteCount))
-    code.move(.r4, Route.skipsNeighbour | Route.usesMark)
+    code.move(.r4, Route.skipsNeighbour | (isMarked ? Route.usesMark : 0))
     code.call(.lookUpRoute)
     code.exit()
     return code.linked()

@@ -20,9 +20,10 @@ final class TranslatorPrograms {
 
   deinit { for program in [outward, inward] where program >= 0 { close(program) } }
 
-  /// Whether the kernel can look up routes for packets with a mark, from a program (Linux 6.10).
-  static func canMark() throws(KernelError) -> Bool {
-    let program = try load(TranslatorProgram.routeProbe(), "guise_probe")
+  /// Whether the kernel can look up routes from a program without asking for neighbours (Linux 6.3), for packets with a
+  /// mark (6.10).
+  static func canLookUpRoutes(isMarked: Bool) throws(KernelError) -> Bool {
+    let program = try load(TranslatorProgram.routeProbe(isMarked: isMarked), "guise_probe")
     defer { close(program) }
     return try run(program, [UInt8](repeating: 0, count: 64)).answer == -EAFNOSUPPORT
   }

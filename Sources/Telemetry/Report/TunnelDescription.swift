@@ -43,11 +43,11 @@ package struct TunnelDescription: Codable, Sendable, Equatable {
 
 /// The rules that translate a tunnel's addresses, as they were last looked at.
 package struct FirewallReport: Codable, Sendable, Equatable {
-  /// The nftables table, in the families `inet` or `netdev`; nil where guise leaves the firewall alone.
+  /// The nftables table, in the families `inet` or `netdev`; nil where there is none.
   package var table: String?
-  /// How addresses are translated.
+  /// How addresses are translated; nil where guise leaves that to others.
   package var translation: String?
-  /// Whether the table is there; nil when nobody could tell.
+  /// Whether table and programs are there; nil when nobody could tell.
   package var isInstalled: Bool?
   /// Packets that programs at tc translated, a train being one; nil where there are none.
   package var packetsAtTC: UInt64?

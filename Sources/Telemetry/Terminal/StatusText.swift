@@ -54,9 +54,9 @@ package struct StatusText {
   }
 
   static func firewall(_ report: FirewallReport) -> String {
-    guard let table = report.table else { return "left alone" }
+    guard report.table != nil || report.translation != nil else { return "left alone" }
     let state = report.isInstalled.map { $0 ? "there" : "GONE" } ?? "not looked at yet"
-    var parts = ["table \(table)", state, report.translation ?? ""]
+    var parts = (report.table.map { ["table \($0)"] } ?? []) + [state, report.translation ?? ""]
     if let packets = report.packetsAtTC { parts.append("\(packets) packets at tc") }
     if let strays = report.straysAtTC, strays > 0 { parts.append("\(strays) strays dropped") }
     if let invalid = report.invalidPackets { parts.append("\(invalid) packets invalid") }
