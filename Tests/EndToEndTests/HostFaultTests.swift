@@ -38,26 +38,35 @@ extension EndToEnd.Operation {
     }
 
     @Test(
-      "Rules that somebody flushes under traffic are back within seconds, and flows go on", arguments: engines
-    )
-    func rulesFlushed(_ variant: Variant) async throws {
+      "Rules, or programs at tc, that somebody flushes under traffic are back within seconds, and flows go on",
+      arguments: engines, ["tracked", "tc"])
+    func rulesFlushed(_ variant: Variant, firewall: String) async throws {
       try await Topology.pair { net in
-        let tunnel = try await Tunnel.up(on: net, variant)
+        let options = ["--firewall", firewall]
+        let tunnel = try await Tunnel.up(on: net, variant, clientOptions: options, serverOptions: options)
         let sink = try await Load.sink(in: net.server, at: Tunnel.service)
         let load = try Load.startSending(in: net.client, to: Tunnel.entrance, rate: "1000p", seconds: 6)
         for gateway in tunnel.ends {
           try await Task.sleep(for: .seconds(1))
-          let rules = try gateway.host.run("nft", "--stateless", "list", "ruleset")
-          try gateway.host.run("nft", "flush", "ruleset")
-          try await until("the rules to be back", within: .seconds(5)) {
-            try gateway.host.run("nft", "--stateless", "list", "ruleset") == rules
+          let host = gateway.host
+          let show =
+            firewall == "tc"
+            ? { try host.run("tc", "filter", "show", "dev", "eth0", "ingress") }
+            : { try host.run("nft", "--stateless", "list", "ruleset") }
+          let rules = try show()
+          #expect(rules.contains("guise"))
+          if firewall == "tc" {
+            try host.run("tc", "qdisc", "del", "dev", "eth0", "clsact")
+          } else {
+            try host.run("nft", "flush", "ruleset")
           }
+          try await until("the rules to be back", within: .seconds(5)) { try show() == rules }
           try await gateway.counts("rules restored", 1)
         }
         let sent = try await Load.report(Load.Sent.self, of: load, within: .seconds(15))
         let received = try await Load.stop(sink, for: Load.Received.self)
         print(
-          "\(variant): rules flushed at both ends, \(sent.sent - received.received) of \(sent.sent) lost, "
+          "\(variant): \(firewall) flushed at both ends, \(sent.sent - received.received) of \(sent.sent) lost, "
             + "silent for \(received.longestSilenceSeconds) s at most")
         #expect(received.longestSilenceSeconds < 3)
         #expect(received.corrupt == 0)

@@ -17,15 +17,19 @@ struct HostFirewall: ~Copyable {
   private var guardian = RulesGuardian()
   /// Devices where nobody else's rules would be passed by.
   private var checkedDevices: Set<String> = []
+  /// Devices that a predecessor's programs are attached to.
+  private var inheritedOutlets: [String]
   /// Programs at tc; nil where there are none.
   private var translator: Translator?
   /// Whether programs could not be restored, which is tried again and not complained about twice.
   private var isStuck = false
   private let log: Logger
 
-  /// `resumesTracked`: whether a predecessor's flows went through connection tracking.
+  /// `predecessor`: of the process whose device this is going to be. `resumesTracked`: whether flows that are gone on
+  /// with went through connection tracking.
   init(
-    device: String, pairs: [TunAddressPair], _ preflight: Preflight, resumesTracked: Bool, _ state: StateDirectory?, _ log: Logger
+    device: String, pairs: [TunAddressPair], _ preflight: Preflight, predecessor: InstanceRecord?,
+    resumesTracked: Bool, _ state: StateDirectory?, _ log: Logger
   ) {
     let configuration = preflight.configuration
     self.device = device
@@ -37,6 +41,7 @@ struct HostFirewall: ~Copyable {
       state: state, resumesTracked: resumesTracked, flowCountMax: configuration.flowCountMax,
       mark: configuration.mark)
     self.log = log
+    inheritedOutlets = predecessor?.outlets ?? []
   }
 
   /// Decides on the rules, if any are asked for, and gets programs ready at tc where they may be, which translate
@@ -71,6 +76,7 @@ struct HostFirewall: ~Copyable {
       log.warning("addresses are translated by connection tracking, since \(Bypass.refusal(error))")
       abandonTC()
     }
+    detachInherited()
     if let rules { try guardian.install(rules) }
     isInstalled = true
     warnAboutOthers()
@@ -81,6 +87,16 @@ struct HostFirewall: ~Copyable {
     isInstalled = true
     // What is refused now is refused again when it is installed.
     try? directTranslator()
+    detachInherited()
+  }
+
+  /// Takes a predecessor's programs away from where ours have not taken their place.
+  private mutating func detachInherited() {
+    let unused = inheritedOutlets.filter { outletDevices?.contains($0) != true }
+    if !inheritedOutlets.isEmpty {
+      Translator.detach(device: device, outlets: unused, ownAsWell: outletDevices == nil)
+    }
+    inheritedOutlets = []
   }
 
   /// The devices that programs are attached to beside the TUN device, or will be.
@@ -115,6 +131,7 @@ struct HostFirewall: ~Copyable {
     if choice.mode == .tc, let chain = ruleset.chainForForwarded {
       log.notice("packets that are translated at tc pass the chain '\(chain)' by, as asked")
     }
+    guard rules?.tableFamilies.contains(.inet) == true else { return }
     let isClient = if case .client = rules?.end { true } else { false }
     let passage = Passage(device: device, egress: nil, isClient: isClient, isServer: !isClient)
     for obstacle in ruleset.obstacles(to: passage) {

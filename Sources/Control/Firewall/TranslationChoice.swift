@@ -26,15 +26,15 @@ struct TranslationChoice {
     init(_ reason: String) { self.reason = reason }
   }
 
-  /// `prepare` gets programs ready at tc on the device named, or throws why there can be
-  /// none. Throws where what was asked for cannot be; why `auto` tracks, it tells to `explain`.
+  /// `prepare` gets programs ready at tc for these ways, or throws why there can be none. Throws where what was asked
+  /// for cannot be; why `auto` tracks, it tells to `explain`.
   func translation(
     _ family: AddressFamily, prepare: (Outlet, [Outlet]) throws(Obstacle) -> Void,
     explain: (String) -> Void
   ) throws(SetupError) -> Translation {
     guard mode != .tracked else { return tracked }
     do throws(Obstacle) {
-      if mode == .auto { try checkClient() }
+      if case .udp = listen { try checkClient() }
       if mode == .stateless {
         guard let outlet = try outlet(family) else { return .unreachable }
         return .stateless(outlet)
@@ -51,12 +51,16 @@ struct TranslationChoice {
     }
   }
 
-  /// Whether a client may leave the ports that connection tracking has.
+  /// Whether a client may have the ports of its servers' answers to itself.
   private func checkClient() throws(Obstacle) {
-    guard case .udp = listen else { return }
+    if let rival = rivals.first {
+      let common = remotes.first { rival.remotes?.contains("\($0)") == true } ?? remotes[0]
+      throw Obstacle("\(rival.device) on this host goes to \(common) already")
+    }
+    guard mode == .auto else { return }
     if resumesTracked { throw Obstacle("the flows that it goes on with were tracked until now") }
     if let flowCountMax, flowCountMax > Translation.statelessPorts.count {
-      throw Obstacle("'--max-flows \(flowCountMax)' takes ports that are not there without")
+      throw Obstacle("'--max-flows \(flowCountMax)' takes ports that are not there past connection tracking")
     }
   }
 
@@ -69,10 +73,6 @@ struct TranslationChoice {
   private func outlet(_ family: AddressFamily) throws(Obstacle) -> Outlet? {
     switch listen {
     case .udp:
-      if let rival = rivals.first {
-        let common = remotes.first { rival.remotes?.contains("\($0)") == true } ?? remotes[0]
-        throw Obstacle("\(rival.device) on this host goes to \(common) already")
-      }
       var sources: [Address] = []
       for remote in remotes where remote.address.family == family {
         guard let address = LocalAddresses.source(to: remote.address, mark: mark), address != remote.address else {
@@ -192,6 +192,7 @@ struct TranslationChoice {
         else { return nil }
         return address
       }
+      guard unsafe if_nametoindex(neighbour.device) != 0 else { return nil }
       return addresses.first(where: LocalAddresses.has).map { Outlet(device: neighbour.device, address: $0) }
     }
   }

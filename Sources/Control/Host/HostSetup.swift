@@ -18,6 +18,7 @@ struct HostSetup: ~Copyable {
   private let sysctl = Sysctl()
   private let state: StateDirectory?
   private var instance: LockedFile?
+  private var record: InstanceRecord?
   /// For the record: where flows are kept in the state directory.
   private let flowFile: String?
   /// Changes that could not be recorded in the state directory.
@@ -40,9 +41,10 @@ struct HostSetup: ~Copyable {
     }
     let end = state.flowFileName(of: preflight.configuration.listen)
     return try state.withLock { () throws(SetupError) in
-      let resumesTracked = predecessor.map { state.record(of: $0.header.device)?.isStateless != true } == true
+      let record = predecessor.flatMap { state.record(of: $0.header.device) }
+      let resumesTracked = predecessor != nil && record?.isStateless != true
       if let predecessor {
-        if var setup = join(preflight, state, predecessor.header, flowFile, resumesTracked, log) {
+        if var setup = join(preflight, state, predecessor.header, record, flowFile, log) {
           Leftovers.undo(state, Sysctl(), for: end, goingOnWith: setup.device.name, log)
           try setup.firewall.plan()
           return setup
@@ -74,7 +76,8 @@ struct HostSetup: ~Copyable {
     }
     let device = try makeDevice(preflight)
     var setup = HostSetup(
-      preflight, device: device, pairs: pairs, resumesTracked: resumesTracked, state, log, flowFile: flowFile, isBorrowed: false)
+      preflight, device: device, pairs: pairs, predecessor: nil, resumesTracked: resumesTracked, state, log,
+      flowFile: flowFile, isBorrowed: false)
     do throws(SetupError) {
       try setup.bringUp(preflight)
       return setup
@@ -86,11 +89,12 @@ struct HostSetup: ~Copyable {
   }
 
   private init(
-    _ preflight: Preflight, device: TunDevice, pairs: [TunAddressPair], resumesTracked: Bool,
-    _ state: StateDirectory?, _ log: Logger, flowFile: String?, isBorrowed: Bool
+    _ preflight: Preflight, device: TunDevice, pairs: [TunAddressPair], predecessor: InstanceRecord?,
+    resumesTracked: Bool, _ state: StateDirectory?, _ log: Logger, flowFile: String?, isBorrowed: Bool
   ) {
     firewall = HostFirewall(
-      device: device.name, pairs: pairs, preflight, resumesTracked: resumesTracked, state, log)
+      device: device.name, pairs: pairs, preflight, predecessor: predecessor, resumesTracked: resumesTracked,
+      state, log)
     self.flowFile = flowFile
     self.isBorrowed = isBorrowed
     self.device = device
@@ -103,8 +107,8 @@ struct HostSetup: ~Copyable {
 
   /// Takes queues of the predecessor's device, if device and addresses are there and are what is asked for.
   private static func join(
-    _ preflight: Preflight, _ state: StateDirectory, _ predecessor: FlowFileHeader, _ flowFile: String?,
-    _ resumesTracked: Bool, _ log: Logger
+    _ preflight: Preflight, _ state: StateDirectory, _ predecessor: FlowFileHeader, _ record: InstanceRecord?,
+    _ flowFile: String?, _ log: Logger
   ) -> HostSetup? {
     let configuration = preflight.configuration
     guard configuration.device == nil || configuration.device == predecessor.device else { return nil }
@@ -130,7 +134,8 @@ struct HostSetup: ~Copyable {
       return nil
     }
     return HostSetup(
-      preflight, device: device, pairs: pairs, resumesTracked: resumesTracked, state, log, flowFile: flowFile, isBorrowed: true)
+      preflight, device: device, pairs: pairs, predecessor: record,
+      resumesTracked: record?.isStateless != true, state, log, flowFile: flowFile, isBorrowed: true)
   }
 
   /// Removes a device that is of no use to the dead predecessor's successor.
@@ -268,6 +273,7 @@ struct HostSetup: ~Copyable {
       isStateless: rules?.isStateless, flowFile: flowFile)
     do throws(LockedFile.Failure) {
       instance = try state.claim(record)
+      self.record = record
     } catch {
       log.warning(
         "cannot record in \(state.path) what this process changes: nobody cleans up if it is killed")
@@ -291,7 +297,25 @@ struct HostSetup: ~Copyable {
 
   // MARK: - The firewall
 
-  mutating func followAddresses() { firewall.followAddresses() }
+  mutating func followAddresses() {
+    firewall.followAddresses()
+    recordOutlets()
+  }
+
+  /// Whoever cleans up must know of every device that a program was attached to.
+  private mutating func recordOutlets() {
+    guard var next = record, let state else { return }
+    let known = next.outlets ?? []
+    let added = (firewall.outletDevices ?? []).filter { !known.contains($0) }
+    guard !added.isEmpty else { return }
+    next.outlets = known + added
+    record = next
+    do throws(LockedFile.Failure) {
+      try instance?.replaceContents(StateDirectory.encode(next))
+    } catch {
+      log.warning("cannot record in \(state.path) what this process changes: \(error.text)")
+    }
+  }
   mutating func follow(remotes: [Endpoint]) { firewall.follow(remotes: remotes) }
 
   /// Puts the rules back where somebody else has changed them, once they are ours.

@@ -247,7 +247,7 @@ struct StateDirectory: Sendable {
 
   // MARK: - JSON
 
-  private static func encode(_ record: some Encodable) -> [UInt8] {
+  static func encode(_ record: some Encodable) -> [UInt8] {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     guard let data = try? encoder.encode(record) else { preconditionFailure("records are plain values") }

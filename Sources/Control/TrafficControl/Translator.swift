@@ -132,11 +132,12 @@ final class Translator {
     filters = [:]
   }
 
-  /// Takes away what a process that is gone has left at these devices.
-  static func detach(device: String, outlets: [String]) {
-    for outlet in outlets {
-      let index = unsafe if_nametoindex(outlet)
-      if index != 0 { _ = unsafe guise_tc_detach(index, name(.inward, device), 0) }
+  /// Takes away what another process has left at these devices, and at its TUN device if that is `ownAsWell`.
+  static func detach(device: String, outlets: [String], ownAsWell: Bool = false) {
+    let places = outlets.map { ($0, Direction.inward) } + (ownAsWell ? [(device, Direction.outward)] : [])
+    for (place, direction) in places {
+      let index = unsafe if_nametoindex(place)
+      if index != 0 { _ = unsafe guise_tc_detach(index, name(direction, device), 0) }
     }
   }
 }

@@ -129,7 +129,7 @@ package struct Metric: Sendable {
       source: .tunnel { Double($0.tunnel.mtu) }),
     Metric(
       name: "guise_firewall_installed", kind: .gauge,
-      help: "Whether the tunnel's nftables table is there: 1 or 0.",
+      help: "Whether the tunnel's nftables table and programs at tc are there: 1 or 0.",
       source: .tunnel { reading in reading.firewall.isInstalled.map { $0 ? 1 : 0 } }),
     Metric(
       name: "guise_tc_packets_total", kind: .counter,
@@ -145,7 +145,7 @@ package struct Metric: Sendable {
       source: .tunnel { reading in reading.firewall.invalidPackets.map(Double.init) }),
     Metric(
       name: "guise_firewall_restored_total", kind: .counter,
-      help: "How often the table was put back, since somebody else had removed or changed it.",
+      help: "How often table or programs were put back, since somebody else had removed or changed them.",
       source: .tunnel { reading in reading.firewall.restorations.map(Double.init) }),
   ]
 }
