@@ -59,7 +59,8 @@ struct HostSetupTests {
   @Test func anIPv6RemoteIsAllThatAClientNeeds() throws {
     let namespace = try NetworkNamespaceFixture("six")
     let guise = try GuiseProcess(
-      namespace, ["client", "--local", "[::]:1234", "--remote", "[2001:db8::9]:4567", "--firewall", "tracked"])
+      namespace,
+      ["client", "--local", "[::]:1234", "--remote", "[2001:db8::9]:4567", "--firewall", "tracked"])
     #expect(guise.waits(for: "ready:"))
     let address = try namespace.ip(["address", "show", "dev", "guise0"])
     #expect(address.contains("inet6 fcc8::1 peer fcc8::2/128") && !address.contains("inet "))

@@ -40,7 +40,9 @@ final class NetworkNamespaceFixture {
   }
 
   /// Programs and other filters for what comes in by a device.
-  func filters(_ device: String) throws -> String { try run(["tc", "filter", "show", "dev", device, "ingress"]) }
+  func filters(_ device: String) throws -> String {
+    try run(["tc", "filter", "show", "dev", device, "ingress"])
+  }
 
   var ruleset: String { get throws { try run(["nft", "list", "ruleset"]) } }
 

@@ -127,9 +127,12 @@ struct TranslationTests {
 
   /// Rules of others that forwarded packets meet; each is a reason to track unless asked not to.
   @Test(arguments: [
-    ("nft add rule inet mine forward ct state invalid drop", "the chain 'inet mine forward' is for forwarded"),
     (
-      "tc filter add dev gcv0 ingress bpf direct-action bytecode '1,6 0 0 4294967295,'", "gcv0 has filters for what comes in"
+      "nft add rule inet mine forward ct state invalid drop", "the chain 'inet mine forward' is for forwarded"
+    ),
+    (
+      "tc filter add dev gcv0 ingress bpf direct-action bytecode '1,6 0 0 4294967295,'",
+      "gcv0 has filters for what comes in"
     ),
     (
       "ip xfrm policy add dir out src 10.0.0.0/8 dst 10.0.0.0/8 tmpl proto esp mode tunnel",

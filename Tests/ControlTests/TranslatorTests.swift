@@ -36,7 +36,8 @@ struct TranslatorTests {
         inner: network.inner, outer: network.outer,
         remotes: role == .client
           ? [Endpoint(network.stranger, port: 80), Endpoint(network.remote, port: 4567)] : [],
-        ports: role == .client ? 1_024...57_343 : 4_567...4_567, outletIndex: 1, deviceIndex: 1, mtu: 1_400, mark: 0, leavesOthersAlone: false), network.family)
+        ports: role == .client ? 1_024...57_343 : 4_567...4_567, outletIndex: 1, deviceIndex: 1, mtu: 1_400,
+        mark: 0, leavesOthersAlone: false), network.family)
     return programs
   }
 
@@ -187,10 +188,13 @@ private struct Packet {
   private var isIPv4: Bool { source.bytes.count == 4 }
   fileprivate var headerCount: Int { isIPv4 ? 20 + options.count : 40 }
 
-  var bytes: [UInt8] { link + tag + (isIPv4 ? [8, 0] : [0x86, 0xdd]) + header + message + [UInt8](repeating: 0, count: padding) }
+  var bytes: [UInt8] {
+    link + tag + (isIPv4 ? [8, 0] : [0x86, 0xdd]) + header + message + [UInt8](repeating: 0, count: padding)
+  }
   private var header: [UInt8] {
     guard isIPv4 else {
-      return [0x60, 0, 0, 0] + Self.two(message.count) + [protocolNumber, hops] + source.bytes + destination.bytes
+      return [0x60, 0, 0, 0] + Self.two(message.count) + [protocolNumber, hops] + source.bytes
+        + destination.bytes
     }
     var header: [UInt8] =
       [0x45 + UInt8(options.count / 4), 0] + Self.two(headerCount + message.count) + [0x12, 0x34]
@@ -210,7 +214,9 @@ private struct Packet {
         + [1, 2, 3, 4, 5, 6, 7, 8, 0x50, 0x10, 0xff, 0xff, 0, 0, 0, 0] + payload
       place = 16
     }
-    let sum = Self.checksum(message + (message.count % 2 == 0 ? [] : [0]) + pseudo + (pseudo.isEmpty ? [] : Self.two(message.count)))
+    let sum = Self.checksum(
+      message + (message.count % 2 == 0 ? [] : [0]) + pseudo + (pseudo.isEmpty ? [] : Self.two(message.count))
+    )
     message.replaceSubrange(place..<(place + 2), with: sum)
     return message
   }
@@ -220,7 +226,9 @@ private struct Packet {
   /// RFC 1071, word by word.
   private static func checksum(_ bytes: [UInt8]) -> [UInt8] {
     var sum = 0
-    for index in stride(from: 0, to: bytes.count - 1, by: 2) { sum += Int(bytes[index]) << 8 | Int(bytes[index + 1]) }
+    for index in stride(from: 0, to: bytes.count - 1, by: 2) {
+      sum += Int(bytes[index]) << 8 | Int(bytes[index + 1])
+    }
     while sum > 0xffff { sum = (sum & 0xffff) + (sum >> 16) }
     return two(~sum & 0xffff)
   }

@@ -63,7 +63,8 @@ extension EndToEnd.Operation {
       arguments: ["auto", "tracked"])
     func severalDevices(firewall: String) async throws {
       try await Topology.pair { net in
-        try net.client.ip("link", "add", "eth1", "type", "veth", "peer", "name", "eth1", "netns", net.server.name)
+        try net.client.ip(
+          "link", "add", "eth1", "type", "veth", "peer", "name", "eth1", "netns", net.server.name)
         for (host, number) in [(net.client, 1), (net.server, 2)] {
           try host.ip("address", "add", "10.77.0.\(number)/24", "dev", "eth1")
           try host.ip("link", "set", "eth1", "up")

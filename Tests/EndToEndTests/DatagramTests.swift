@@ -62,7 +62,9 @@ extension EndToEnd.Traffic {
 
     @Test(
       "Forged and broken packets do not disturb a live flow, and none reaches an application",
-      arguments: zip(Variant.mixed + Variant.mixed, ["auto", "auto", "tracked", "stateless", "stateless", "tracked", "auto", "auto"]))
+      arguments: zip(
+        Variant.mixed + Variant.mixed,
+        ["auto", "auto", "tracked", "stateless", "stateless", "tracked", "auto", "auto"]))
     func forged(_ variant: Variant, firewall: String) async throws {
       try await Topology.routed(nat: false) { net in
         let firewall = ["--firewall", firewall]

@@ -28,7 +28,8 @@ package struct Checkup: Sendable {
 
   static let checks: [any Check] = [
     KernelCheck(), EngineCheck(), ToolsCheck(), PrivilegesCheck(), TunCheck(), TranslationCheck(),
-    BypassCheck(), ForwardingCheck(), ForwardHookCheck(), ReversePathCheck(), ConntrackCheck(), RouteCheck(), MTUCheck(),
+    BypassCheck(), ForwardingCheck(), ForwardHookCheck(), ReversePathCheck(), ConntrackCheck(), RouteCheck(),
+    MTUCheck(),
     OffloadCheck(), BufferCheck(), DescriptorCheck(), PortCheck(), LeftoversCheck(), PeerCheck(),
   ]
 

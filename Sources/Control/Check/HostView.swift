@@ -35,7 +35,8 @@ struct HostView: Sendable {
       tryUring: { () throws(KernelError) in try UringProbe.run() },
       path: { $0.path() },
       run: { (tool, arguments, input) throws(SetupError) in try tool.run(arguments, input: input) },
-      offloads: LinkOffloads.init(device:), obstacleToBypass: Bypass.obstacleOrRefusal, receiveBuffer: { UDPSocket.grantedReceiveBytes() })
+      offloads: LinkOffloads.init(device:), obstacleToBypass: Bypass.obstacleOrRefusal,
+      receiveBuffer: { UDPSocket.grantedReceiveBytes() })
   }
 
   func text(_ path: String) -> String? { TextFile.text(root + path) }

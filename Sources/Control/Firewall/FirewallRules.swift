@@ -277,7 +277,9 @@ package struct FirewallRules: Equatable, Sendable {
           // Of a flow that is not known, or not yet again, the first packet is never the server's.
           rules: tracked.flatMap { path in
             arrivals(path).flatMap { match in
-              ["invalid", "new tcp flags & ack == ack"].map { "\(fromOthers) \(match) ct state \($0) \(drop)" }
+              ["invalid", "new tcp flags & ack == ack"].map {
+                "\(fromOthers) \(match) ct state \($0) \(drop)"
+              }
             }
           }),
       ]

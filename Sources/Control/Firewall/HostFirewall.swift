@@ -56,7 +56,8 @@ struct HostFirewall: ~Copyable {
         prepare: { (outlet, others) throws(TranslationChoice.Obstacle) in
           try prepareTranslator(family, outlet, others)
         },
-        explain: { [log] in log.info("\(family) addresses are translated by connection tracking, since \($0)") })
+        explain: { [log] in log.info("\(family) addresses are translated by connection tracking, since \($0)")
+        })
       paths.append(FirewallRules.Path(pair: pair, translation: translation))
     }
     let end: FirewallRules.End =
@@ -101,7 +102,9 @@ struct HostFirewall: ~Copyable {
 
   /// The devices that programs are attached to beside the TUN device, or will be.
   var outletDevices: [String]? {
-    let devices = rules?.paths.compactMap { path in path.translation.isAtTC ? path.translation.outlet?.device : nil }
+    let devices = rules?.paths.compactMap { path in
+      path.translation.isAtTC ? path.translation.outlet?.device : nil
+    }
     return devices?.isEmpty == false ? devices : nil
   }
 
@@ -142,7 +145,9 @@ struct HostFirewall: ~Copyable {
   /// Goes over to connection tracking where others have come to have rules for forwarded packets, which nobody has
   /// asked to pass by.
   private mutating func giveWay() {
-    guard choice.mode == .auto, translator != nil, var next = rules, let reason = Bypass.rules() else { return }
+    guard choice.mode == .auto, translator != nil, var next = rules, let reason = Bypass.rules() else {
+      return
+    }
     for index in next.paths.indices { next.paths[index].translation = .tracked(ports: nil) }
     replace(with: next, because: reason)
   }

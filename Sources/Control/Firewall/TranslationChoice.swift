@@ -75,7 +75,8 @@ struct TranslationChoice {
     case .udp:
       var sources: [Address] = []
       for remote in remotes where remote.address.family == family {
-        guard let address = LocalAddresses.source(to: remote.address, mark: mark), address != remote.address else {
+        guard let address = LocalAddresses.source(to: remote.address, mark: mark), address != remote.address
+        else {
           throw Obstacle("there is no way to \(remote.address) that leaves this host")
         }
         if !sources.contains(address) { sources.append(address) }
@@ -140,7 +141,8 @@ struct TranslationChoice {
       return nil
     }
     let wishes = preferred.map { [$0] } ?? HostNetwork.defaultRouteDevices(family)
-    let main = wishes.lazy.compactMap { wish in candidates.first { $0.device == wish } }.first ?? candidates[0]
+    let main =
+      wishes.lazy.compactMap { wish in candidates.first { $0.device == wish } }.first ?? candidates[0]
     return (main, found.filter { $0 != main } + clientsBesideServer(family))
   }
 
@@ -172,7 +174,9 @@ struct TranslationChoice {
   private func bypass(_ family: AddressFamily, from current: Outlet?) -> Translation? {
     do throws(Obstacle) {
       guard let (outlet, others) = try outlets(family, preferring: current?.device) else { return nil }
-      if mode == .auto, outlet.device != current?.device, let filters = Bypass.filters(on: outlet.device ?? "") {
+      if mode == .auto, outlet.device != current?.device,
+        let filters = Bypass.filters(on: outlet.device ?? "")
+      {
         throw Obstacle(filters)
       }
       return .atTC(outlet, others: others)

@@ -78,7 +78,8 @@ extension HostFirewall {
     guard let rules else { return FirewallReport() }
     let table = FirewallRules.table(of: rules.device)
     var report = FirewallReport(
-      table: rules.tableFamilies.isEmpty ? nil : table, translation: rules.summary, packetsAtTC: packetsAtTC?.translated,
+      table: rules.tableFamilies.isEmpty ? nil : table, translation: rules.summary,
+      packetsAtTC: packetsAtTC?.translated,
       straysAtTC: packetsAtTC?.strays, restorations: restorations)
     do throws(SetupError) {
       for family in rules.tableFamilies {

@@ -117,7 +117,9 @@ struct StateDirectory: Sendable {
 
   /// What is on record of a device's instance, dead or alive.
   func record(of device: String) -> InstanceRecord? {
-    (try? TextFile.read("\(path)/\(instancePrefix)\(device).json")).flatMap { Self.decode(InstanceRecord.self, $0) }
+    (try? TextFile.read("\(path)/\(instancePrefix)\(device).json")).flatMap {
+      Self.decode(InstanceRecord.self, $0)
+    }
   }
 
   /// The devices of all instances on record, dead or alive.

@@ -13,7 +13,6 @@ final class Translator {
 
   private let device: String
   private let programs: TranslatorPrograms
-  private var tasks: [AddressFamily: TranslatorTask] = [:]
   /// The device of each family's packets.
   private var outlets: [AddressFamily: String] = [:]
   /// Where filters were made, and whether the qdisc was there before.
@@ -49,10 +48,7 @@ final class Translator {
       inner: pair.peer, outer: outlet.address, remotes: remotes.filter { $0.address.family == family },
       ports: ports, outletIndex: index, deviceIndex: unsafe if_nametoindex(device), mtu: mtu, mark: mark ?? 0,
       leavesOthersAlone: leavesOthersAlone)
-    if next != tasks[family] {
-      tasks[family] = next
-      programs.set(next, family)
-    }
+    programs.set(next, family)
     outlets[family] = outletDevice
     try attach(programs.outward, Filter(device: device, direction: .outward))
     try attach(programs.inward, Filter(device: outletDevice, direction: .inward))
@@ -61,9 +57,8 @@ final class Translator {
 
   /// Leaves all packets of a family to the kernel, and so to rules.
   func stop(_ family: AddressFamily) {
-    guard tasks.removeValue(forKey: family) != nil else { return }
+    guard outlets.removeValue(forKey: family) != nil else { return }
     programs.set(nil, family)
-    outlets[family] = nil
     detachUnused()
   }
 
@@ -95,7 +90,8 @@ final class Translator {
   }
 
   private func detachUnused() {
-    for (filter, place) in filters where filter.direction == .inward && !outlets.values.contains(filter.device) {
+    for (filter, place) in filters
+    where filter.direction == .inward && !outlets.values.contains(filter.device) {
       _ = unsafe guise_tc_detach(place.index, Self.name(filter.direction, device), place.keepsQdisc ? 1 : 0)
       filters[filter] = nil
     }

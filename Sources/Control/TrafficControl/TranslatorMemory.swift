@@ -86,29 +86,32 @@ struct TranslatorMemory: ~Copyable {
     return sum
   }
 
-  /// Has packets of a family translated by `task` from now on, or left to the kernel where that is nil.
-  func set(_ task: TranslatorTask?, _ family: AddressFamily) {
+  /// Has packets of a family translated by `task` from now on, in the place of `former`, or left to the kernel where
+  /// that is nil. None is left alone in between unless addresses or devices change.
+  func set(_ task: TranslatorTask?, insteadOf former: TranslatorTask?, _ family: AddressFamily) {
     let block = Self.block(family)
-    put(0, at: block + Field.isActive)
-    guard let task else { return }
-    // No program is on its way any more that has begun before: they run for microseconds, and are not put aside.
-    usleep(1_000)
-    put(task.outletIndex, at: block + Field.outletIndex)
-    put(task.deviceIndex, at: block + Field.deviceIndex)
+    guard let task else { return put(0, at: block + Field.isActive) }
+    if former.map({ task.hasWays(of: $0) }) != true {
+      put(0, at: block + Field.isActive)
+      // No program is on its way any more that has begun before: they run for microseconds, and are not put aside.
+      usleep(1_000)
+      put(task.outletIndex, at: block + Field.outletIndex)
+      put(task.deviceIndex, at: block + Field.deviceIndex)
+      put(Self.sum(of: task.outer, inPlaceOf: task.inner), at: block + Field.outwardSum)
+      put(Self.sum(of: task.inner, inPlaceOf: task.outer), at: block + Field.inwardSum)
+      put(task.inner, at: block + Field.inner)
+      put(task.outer, at: block + Field.outer)
+    }
     put(UInt32(task.mtu), at: block + Field.mtu)
     put(task.mark, at: block + Field.mark)
-    put(Self.sum(of: task.outer, inPlaceOf: task.inner), at: block + Field.outwardSum)
-    put(Self.sum(of: task.inner, inPlaceOf: task.outer), at: block + Field.inwardSum)
     put(UInt32(task.ports.lowerBound), at: block + Field.portFirst)
     put(UInt32(task.ports.upperBound), at: block + Field.portLast)
     put(task.leavesOthersAlone ? 1 : 0, at: block + Field.leavesOthersAlone)
-    put(task.inner, at: block + Field.inner)
-    put(task.outer, at: block + Field.outer)
     for index in 0..<GatewayConfiguration.remotesMax {
       let offset = block + Field.remotes + index * Field.remoteStride
       let remote = index < task.remotes.count ? task.remotes[index] : nil
-      put(UInt32(remote?.port.bigEndian ?? 0), at: offset + Field.remotePort)
       if let remote { put(remote.address, at: offset) }
+      put(UInt32(remote?.port.bigEndian ?? 0), at: offset + Field.remotePort)
     }
     put(1, at: block + Field.isActive)
   }
@@ -155,4 +158,10 @@ struct TranslatorTask: Equatable, Sendable {
   var mark: UInt32
   /// Whether rules translate what leaves by other devices.
   var leavesOthersAlone: Bool
+
+  /// Whether it leads between the same addresses, by the same devices.
+  func hasWays(of other: TranslatorTask) -> Bool {
+    inner == other.inner && outer == other.outer && outletIndex == other.outletIndex
+      && deviceIndex == other.deviceIndex
+  }
 }

@@ -5,6 +5,8 @@ internal import Glibc
 /// The two programs, in the kernel but attached to nothing, and the memory that they translate by.
 final class TranslatorPrograms {
   private let memory: TranslatorMemory
+  /// What each family's packets are translated by now.
+  private(set) var tasks: [AddressFamily: TranslatorTask] = [:]
   private(set) var outward: Int32 = -1
   private(set) var inward: Int32 = -1
 
@@ -36,13 +38,18 @@ final class TranslatorPrograms {
   }
 
   /// Has packets of a family translated by `task` from now on, or left to the kernel where that is nil.
-  func set(_ task: TranslatorTask?, _ family: AddressFamily) { memory.set(task, family) }
+  func set(_ task: TranslatorTask?, _ family: AddressFamily) {
+    guard task != tasks[family] else { return }
+    memory.set(task, insteadOf: tasks[family], family)
+    tasks[family] = task
+  }
 
   subscript(counter: TranslatorMemory.Counter) -> UInt64 { memory[counter] }
 
   /// Runs a program for a packet that begins with its Ethernet header, and gives what it returned and what became of
   /// the packet.
-  static func run(_ program: Int32, _ packet: [UInt8]) throws(KernelError) -> (answer: Int32, packet: [UInt8]) {
+  static func run(_ program: Int32, _ packet: [UInt8]) throws(KernelError) -> (answer: Int32, packet: [UInt8])
+  {
     var out = [UInt8](repeating: 0, count: packet.count + 64)
     var count = UInt32(out.count)
     var answer: Int32 = 0
