@@ -18,7 +18,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "bench"))
 
 from harness.cable import ENTRANCE_PORT, SERVER_ADDRESS, SERVICE_PORT, Cable  # noqa: E402
-from harness.contenders import Guise  # noqa: E402
+from harness.contenders import TRACKED, Guise  # noqa: E402
 from harness.programs import Program  # noqa: E402
 
 BINARIES = pathlib.Path(os.environ.get("GUISE_BINARIES", ROOT / ".build/release"))
@@ -90,7 +90,9 @@ class MonitoringTest(unittest.TestCase):
     def setUpClass(cls) -> None:
         folder = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
         cls.cable = cls.enterClassContext(Cable(folder, "metrics"))
-        guise = Guise("guise", BINARIES / "guise", "epoll", options=("--workers", "2", "--metrics", f"0.0.0.0:{PORT}"))
+        # With connection tracking, of which a panel tells.
+        guise = Guise("guise", BINARIES / "guise", "epoll", options=(
+            "--workers", "2", "--metrics", f"0.0.0.0:{PORT}", *TRACKED))
         cls.client, cls.server = guise.start(cls.cable)
         echo = cls.cable.start("echo", cls.cable.server, [
             str(BINARIES / "guise-load"), "echo", "--listen", f"127.0.0.1:{SERVICE_PORT}"])

@@ -199,9 +199,10 @@ class PackageTest(unittest.TestCase):
             start guise.service
             until_log guise.service 'ready: TCP port 4567' 1
             stop guise.service KILL
-            nft list tables | grep -q guise
+            traces() { nft list tables; tc qdisc show | grep clsact; }
+            traces | grep -q .
             dpkg -P guise >/dev/null 2>&1
-            echo left: $(nft list tables) $(ip -br link show type tun) $(ls -d /run/guise /etc/guise 2>/dev/null)
+            echo left: $(traces) $(ip -br link show type tun) $(ls -d /run/guise /etc/guise 2>/dev/null)
             """
         )
         self.assertIn("left:\n", out.replace("left: \n", "left:\n"))

@@ -132,9 +132,16 @@ import Testing
     let places = try (0..<UInt32(2_000)).map { try rig.open(flow: $0, generation: 1) }
     try rig.turn(until: 0)
     rig.release()
+    // Other tests may have taken some of the ports meanwhile.
+    var taken = 0
     for place in places {
-      let socket = try UDPSocket.bound(to: place, reusePort: false, offload: false)
-      close(socket)
+      do throws(KernelError) {
+        close(try UDPSocket.bound(to: place, reusePort: false, offload: false))
+      } catch {
+        guard error.errno == EADDRINUSE else { throw error }
+        taken += 1
+      }
     }
+    #expect(taken < 20)
   }
 }
