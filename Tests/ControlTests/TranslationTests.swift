@@ -265,6 +265,20 @@ struct TranslationTests {
     try namespace.expectUntouched()
   }
 
+  @Test func aHostThatHasNoAddressYetIsServedAtTCOnceItHas() throws {
+    let namespace = try NetworkNamespaceFixture("early")
+    for address in ["203.0.113.1/24", "2001:db8::1/64"] {
+      try namespace.ip(["address", "del", address, "dev", "gcv0"])
+    }
+    let server = try GuiseProcess(namespace, Self.server + ["4567"])
+    #expect(server.waits(for: "ready:") && server.output.contains("IPv4 not yet, for want of an address"))
+    try namespace.ip(["address", "add", "203.0.113.7/24", "dev", "gcv0"])
+    #expect(server.waits(for: "IPv4 as 203.0.113.7 at tc on gcv0"))
+    #expect(try namespace.filters("gcv0").contains("guise_inward_guise0"))
+    #expect(server.status(after: SIGINT) == 0)
+    try namespace.expectUntouched()
+  }
+
   @Test func anAddressThatComesLaterIsServed() throws {
     let namespace = try NetworkNamespaceFixture("late")
     try namespace.ip(["address", "del", "2001:db8::1/64", "dev", "gcv0"])

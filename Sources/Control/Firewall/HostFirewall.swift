@@ -60,6 +60,12 @@ struct HostFirewall: ~Copyable {
         })
       paths.append(FirewallRules.Path(pair: pair, translation: translation))
     }
+    // Addresses that come later, as they may while a host starts, find programs ready: bpf(2) is out of reach then.
+    if choice.mode == .auto || choice.mode == .tc, translator == nil,
+      paths.contains(where: { $0.translation == .unreachable })
+    {
+      try? loadTranslator()
+    }
     let end: FirewallRules.End =
       switch choice.listen {
       case .udp: .client(remotes: choice.remotes)
@@ -172,7 +178,10 @@ struct HostFirewall: ~Copyable {
       throw TranslationChoice.Obstacle("packets of \(mtu) bytes are too large for programs at tc")
     }
     try checkBypass(family, outlet, others)
-    guard translator == nil else { return }
+    if translator == nil { try loadTranslator() }
+  }
+
+  private mutating func loadTranslator() throws(TranslationChoice.Obstacle) {
     let isMarked = mark != nil
     do throws(KernelError) {
       if try TranslatorPrograms.canLookUpRoutes(isMarked: isMarked) {
@@ -242,13 +251,24 @@ struct HostFirewall: ~Copyable {
     replace(with: next, because: "a server's address has changed")
   }
 
-  private func followOutlets(_ next: inout FirewallRules, isAstray: Bool) {
+  private mutating func followOutlets(_ next: inout FirewallRules, isAstray: Bool) {
     for index in next.paths.indices {
       let path = next.paths[index]
       let successor = choice.successor(
         of: path.translation, path.family, mayBypass: translator != nil, isAstray: isAstray)
-      if let successor { next.paths[index].translation = successor }
+      guard let successor else { continue }
+      next.paths[index].translation = mayBypassOthers(successor) ? successor : .tracked(ports: nil)
     }
+  }
+
+  /// Whether nobody else's rules would be passed by unasked on a device that was not looked at before.
+  private mutating func mayBypassOthers(_ translation: Translation) -> Bool {
+    guard choice.mode == .auto, translation.isAtTC, let outletDevice = translation.outlet?.device,
+      !checkedDevices.contains(outletDevice)
+    else { return true }
+    guard Bypass.obstacle(on: outletDevice) == nil else { return false }
+    checkedDevices.insert(outletDevice)
+    return true
   }
 
   /// What is refused is logged.

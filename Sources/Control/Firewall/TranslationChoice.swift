@@ -174,11 +174,6 @@ struct TranslationChoice {
   private func bypass(_ family: AddressFamily, from current: Outlet?) -> Translation? {
     do throws(Obstacle) {
       guard let (outlet, others) = try outlets(family, preferring: current?.device) else { return nil }
-      if mode == .auto, outlet.device != current?.device,
-        let filters = Bypass.filters(on: outlet.device ?? "")
-      {
-        throw Obstacle(filters)
-      }
       return .atTC(outlet, others: others)
     } catch {
       return mode == .auto ? .tracked(ports: nil) : nil
