@@ -24,6 +24,9 @@ int guise_netlink_drain(int fd);
 enum guise_offload { GUISE_OFFLOAD_GRO, GUISE_OFFLOAD_GSO, GUISE_OFFLOAD_TSO };
 int guise_link_get_offload(const char *name, uint32_t offload);
 
+/* The ARPHRD_* of a link (SIOCGIFHWADDR of netdevice(7)), or -errno. */
+int guise_link_get_type(const char *name);
+
 /* struct mmsghdr, which glibc hides behind _GNU_SOURCE. Same layout: asserted in shim.c. */
 struct guise_mmsghdr {
   struct msghdr msg_hdr;

@@ -16,8 +16,7 @@ enum Bypass {
     guard hasLinkHeader(outlet) else { return "\(outlet) has no link-layer header" }
     if let obstacle = obstacle(on: outlet) { return obstacle }
     do throws(KernelError) {
-      let isMarked = false
-      return try TranslatorPrograms.canLookUpRoutes(isMarked: isMarked) ? nil : tooOld(isMarked: isMarked)
+      return try TranslatorPrograms.canLookUpRoutes(isMarked: false) ? nil : tooOld(isMarked: false)
     } catch {
       return refusal(error)
     }
@@ -49,7 +48,7 @@ enum Bypass {
 
   /// Filters of tc(8) that see what comes in by `outlet`.
   static func filters(on outlet: String) -> String? {
-    unsafe guise_tc_foreign_filters(if_nametoindex(outlet)) <= 0
+    unsafe (try? IngressFilters(device: if_nametoindex(outlet)).hasForeign()) != true
       ? nil : "\(outlet) has filters for what comes in ('tc filter show dev \(outlet) ingress')"
   }
 

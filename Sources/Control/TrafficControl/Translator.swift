@@ -1,4 +1,3 @@
-internal import CLiburing
 internal import DataPlane
 internal import Glibc
 
@@ -15,8 +14,8 @@ final class Translator {
   private let programs: TranslatorPrograms
   /// The device of each family's packets.
   private var outlets: [AddressFamily: String] = [:]
-  /// Where filters were made, and whether the qdisc was there before.
-  private var filters: [Filter: (index: UInt32, keepsQdisc: Bool)] = [:]
+  /// Where filters were made, and whether the queueing discipline was there before.
+  private var filters: [Filter: (index: UInt32, keepsClsact: Bool)] = [:]
   private var straysSeen: UInt64 = 0
 
   private enum Direction: String { case outward, inward }
@@ -83,35 +82,37 @@ final class Translator {
   private func attach(_ program: Int32, _ filter: Filter) throws(KernelError) {
     let index = unsafe if_nametoindex(filter.device)
     guard filters[filter]?.index != index else { return }
-    let outcome = try KernelError.check(
-      "a filter for what comes in by \(filter.device) (RTM_NEWTFILTER)",
-      unsafe guise_tc_attach(index, program, Self.name(filter.direction, device)))
-    filters[filter] = (index, outcome == 0)
+    let keepsClsact = try IngressFilters(device: index).attach(program, Self.name(filter.direction, device))
+    filters[filter] = (index, keepsClsact)
   }
 
   private func detachUnused() {
-    for (filter, place) in filters
-    where filter.direction == .inward && !outlets.values.contains(filter.device) {
-      _ = unsafe guise_tc_detach(place.index, Self.name(filter.direction, device), place.keepsQdisc ? 1 : 0)
-      filters[filter] = nil
+    for filter in filters.keys where filter.direction == .inward && !outlets.values.contains(filter.device) {
+      detach(filter)
     }
   }
 
-  /// Whether all filters are there.
-  var isInPlace: Bool {
-    filters.allSatisfy { filter, place in
-      unsafe guise_tc_is_attached(place.index, Self.name(filter.direction, device)) != 0
-    }
+  /// What is refused is passed over: the device takes its filters with it.
+  private func detach(_ filter: Filter) {
+    guard let place = filters.removeValue(forKey: filter) else { return }
+    try? IngressFilters(device: place.index).detach(
+      Self.name(filter.direction, device), keepsClsact: place.keepsClsact)
   }
+
+  /// Whether a filter is there, or nobody can tell.
+  private func isInPlace(_ filter: Filter, at index: UInt32) -> Bool {
+    (try? IngressFilters(device: index).has(Self.name(filter.direction, device))) != false
+  }
+
+  /// Whether all filters are there.
+  var isInPlace: Bool { filters.allSatisfy { isInPlace($0, at: $1.index) } }
 
   /// Attaches programs again where somebody has taken them away; whether that was so. A device that has gone takes
   /// its filters with it.
   func restoreFilters() throws(KernelError) -> Bool {
     var isRestored = false
     for (filter, place) in filters
-    where unsafe if_nametoindex(filter.device) == place.index
-      && guise_tc_is_attached(place.index, Self.name(filter.direction, device)) == 0
-    {
+    where unsafe if_nametoindex(filter.device) == place.index && !isInPlace(filter, at: place.index) {
       filters[filter] = nil
       try attach(filter.direction == .outward ? programs.outward : programs.inward, filter)
       isRestored = true
@@ -119,13 +120,10 @@ final class Translator {
     return isRestored
   }
 
-  /// Takes all filters away. What is refused is passed over: the TUN device takes its own with it.
+  /// Takes all filters away.
   func detach() {
     for family in AddressFamily.allCases { stop(family) }
-    for (filter, place) in filters {
-      _ = unsafe guise_tc_detach(place.index, Self.name(filter.direction, device), place.keepsQdisc ? 1 : 0)
-    }
-    filters = [:]
+    for filter in filters.keys { detach(filter) }
   }
 
   /// Takes away what another process has left at these devices, and at its TUN device if that is `ownAsWell`.
@@ -133,7 +131,9 @@ final class Translator {
     let places = outlets.map { ($0, Direction.inward) } + (ownAsWell ? [(device, Direction.outward)] : [])
     for (place, direction) in places {
       let index = unsafe if_nametoindex(place)
-      if index != 0 { _ = unsafe guise_tc_detach(index, name(direction, device), 0) }
+      if index != 0 {
+        try? IngressFilters(device: index).detach(name(direction, device), keepsClsact: false)
+      }
     }
   }
 }
