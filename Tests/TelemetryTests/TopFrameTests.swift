@@ -48,12 +48,28 @@ import Testing
     let watch = watch([
       Reports.look(
         at: 10,
-        [Reports.report(isHealthy: false, firewall: FirewallReport(table: "t", isInstalled: false))])
+        [
+          Reports.report(
+            isHealthy: false,
+            firewall: FirewallReport(table: "t", translation: "masquerade", isInstalled: false))
+        ])
     ])
     let frame = TopFrame([watch], order: .rate, now: 10, on: .init(columns: 80, rows: 24, isUnicode: true))
     let text = frame.lines.map { $0.rendered(columns: 80, isColoured: true) }.joined(separator: "\n")
     #expect(text.contains("\u{1b}[1;31mNOT WELL\u{1b}[0m"))
-    #expect(text.contains("\u{1b}[1;31mtable t, GONE, \u{1b}[0m"))
+    #expect(text.contains("\u{1b}[1;31mtable t, GONE, masquerade\u{1b}[0m"))
+  }
+
+  @Test func `what programs at tc do is told, as the process that has them writes it`() throws {
+    var report = FirewallReport(
+      translation: "IPv4 as 192.0.2.1 at tc on eth0", isInstalled: true, tcPackets: 12, tcStrays: 0)
+    func text() throws -> String {
+      StatusText.firewall(try #require(JSON.decode(FirewallReport.self, JSON.encode(report))))
+    }
+    #expect(try text() == "IPv4 as 192.0.2.1 at tc on eth0, 12 packets at tc")
+    (report.isInstalled, report.tcStrays) = (false, 3)
+    #expect(try text() == "IPv4 as 192.0.2.1 at tc on eth0, GONE, 12 packets at tc, 3 strays dropped")
+    #expect(StatusText.firewall(FirewallReport()) == "left alone")
   }
 
   @Test func `a tunnel that ended is shown as such, and as ever when it is back`() {

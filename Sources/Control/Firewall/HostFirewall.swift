@@ -115,7 +115,7 @@ struct HostFirewall: ~Copyable {
   }
 
   /// What programs at tc have counted; nil where there are none.
-  var packetsAtTC: (translated: UInt64, strays: UInt64)? {
+  var tcCounts: (translated: UInt64, strays: UInt64)? {
     translator.map { ($0.packets, $0.strays) }
   }
 

@@ -79,8 +79,8 @@ extension HostFirewall {
     let table = FirewallRules.table(of: rules.device)
     var report = FirewallReport(
       table: rules.tableFamilies.isEmpty ? nil : table, translation: rules.summary,
-      packetsAtTC: packetsAtTC?.translated,
-      straysAtTC: packetsAtTC?.strays, restorations: restorations)
+      tcPackets: tcCounts?.translated,
+      tcStrays: tcCounts?.strays, restorations: restorations)
     do throws(SetupError) {
       for family in rules.tableFamilies {
         let listing = try HostTool.nft.run(["-j", "list", "counters", "table", family.rawValue, table])

@@ -134,11 +134,11 @@ package struct Metric: Sendable {
     Metric(
       name: "guise_tc_packets_total", kind: .counter,
       help: "Packets that the tunnel's programs at tc translated; a train is one.",
-      source: .tunnel { reading in reading.firewall.packetsAtTC.map(Double.init) }),
+      source: .tunnel { reading in reading.firewall.tcPackets.map(Double.init) }),
     Metric(
       name: "guise_tc_strays_total", kind: .counter,
       help: "Packets dropped at tc, since they would have left by another device.",
-      source: .tunnel { reading in reading.firewall.straysAtTC.map(Double.init) }),
+      source: .tunnel { reading in reading.firewall.tcStrays.map(Double.init) }),
     Metric(
       name: "guise_firewall_invalid_packets_total", kind: .counter,
       help: "Packets that connection tracking called invalid and the table dropped.",

@@ -50,23 +50,23 @@ package struct FirewallReport: Codable, Sendable, Equatable {
   /// Whether table and programs are there; nil when nobody could tell.
   package var isInstalled: Bool?
   /// Packets that programs at tc translated, a train being one; nil where there are none.
-  package var packetsAtTC: UInt64?
+  package var tcPackets: UInt64?
   /// Packets that these dropped, since they would have left by another device than the one that they are attached to.
-  package var straysAtTC: UInt64?
+  package var tcStrays: UInt64?
   /// Packets that connection tracking called invalid and the table dropped.
   package var invalidPackets: UInt64?
   /// How often somebody else had changed the table and it was put back; nil where guise leaves the firewall alone.
   package var restorations: UInt64?
 
   package init(
-    table: String? = nil, translation: String? = nil, isInstalled: Bool? = nil, packetsAtTC: UInt64? = nil,
-    straysAtTC: UInt64? = nil, invalidPackets: UInt64? = nil, restorations: UInt64? = nil
+    table: String? = nil, translation: String? = nil, isInstalled: Bool? = nil, tcPackets: UInt64? = nil,
+    tcStrays: UInt64? = nil, invalidPackets: UInt64? = nil, restorations: UInt64? = nil
   ) {
     self.table = table
     self.translation = translation
     self.isInstalled = isInstalled
-    self.packetsAtTC = packetsAtTC
-    self.straysAtTC = straysAtTC
+    self.tcPackets = tcPackets
+    self.tcStrays = tcStrays
     self.invalidPackets = invalidPackets
     self.restorations = restorations
   }

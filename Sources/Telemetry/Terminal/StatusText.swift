@@ -54,11 +54,18 @@ package struct StatusText {
   }
 
   static func firewall(_ report: FirewallReport) -> String {
-    guard report.table != nil || report.translation != nil else { return "left alone" }
-    let state = report.isInstalled.map { $0 ? "there" : "GONE" } ?? "not looked at yet"
-    var parts = (report.table.map { ["table \($0)"] } ?? []) + [state, report.translation ?? ""]
-    if let packets = report.packetsAtTC { parts.append("\(packets) packets at tc") }
-    if let strays = report.straysAtTC, strays > 0 { parts.append("\(strays) strays dropped") }
+    guard let translation = report.translation else { return "left alone" }
+    var parts = [translation]
+    if let table = report.table {
+      parts = [
+        "table \(table)", report.isInstalled.map { $0 ? "there" : "GONE" } ?? "not looked at yet",
+        translation,
+      ]
+    } else if report.isInstalled == false {
+      parts.append("GONE")
+    }
+    if let packets = report.tcPackets { parts.append("\(packets) packets at tc") }
+    if let strays = report.tcStrays, strays > 0 { parts.append("\(strays) strays dropped") }
     if let invalid = report.invalidPackets { parts.append("\(invalid) packets invalid") }
     return parts.joined(separator: ", ")
   }
