@@ -320,8 +320,7 @@ int guise_bpf_memory(uint32_t bytes, const char *name) {
   return bpf(BPF_MAP_CREATE, &a, sizeof a);
 }
 
-int guise_bpf_load(const struct bpf_insn *instructions, uint32_t count, const char *license, const char *name,
-                   char *log, uint32_t log_bytes) {
+int guise_bpf_load(const struct bpf_insn *instructions, uint32_t count, const char *license, const char *name) {
   union bpf_attr a;
   memset(&a, 0, sizeof a);
   a.prog_type = BPF_PROG_TYPE_SCHED_CLS;
@@ -329,11 +328,6 @@ int guise_bpf_load(const struct bpf_insn *instructions, uint32_t count, const ch
   a.insn_cnt = count;
   a.license = pointer(license);
   strncpy(a.prog_name, name, sizeof a.prog_name - 1);
-  if (log_bytes) {
-    a.log_level = 1;
-    a.log_buf = pointer(log);
-    a.log_size = log_bytes;
-  }
   /* The verifier gives up where a signal comes in between (`do_check`). */
   int result = -EAGAIN;
   for (int attempt = 0; attempt < 100 && result == -EAGAIN; attempt++)

@@ -8,10 +8,8 @@
 /* BPF_MAP_CREATE: the descriptor of an array of one element of `bytes`, all zero, which mmap(2) takes. */
 int guise_bpf_memory(uint32_t bytes, const char *name);
 
-/* BPF_PROG_LOAD: the descriptor of a program for the ingress of a device (BPF_PROG_TYPE_SCHED_CLS). The verifier's
- * words go into `log`, of `log_bytes`, where that is not 0. */
-int guise_bpf_load(const struct bpf_insn *instructions, uint32_t count, const char *license, const char *name,
-                   char *log, uint32_t log_bytes);
+/* BPF_PROG_LOAD: the descriptor of a program for the ingress of a device (BPF_PROG_TYPE_SCHED_CLS). */
+int guise_bpf_load(const struct bpf_insn *instructions, uint32_t count, const char *license, const char *name);
 
 /* BPF_PROG_TEST_RUN with a packet that begins with its Ethernet header: 0 or -errno. What the program returned goes into
  * `answer`; the packet as it is then into `out`, whose room is `*out_bytes`, which then says how long it is. */

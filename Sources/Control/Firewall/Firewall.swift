@@ -1,7 +1,8 @@
 /// The host's nftables, by way of nft(8). Only guise's own tables are touched.
 enum Firewall {
   static func install(_ rules: FirewallRules) throws(SetupError) {
-    if !rules.text.isEmpty { try install(rules.text) }
+    let text = rules.text
+    if !text.isEmpty { try install(text) }
   }
 
   private static func install(_ text: String) throws(SetupError) {

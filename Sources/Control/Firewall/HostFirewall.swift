@@ -136,12 +136,14 @@ struct HostFirewall: ~Copyable {
   // MARK: - Others' rules
 
   private func warnAboutOthers() {
-    guard rules != nil, let ruleset = try? Ruleset.current() else { return }
+    guard let rules else { return }
+    let isForwarded = rules.tableFamilies.contains(.inet)
+    guard isForwarded || choice.mode == .tc, let ruleset = try? Ruleset.current() else { return }
     if choice.mode == .tc, let chain = ruleset.chainForForwarded {
       log.notice("packets that are translated at tc pass the chain '\(chain)' by, as asked")
     }
-    guard rules?.tableFamilies.contains(.inet) == true else { return }
-    let isClient = if case .client = rules?.end { true } else { false }
+    guard isForwarded else { return }
+    let isClient = if case .client = rules.end { true } else { false }
     let passage = Passage(device: device, egress: nil, isClient: isClient, isServer: !isClient)
     for obstacle in ruleset.obstacles(to: passage) {
       log.warning("\(obstacle.text), so that nothing will pass: \(obstacle.remedy(device: device))")

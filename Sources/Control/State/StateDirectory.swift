@@ -110,16 +110,14 @@ struct StateDirectory: Sendable {
 
   /// The records of other instances of this namespace that are alive, as far as they can be read.
   func liveInstances(besides own: String?) -> [InstanceRecord] {
-    liveInstanceFiles(besides: own).compactMap { name in
-      (try? TextFile.read("\(path)/\(name)")).flatMap { Self.decode(InstanceRecord.self, $0) }
-    }
+    liveInstanceFiles(besides: own).compactMap(record(in:))
   }
 
   /// What is on record of a device's instance, dead or alive.
-  func record(of device: String) -> InstanceRecord? {
-    (try? TextFile.read("\(path)/\(instancePrefix)\(device).json")).flatMap {
-      Self.decode(InstanceRecord.self, $0)
-    }
+  func record(of device: String) -> InstanceRecord? { record(in: "\(instancePrefix)\(device).json") }
+
+  private func record(in name: String) -> InstanceRecord? {
+    (try? TextFile.read("\(path)/\(name)")).flatMap { Self.decode(InstanceRecord.self, $0) }
   }
 
   /// The devices of all instances on record, dead or alive.

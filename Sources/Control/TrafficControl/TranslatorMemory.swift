@@ -9,8 +9,8 @@ internal import Glibc
 /// here.
 @safe
 struct TranslatorMemory: ~Copyable {
-  /// Where what lies in a family's block, in bytes. Numbers are of 32 bits in host order; addresses take 16 bytes in network order, IPv4 the
-  /// first four.
+  /// Where what lies in a family's block, in bytes. Numbers are of 32 bits in host order; addresses take 16 bytes in
+  /// network order, IPv4 the first four.
   enum Field {
     /// 0: all packets are left to the kernel.
     static let isActive = 0
@@ -70,7 +70,7 @@ struct TranslatorMemory: ~Copyable {
   }
 
   /// What is counted, in packets; a train is one.
-  enum Counter: Int, CaseIterable {
+  enum Counter: Int {
     case outward, inward
     /// Would have left by another device: dropped.
     case stray
@@ -136,32 +136,5 @@ struct TranslatorMemory: ~Copyable {
   private static func words(_ address: Address) -> [UInt32] {
     let bytes = address.bytes
     return stride(from: 0, to: bytes.count, by: 2).map { UInt32(bytes[$0]) | UInt32(bytes[$0 + 1]) << 8 }
-  }
-}
-
-/// One family's translation at tc.
-struct TranslatorTask: Equatable, Sendable {
-  /// Our TCP end's address.
-  var inner: Address
-  /// The host's.
-  var outer: Address
-  /// A client's servers of this family, all that it takes packets from; empty at a server, which takes all.
-  var remotes: [Endpoint]
-  /// Where packets come in to.
-  var ports: ClosedRange<UInt16>
-  /// Interface indexes: where packets leave and enter the host, and the TUN device.
-  var outletIndex: UInt32
-  var deviceIndex: UInt32
-  /// Of the TUN device, in bytes.
-  var mtu: Int
-  /// `--fwmark`, or 0.
-  var mark: UInt32
-  /// Whether rules translate what leaves by other devices.
-  var leavesOthersAlone: Bool
-
-  /// Whether it leads between the same addresses, by the same devices.
-  func hasWays(of other: TranslatorTask) -> Bool {
-    inner == other.inner && outer == other.outer && outletIndex == other.outletIndex
-      && deviceIndex == other.deviceIndex
   }
 }

@@ -130,11 +130,7 @@ struct TranslatorProgram {
   static func routeProbe(isMarked: Bool) -> [bpf_insn] {
     var code = BPFProgram()
     for offset in stride(from: Route.base, to: 0, by: 8) { code.store(.double, .stack, offset, value: 0) }
-    code.move(.r2, .stack)
-    code.change(.r2, .add, Int32(Route.base))
-    code.move(.r3, Int32(Route.byteCount))
-    code.move(.r4, Route.skipsNeighbour | (isMarked ? Route.usesMark : 0))
-    code.call(.lookUpRoute)
+    askForRoute(&code, isMarked: isMarked)
     code.exit()
     return code.linked()
   }
@@ -313,6 +309,15 @@ struct TranslatorProgram {
     static let byteCount = 20
   }
 
+  /// For what stands on the stack (`Route`), and the packet in r1.
+  private static func askForRoute(_ code: inout BPFProgram, isMarked: Bool) {
+    code.move(.r2, .stack)
+    code.change(.r2, .add, Int32(Route.base))
+    code.move(.r3, Int32(Route.byteCount))
+    code.move(.r4, Route.skipsNeighbour | (isMarked ? Route.usesMark : 0))
+    code.call(.lookUpRoute)
+  }
+
   /// Looks the route up as the kernel does when it forwards. What is for this host, too big for the way, or may not be
   /// forwarded, is left to the kernel, which tells our end; what would leave by another device, too, if rules give it an
   /// address there, and else it is dropped.
@@ -344,11 +349,7 @@ struct TranslatorProgram {
       code.store(.word, .stack, Route.mark, .r0)
     }
     code.move(.r1, Self.packet)
-    code.move(.r2, .stack)
-    code.change(.r2, .add, Int32(Route.base))
-    code.move(.r3, Int32(Route.byteCount))
-    code.move(.r4, Route.skipsNeighbour | (isMarked ? Route.usesMark : 0))
-    code.call(.lookUpRoute)
+    Self.askForRoute(&code, isMarked: isMarked)
     // What the kernel forwards, or tells our end why not: it sees to these.
     let isFound = code.label()
     code.jump(if: .r0, .equal, 0, to: isFound)

@@ -6,7 +6,7 @@ internal import Glibc
 final class TranslatorPrograms {
   private let memory: TranslatorMemory
   /// What each family's packets are translated by now.
-  private(set) var tasks: [AddressFamily: TranslatorTask] = [:]
+  private var tasks: [AddressFamily: TranslatorTask] = [:]
   private(set) var outward: Int32 = -1
   private(set) var inward: Int32 = -1
 
@@ -34,7 +34,7 @@ final class TranslatorPrograms {
     // Some of the helpers are for programs that are under the GPL as well.
     let license = "Dual MIT/GPL"
     return try KernelError.check(
-      "bpf(BPF_PROG_LOAD)", unsafe guise_bpf_load(code, UInt32(code.count), license, name, nil, 0))
+      "bpf(BPF_PROG_LOAD)", unsafe guise_bpf_load(code, UInt32(code.count), license, name))
   }
 
   /// Has packets of a family translated by `task` from now on, or left to the kernel where that is nil.
