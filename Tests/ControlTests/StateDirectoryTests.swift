@@ -164,6 +164,21 @@ import Testing
     #expect(try StateDirectory(root: root, namespace: namespace).belongs(to: nil))
   }
 
+  @Test(.enabled(if: geteuid() == 0)) func whatAnotherUserLeftOfANamespaceThatIsGoneIsInNobodysWay() throws {
+    let account = Account(name: "somebody", user: 12_345, group: 54_321)
+    let gone = NetworkNamespace(inode: 42, identity: "boot/6")
+    let before = try StateDirectory(root: root, namespace: gone, account: account)
+    do { _ = try before.claim(record("guise0", namespace: gone.identity)) }
+    try before.addShared([change])
+    for name in ["42.lock", "42-server-4567.flows"] {
+      try "".write(toFile: "\(path)/\(name)", atomically: false, encoding: .utf8)
+    }
+    #expect(try !StateDirectory(root: root, namespace: gone).belongs(to: nil))
+    #expect(names().count == 4)
+    #expect(Patience.wait { (try? directory().belongs(to: nil)) == true })
+    #expect(names().isEmpty)
+  }
+
   @Test func theFirstRecordOfASharedChangeStays() throws {
     let state = try directory()
     try state.addShared([change])

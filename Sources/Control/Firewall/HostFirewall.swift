@@ -108,10 +108,9 @@ struct HostFirewall: ~Copyable {
 
   /// The devices that programs are attached to beside the TUN device, or will be.
   var outletDevices: [String]? {
-    let devices = rules?.paths.compactMap { path in
-      path.translation.isAtTC ? path.translation.outlet?.device : nil
-    }
-    return devices?.isEmpty == false ? devices : nil
+    let devices = Set(
+      (rules?.paths ?? []).filter(\.translation.isAtTC).compactMap(\.translation.outlet?.device))
+    return devices.isEmpty ? nil : devices.sorted()
   }
 
   /// What programs at tc have counted; nil where there are none.

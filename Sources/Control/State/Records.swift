@@ -34,3 +34,8 @@ struct SharedRecord: Codable, Equatable, Sendable {
   /// In the order in which they were made.
   var sysctls: [SysctlChange]
 }
+
+/// What every record begins with: whose it is.
+struct NamespaceRecord: Decodable {
+  var namespace: String
+}

@@ -16,13 +16,11 @@ struct StateDirectory: Sendable {
   let namespace: NetworkNamespace
   private let root: String
   private let account: Account?
-  /// Whom new files are given to; nil where this process is that user.
-  let owner: FileOwner?
 
   /// Makes the directory (mode 0755) when there is none.
   ///
   /// Root gives it to `account`, or keeps it: that user will have to remove what the instance has in it. One that
-  /// is another user's already goes over when it is empty.
+  /// is another user's already goes over when nothing of this namespace's is in it.
   init(
     root: String = standardPath, namespace: NetworkNamespace, account: Account? = nil
   ) throws(LockedFile.Failure) {
@@ -30,26 +28,41 @@ struct StateDirectory: Sendable {
     self.namespace = namespace
     self.root = root
     self.account = account
-    try Self.make(path, in: root, for: account)
-    owner = geteuid() == Account.root ? FileOwner(ofDirectory: path) : nil
+    try make()
     // Those of other namespaces, most of which are gone. A process that is about to use one makes it again.
     for name in TextFile.names(in: root) {
       if let inode = UInt64(name), inode != namespace.inode { unsafe rmdir("\(root)/\(name)") }
     }
   }
 
-  private static func make(
-    _ path: String, in root: String, for account: Account?
-  ) throws(LockedFile.Failure) {
+  private func make() throws(LockedFile.Failure) {
     for path in [root, path] {
       guard unsafe mkdir(path, 0o755) == 0 || errno == EEXIST else { throw .refused(errno: errno) }
     }
     guard unsafe access(path, W_OK) == 0 else { throw .refused(errno: errno) }
     guard FileOwner(ofDirectory: path) != nil else { throw .refused(errno: ENOTDIR) }
+    forgetGoneNamespace()
     if geteuid() == Account.root, TextFile.names(in: path).isEmpty {
       unsafe lchown(path, account?.user ?? geteuid(), account?.group ?? getegid())
     }
   }
+
+  /// Removes all files where all records are of a namespace that had this inode number before and is gone: they are
+  /// of no use to anybody, and may be another user's.
+  private func forgetGoneNamespace() {
+    guard hasRecords, let lock = try? LockedFile(lockPath, owner: owner) else { return }
+    defer { extendLifetime(lock) }
+    let names = TextFile.names(in: path)
+    for name in names where name.hasSuffix(".json") {
+      guard let bytes = try? TextFile.read("\(path)/\(name)"),
+        Self.decode(NamespaceRecord.self, bytes)?.namespace != namespace.identity
+      else { return }
+    }
+    for name in names { unsafe unlink("\(path)/\(name)") }
+  }
+
+  /// Whom new files are given to; nil where this process is that user.
+  var owner: FileOwner? { geteuid() == Account.root ? FileOwner(ofDirectory: path) : nil }
 
   /// Whether this user, or the one that the process becomes, can remove what lies here.
   func belongs(to account: Account?) -> Bool {
@@ -82,7 +95,7 @@ struct StateDirectory: Sendable {
       } catch {
         // Somebody has removed the directory, which was empty.
         let isGone = error == .refused(errno: ENOENT) && attempt < 10
-        if isGone, (try? Self.make(path, in: root, for: account)) != nil { continue }
+        if isGone, (try? make()) != nil { continue }
         // Root makes the file first and then gives it away.
         let isYoung = error == .refused(errno: EACCES) && attempt < 10
         guard error == .heldByAnother || isYoung else { return nil }
