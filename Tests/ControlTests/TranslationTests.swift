@@ -161,20 +161,25 @@ struct TranslationTests {
     #expect(try !namespace.filters("gcv0").contains("guise"))
   }
 
-  @Test func rulesOfOthersThatComeLaterAreGivenWayTo() throws {
+  @Test(arguments: [
+    (
+      "nft 'add table inet mine; add chain inet mine forward { type filter hook forward priority 0; policy drop; }'",
+      "nft delete table inet mine", "the chain 'inet mine forward' is for forwarded packets as well"
+    ),
+    (
+      "tc filter add dev gcv0 ingress bpf direct-action bytecode '1,6 0 0 4294967295,'",
+      "tc qdisc delete dev gcv0 clsact", "gcv0 has filters for what comes in"
+    ),
+  ])
+  func rulesOfOthersThatComeLaterAreGivenWayTo(rule: String, undo: String, reason: String) throws {
     let namespace = try NetworkNamespaceFixture("later")
     let client = try GuiseProcess(namespace, Self.client + ["127.0.0.1:1234"])
     #expect(client.waits(for: "ready:") && client.output.contains("at tc on gcv0"))
-    _ = try namespace.run([
-      "nft",
-      "add table inet mine; add chain inet mine forward { type filter hook forward priority 0; policy drop; }",
-    ])
-    #expect(
-      client.waits(
-        for: "the chain 'inet mine forward' is for forwarded packets as well: IPv4 by connection tracking"))
-    #expect(try namespace.ruleset.contains("masquerade") && namespace.filters("gcv0").isEmpty)
+    _ = try namespace.run(["sh", "-c", rule])
+    #expect(client.waits(for: reason) && client.waits(for: ": IPv4 by connection tracking"))
+    #expect(try namespace.ruleset.contains("masquerade") && !namespace.filters("gcv0").contains("guise"))
     #expect(client.status(after: SIGINT) == 0)
-    _ = try namespace.run(["nft", "delete table inet mine"])
+    _ = try namespace.run(["sh", "-c", undo])
     try namespace.expectUntouched()
   }
 

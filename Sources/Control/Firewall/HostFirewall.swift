@@ -149,12 +149,13 @@ struct HostFirewall: ~Copyable {
     }
   }
 
-  /// Goes over to connection tracking where others have come to have rules for forwarded packets, which nobody has
-  /// asked to pass by.
-  private mutating func giveWay() {
-    guard choice.mode == .auto, translator != nil, var next = rules, let reason = Bypass.rules() else {
-      return
-    }
+  /// Goes over to connection tracking where others have come to have rules for forwarded packets, or filters where
+  /// they come in, which nobody has asked to pass by.
+  private mutating func giveWay(rulesHaveChanged: Bool) {
+    guard choice.mode == .auto, translator != nil, var next = rules else { return }
+    let outlets = outletDevices ?? []
+    let obstacle = (rulesHaveChanged ? Bypass.rules() : nil) ?? outlets.lazy.compactMap(Bypass.filters).first
+    guard let reason = obstacle else { return }
     for index in next.paths.indices { next.paths[index].translation = .tracked(ports: nil) }
     replace(with: next, because: reason)
   }
@@ -304,7 +305,7 @@ struct HostFirewall: ~Copyable {
   /// tables before it loads its own, programs as well, and gives way to rules of others. To be called now and then.
   mutating func restore() {
     let thereAreChanges = guardian.hearsOfChanges()
-    if thereAreChanges { giveWay() }
+    giveWay(rulesHaveChanged: thereAreChanges)
     guard let rules else { return }
     do throws(SetupError) {
       if try guardian.restore(rules, afterChanges: thereAreChanges) {
