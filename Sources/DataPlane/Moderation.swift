@@ -20,6 +20,7 @@ struct Moderation: BitwiseCopyable {
   /// Since the window began: arrivals that continue a stream, those that turn a flow's direction, and trains
   /// that were closed.
   private var streamed = 0
+  private var streamedDatagrams = 0
   private var turned = 0
   private var trains = 0
   private var windowStart: UInt64
@@ -40,9 +41,12 @@ struct Moderation: BitwiseCopyable {
     windowStart = now
   }
 
-  /// An arrival that continues a stream.
+  /// An arrival of so many datagrams that continues a stream.
   @inline(__always)
-  mutating func noteStreamed() { streamed &+= 1 }
+  mutating func noteStreamed(_ datagrams: Int) {
+    streamed &+= 1
+    streamedDatagrams &+= datagrams
+  }
 
   /// An arrival whose flow had its last one in the other direction.
   @inline(__always)
@@ -75,7 +79,7 @@ struct Moderation: BitwiseCopyable {
   private mutating func closeWindow(_ now: UInt64, _ elapsed: UInt64) {
     // How long one arrival takes to come.
     let awaited = elapsed / UInt64(max(streamed, 1))
-    if intervalMax > 0, streamed > 0, awaited &* Limits.moderationBatchMin <= intervalMax {
+    if isWorthResting(elapsed) {
       current = .resting(every: min(intervalMax, awaited &* Limits.moderationBatch))
     } else {
       current = isWorthPolling(elapsed) ? .polling(for: pollTime) : .prompt
@@ -83,8 +87,17 @@ struct Moderation: BitwiseCopyable {
     trainsForm = streamed >= trains &* 4
     windowStart = now
     streamed = 0
+    streamedDatagrams = 0
     turned = 0
     trains = 0
+  }
+
+  /// Whether what streams in the longest interval is much, and comes in more than one or two arrivals, each of which
+  /// would be a wake-up.
+  private func isWorthResting(_ elapsed: UInt64) -> Bool {
+    let (arrivals, datagrams) = (UInt64(streamed), UInt64(streamedDatagrams))
+    return intervalMax > 0 && arrivals &* intervalMax >= Limits.moderationArrivalsMin &* elapsed
+      && datagrams &* intervalMax >= Limits.moderationDatagramsMin &* elapsed
   }
 
   /// Whether a conversation goes on whose next arrival will probably come while the worker polls.

@@ -83,7 +83,7 @@ extension Worker where E: ~Copyable {
     }
     if reaction.deadlineMoved { setTimer(index) }
     switch reaction.effect {
-    case .deliver: deliver(segment, arrival, flow: index)
+    case .deliver: deliver(segment, arrival, flow: index, count)
     case .none: statistics.add(.controlSegmentsIn, count)
     case .probeAnswered:
       statistics.add(.controlSegmentsIn, count)
@@ -102,8 +102,10 @@ extension Worker where E: ~Copyable {
   }
 
   @inline(__always)
-  private mutating func deliver(_ segment: Segment, _ arrival: PacketArrival, flow index: UInt32) {
-    noteDirection(.udp, flow: index)
+  private mutating func deliver(
+    _ segment: Segment, _ arrival: PacketArrival, flow index: UInt32, _ count: Int
+  ) {
+    noteDirection(.udp, flow: index, count)
     let isTrain = segment.segmentSize > 0 && segment.segmentSize < segment.payloadLength
     gather(
       .udp, flow: index, buffer: arrival.buffer, offset: VirtioNetHeader.length &+ segment.payloadOffset,

@@ -31,11 +31,11 @@ extension Worker where E: ~Copyable {
     }
   }
 
-  /// Tells streams from requests and answers that alternate.
+  /// Tells streams from requests and answers that alternate, by an arrival of so many datagrams.
   @inline(__always)
-  mutating func noteDirection(_ outlet: Outlet, flow index: UInt32) {
+  mutating func noteDirection(_ outlet: Outlet, flow index: UInt32, _ datagrams: Int) {
     switch flows[index].course.step(to: outlet) {
-    case .streams: moderation.noteStreamed()
+    case .streams: moderation.noteStreamed(datagrams)
     case .turns: moderation.noteTurned()
     case .alternates:
       moderation.noteTurned()

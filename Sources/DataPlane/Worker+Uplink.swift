@@ -13,7 +13,7 @@ extension Worker where E: ~Copyable {
   @inline(__always)
   mutating func uplink(_ arrival: DatagramArrival) {
     defer { buffers.release(arrival.buffer) }
-    let count = arrival.length == 0 ? 1 : (arrival.length &+ arrival.partSize &- 1) / arrival.partSize
+    let count = arrival.datagramCount
     statistics.add(.udpReceives)
     statistics.add(.datagramsIn, count)
     statistics.add(.datagramBytesIn, arrival.length)
@@ -33,7 +33,7 @@ extension Worker where E: ~Copyable {
     guard maySend(arrival.length, flow: index) else { return hold(arrival, flow: index) }
     if now &- flows[index].lastActivity >= Limits.quietNanoseconds { resume(index) }
     flows[index].lastActivity = now
-    noteDirection(.tun, flow: index)
+    noteDirection(.tun, flow: index, arrival.datagramCount)
     gather(
       .tun, flow: index, buffer: arrival.buffer, offset: arrival.offset, length: arrival.length,
       partSize: arrival.partSize)

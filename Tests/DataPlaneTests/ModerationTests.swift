@@ -10,14 +10,14 @@ import Testing
 
   /// Takes turns for some windows, in which so much happens each. Returns how the next turn is to wait.
   private func pace(
-    streamed: Int = 0, turned: Int = 0, trains: Int = 0, turnNanoseconds: UInt64, windows: UInt64 = 5,
-    _ moderation: inout Moderation, from start: UInt64 = 0
+    streamed: Int = 0, datagrams: Int = 1, turned: Int = 0, trains: Int = 0, turnNanoseconds: UInt64,
+    windows: UInt64 = 5, _ moderation: inout Moderation, from start: UInt64 = 0
   ) -> Pace {
     var now = start
     var pace = Pace.prompt
     while now < start + windows * Self.window {
       now += turnNanoseconds
-      for _ in 0..<streamed { moderation.noteStreamed() }
+      for _ in 0..<streamed { moderation.noteStreamed(datagrams) }
       for _ in 0..<turned { moderation.noteTurned() }
       for _ in 0..<trains { moderation.noteTrain() }
       pace = moderation.pace(now)
@@ -26,12 +26,13 @@ import Testing
   }
 
   private func pace(
-    streamed: Int = 0, turned: Int = 0, trains: Int = 0, turnNanoseconds: UInt64,
+    streamed: Int = 0, datagrams: Int = 1, turned: Int = 0, trains: Int = 0, turnNanoseconds: UInt64,
     intervalMax: UInt64 = Self.intervalMax, pollTime: UInt64 = Self.pollTime
   ) -> Pace {
     var moderation = Moderation(intervalMax: intervalMax, pollTime: pollTime, now: 0)
     return pace(
-      streamed: streamed, turned: turned, trains: trains, turnNanoseconds: turnNanoseconds, &moderation)
+      streamed: streamed, datagrams: datagrams, turned: turned, trains: trains,
+      turnNanoseconds: turnNanoseconds, &moderation)
   }
 
   @Test func `nothing that streams, no rest`() {
@@ -41,6 +42,13 @@ import Testing
   @Test func `too slow a stream is not worth a rest`() {
     #expect(pace(streamed: 1, trains: 1, turnNanoseconds: 81_000) == .prompt)
     #expect(pace(streamed: 1, trains: 1, turnNanoseconds: 80_000) == .resting(every: Self.intervalMax))
+  }
+
+  @Test func `trains are worth a rest when three of them come in one`() {
+    #expect(
+      pace(streamed: 1, datagrams: 2, trains: 1, turnNanoseconds: 133_000)
+        == .resting(every: Self.intervalMax))
+    #expect(pace(streamed: 1, datagrams: 40, trains: 1, turnNanoseconds: 134_000) == .prompt)
   }
 
   @Test func `a fast stream is looked at as often as a batch comes`() {
@@ -60,7 +68,7 @@ import Testing
 
   @Test func `a stream that ends is forgotten within a window`() {
     var moderation = Moderation(intervalMax: Self.intervalMax, pollTime: Self.pollTime, now: 0)
-    for _ in 0..<100 { moderation.noteStreamed() }
+    for _ in 0..<100 { moderation.noteStreamed(1) }
     #expect(moderation.pace(Self.window) != .prompt)
     #expect(moderation.pace(2 * Self.window) == .prompt)
   }

@@ -18,6 +18,9 @@ struct DatagramArrival: BitwiseCopyable {
   var local: Address
 
   static let listener = UInt32.max
+
+  @inline(__always)
+  var datagramCount: Int { length == 0 ? 1 : (length &+ partSize &- 1) / partSize }
 }
 
 /// A packet, or super-packet, read from the TUN queue: vnet header first.
