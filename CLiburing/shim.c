@@ -320,10 +320,11 @@ int guise_bpf_memory(uint32_t bytes, const char *name) {
   return bpf(BPF_MAP_CREATE, &a, sizeof a);
 }
 
-int guise_bpf_load(const struct bpf_insn *instructions, uint32_t count, const char *license, const char *name) {
+int guise_bpf_load(uint32_t kind, const struct bpf_insn *instructions, uint32_t count, const char *license,
+                   const char *name) {
   union bpf_attr a;
   memset(&a, 0, sizeof a);
-  a.prog_type = BPF_PROG_TYPE_SCHED_CLS;
+  a.prog_type = kind;
   a.insns = pointer(instructions);
   a.insn_cnt = count;
   a.license = pointer(license);

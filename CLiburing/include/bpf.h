@@ -1,4 +1,4 @@
-/* bpf(2), as far as programs at tc need it. All calls return -errno where they fail. */
+/* bpf(2), as far as guise's programs need it. All calls return -errno where they fail. */
 #ifndef GUISE_BPF_H
 #define GUISE_BPF_H
 
@@ -8,8 +8,9 @@
 /* BPF_MAP_CREATE: the descriptor of an array of one element of `bytes`, all zero, which mmap(2) takes. */
 int guise_bpf_memory(uint32_t bytes, const char *name);
 
-/* BPF_PROG_LOAD: the descriptor of a program for the ingress of a device (BPF_PROG_TYPE_SCHED_CLS). */
-int guise_bpf_load(const struct bpf_insn *instructions, uint32_t count, const char *license, const char *name);
+/* BPF_PROG_LOAD: the descriptor of a program of a kind (`enum bpf_prog_type`). */
+int guise_bpf_load(uint32_t kind, const struct bpf_insn *instructions, uint32_t count, const char *license,
+                   const char *name);
 
 /* BPF_PROG_TEST_RUN with a packet that begins with its Ethernet header: 0 or -errno. What the program returned goes into
  * `answer`; the packet as it is then into `out`, whose room is `*out_bytes`, which then says how long it is. */

@@ -301,7 +301,7 @@ extension WorkerPlan {
       pollNanoseconds: UInt64(plan.pollMicroseconds) * 1_000,
       segmentsPerTrainMax: plan.offload ? Limits.trainSegmentsMax : 1,
       datagramsPerTrainMax: plan.offload ? Limits.trainSegmentsMax : 1,
-      connectionCount: plan.connections, flowCountMax: plan.flowsPerWorker,
+      connectionCount: plan.connections, sharesSources: plan.sharesSources, flowCountMax: plan.flowsPerWorker,
       newFlowsPerSecond: plan.newFlowsPerSecond.map { max(1, $0 / plan.workerCount) },
       keyHash: KeyHash(seed: (random(), random())),
       cookie: HandshakeCookie(key: (plan.cookieKey.first, plan.cookieKey.second)))

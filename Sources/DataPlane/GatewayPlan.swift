@@ -56,6 +56,8 @@ package struct GatewayPlan: Sendable {
   package static let pollDefault = Limits.pollMicroseconds
   /// Client: over how many TCP flows the datagrams of each UDP source are spread.
   package var connections = 1
+  /// Client: whether the datagrams of each source come to all workers in turn, so that each has its share of the flows.
+  package var sharesSources = false
   package static let connectionsRange = 1...Limits.connectionsMax
   /// The first data segment after each handshake; empty for none.
   package var handshakePacket: [UInt8] = []

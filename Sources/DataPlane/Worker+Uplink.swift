@@ -65,7 +65,7 @@ extension Worker where E: ~Copyable {
     case .client:
       var peer = FlowKey(
         remote: arrival.source.address, local: arrival.local, remotePort: arrival.source.port, localPort: 0)
-      if plan.connectionCount > 1 { peer.localPort = connection(of: peer) }
+      if connections.isNumbered { peer.localPort = connection(of: peer) }
       if let index = flows.find(peer: peer) { return index }
       return openFlow(for: peer, count)
     }
@@ -77,8 +77,7 @@ extension Worker where E: ~Copyable {
   private func connection(of peer: FlowKey) -> UInt16 {
     var batch = peer
     batch.localPort = turnNumber
-    let hash = plan.keyHash.hash(batch) &>> 32
-    return UInt16(truncatingIfNeeded: (hash &* UInt64(plan.connectionCount)) &>> 32)
+    return connections.number(plan.keyHash.hash(batch))
   }
 
   /// Opens a flow for a new sender or one more of its connections; nil when there is no room for it.

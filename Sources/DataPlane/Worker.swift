@@ -22,6 +22,8 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
   /// What strangers, and clients that come, may make us do.
   var resets: TokenBucket
   var newFlows: TokenBucket?
+  /// Client: which of a source's TCP flows are ours.
+  let connections: ConnectionShare
   /// Client: the source ports that are ours.
   var ports: PortSpace
   /// The buffer that holds the first data of each flow (`--handshake-packet`), if there is one.
@@ -85,6 +87,7 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
     }
     self.index = index
     self.plan = plan
+    connections = plan.connections(of: index)
     self.engine = engine
     self.statistics = statistics
     self.events = events

@@ -29,6 +29,8 @@ struct WorkerPlan: Sendable {
   var datagramsPerTrainMax: Int
   /// Client: TCP flows for each UDP source.
   var connectionCount = 1
+  /// Client: whether its datagrams come to all workers in turn.
+  var sharesSources = false
   /// Most flows of one worker.
   var flowCountMax: Int
 
@@ -40,6 +42,13 @@ struct WorkerPlan: Sendable {
   /// Alike for all workers: who owns a flow, and what a cookie is.
   var keyHash: KeyHash
   var cookie: HandshakeCookie
+
+  /// Client: which of a source's TCP flows are a worker's. A number is that of one worker alone.
+  func connections(of worker: Int) -> ConnectionShare {
+    guard sharesSources else { return ConnectionShare(count: connectionCount, first: 0, step: 1) }
+    let (each, rest) = connectionCount.quotientAndRemainder(dividingBy: workerCount)
+    return ConnectionShare(count: max(1, each + (worker < rest ? 1 : 0)), first: worker, step: workerCount)
+  }
 
   @inline(__always)
   func ownAddress(isIPv4: Bool) -> Address { isIPv4 ? address4 : address6 }

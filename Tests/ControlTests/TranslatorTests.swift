@@ -54,7 +54,7 @@ struct TranslatorTests {
     for length in [0, 1, 2, 997, 1_300] {
       var packet = segment(network, role)
       packet.payload = (0..<length).map { UInt8(truncatingIfNeeded: $0 * 31) }
-      let (answer, outcome) = try TranslatorPrograms.run(programs.inward, packet.bytes)
+      let (answer, outcome) = try BPFKernel.run(programs.inward, packet.bytes)
       #expect(answer == Self.redirect)
       packet.destination = network.inner
       packet.hops -= 1
@@ -91,18 +91,18 @@ struct TranslatorTests {
       others["a later fragment"]?.fragment = 0x2001
     }
     for (name, packet) in others {
-      let (answer, outcome) = try TranslatorPrograms.run(programs.inward, packet.bytes)
+      let (answer, outcome) = try BPFKernel.run(programs.inward, packet.bytes)
       #expect(answer == Self.next, "\(name)")
       #expect(outcome == packet.bytes, "\(name)")
     }
     // As far as the kernel takes them: with an IP header.
     for length in network.family == .ipv4 ? [34, 53] : [54, 73] {
       let cut = Array(segment(network, role).bytes.prefix(length))
-      #expect(try TranslatorPrograms.run(programs.inward, cut).answer == Self.next, "\(length) bytes")
+      #expect(try BPFKernel.run(programs.inward, cut).answer == Self.next, "\(length) bytes")
     }
     #expect(programs[.inward] == 0)
     programs.set(nil, network.family)
-    #expect(try TranslatorPrograms.run(programs.inward, segment(network, role).bytes).answer == Self.next)
+    #expect(try BPFKernel.run(programs.inward, segment(network, role).bytes).answer == Self.next)
   }
 
   /// What the kernel has to look at gets its address, and goes on to be forwarded, which takes the hop.
@@ -121,7 +121,7 @@ struct TranslatorTests {
       odd["a first fragment"]?.fragment = 0x2000
     }
     for (name, packet) in odd {
-      let (answer, outcome) = try TranslatorPrograms.run(programs.inward, packet.bytes)
+      let (answer, outcome) = try BPFKernel.run(programs.inward, packet.bytes)
       #expect(answer == Self.next, "\(name)")
       var expected = packet
       expected.destination = network.inner
@@ -136,7 +136,7 @@ struct TranslatorTests {
     (quoted.source, quoted.destination) = (quoted.destination, quoted.source)
     quoted.ports = (quoted.ports.to, quoted.ports.from)
     var error = Packet.tooBig(from: network.stranger, to: network.outer, about: quoted)
-    let (answer, outcome) = try TranslatorPrograms.run(programs.inward, error.bytes)
+    let (answer, outcome) = try BPFKernel.run(programs.inward, error.bytes)
     #expect(answer == Self.next)
     error.destination = network.inner
     #expect(outcome == error.bytes)
@@ -148,11 +148,11 @@ struct TranslatorTests {
       var other = quoted
       change(&other)
       let packet = Packet.tooBig(from: network.stranger, to: network.outer, about: other)
-      #expect(try TranslatorPrograms.run(programs.inward, packet.bytes).packet == packet.bytes, "\(name)")
+      #expect(try BPFKernel.run(programs.inward, packet.bytes).packet == packet.bytes, "\(name)")
     }
     var unreachable = Packet.tooBig(from: network.stranger, to: network.outer, about: quoted)
     unreachable.payload[0] = 1
-    #expect(try TranslatorPrograms.run(programs.inward, unreachable.bytes).packet == unreachable.bytes)
+    #expect(try BPFKernel.run(programs.inward, unreachable.bytes).packet == unreachable.bytes)
   }
 }
 

@@ -34,6 +34,23 @@ import Testing
     }
   }
 
+  @Test(arguments: [1, 2, 3, 8, 256], [2, 3, 4, 7, 64])
+  func `a source's connections are shared out among the workers`(workerCount: Int, connectionCount: Int) {
+    var plan = plan(.client, workerCount: workerCount)
+    plan.connectionCount = connectionCount
+    let hashes = (0..<1_000).map { UInt64($0) &* 0x9e37_79b9_7f4a_7c15 }
+    func numbers(_ worker: Int) -> Set<UInt16> { Set(hashes.map(plan.connections(of: worker).number)) }
+    #expect((0..<workerCount).allSatisfy { numbers($0) == Set(0..<UInt16(connectionCount)) })
+
+    plan.sharesSources = true
+    let shares = (0..<workerCount).map(numbers)
+    #expect(Set(shares.joined()).count == shares.reduce(0) { $0 + $1.count }, "no number is two workers'")
+    // A source that comes to fewer workers than there are has one with each of these.
+    let expected = connectionCount < workerCount ? workerCount : connectionCount
+    #expect(shares.reduce(0) { $0 + $1.count } == expected)
+    #expect(shares.map(\.count).max()! - shares.map(\.count).min()! <= 1)
+  }
+
   @Test(arguments: [1, 2, 3, 8, 256])
   func `a server's flows are spread evenly over its workers`(workerCount: Int) {
     let plan = plan(.server, workerCount: workerCount)

@@ -20,6 +20,41 @@ extension EndToEnd.Traffic {
         #expect(echo.duplicated == 0 && echo.corrupt == 0, "\(echo)")
         #expect(try await echo.lost == tunnel.client.counters()["handshake-queue-full"])
         for gateway in tunnel.ends { #expect(try await gateway.counters()["flows opened"] == 4) }
+        // Each worker of the client has its share of them, as far as they go.
+        let flows = try await tunnel.client.counters().byWorker("flows opened")
+        #expect(flows.filter { $0 > 0 }.count == (variant.workers > 1 ? min(variant.workers, 4) : 0))
+        #expect((flows.max() ?? 0) <= max(4 / variant.workers, 1))
+      }
+    }
+
+    @Test(
+      "A flood of one application is carried by all workers",
+      arguments: Variant.all.filter { $0.workers == 2 })
+    func flood(_ variant: Variant) async throws {
+      try await Topology.pair { net in
+        let tunnel = try await Tunnel.up(on: net, variant, clientOptions: ["--connections", "2"])
+        let sink = try await Load.sink(in: net.server, at: Tunnel.service)
+        defer { extendLifetime(sink) }
+        _ = try await Load.send(
+          in: net.client, to: Tunnel.entrance, rate: "20000p", seconds: 2, "--size", "1000")
+        let datagrams = try await tunnel.client.counters().byWorker("datagrams in")
+        #expect(Double(datagrams.max() ?? 0) < 0.7 * Double(datagrams.reduce(0, +)), "\(datagrams)")
+      }
+    }
+
+    @Test("Without the right to share them out, an application's connections are one worker's")
+    func refusedSharing() async throws {
+      try await Topology.pair { net in
+        let server = try await Gateway.start(Tunnel.serverArguments, in: net.server)
+        let client = try await Gateway.start(
+          Tunnel.clientArguments(on: net) + ["--workers", "2"] + Self.four, in: net.client,
+          wrapper: ["setpriv", "--bounding-set=-bpf,-sys_admin", "--inh-caps=-bpf,-sys_admin"])
+        #expect(client.log.contains("each program's connections are one worker's, since"))
+        try await Load.echo(in: net.server, at: Tunnel.service)
+        let application = try DatagramSocket.connected(to: Tunnel.entrance, in: net.client)
+        for _ in 0..<40 { try await application.echo([1], within: .seconds(2)) }
+        #expect(try await client.counters().byWorker("flows opened").sorted() == [0, 4])
+        #expect(try await server.counters()["flows opened"] == 4)
       }
     }
 

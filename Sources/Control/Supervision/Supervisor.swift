@@ -229,10 +229,25 @@ package struct Supervisor {
             local, reusePort: count > 1 || sharesPort, offload: configuration.offload != .off,
             isShut: count > 1))
       }
+      if count > 1, configuration.connections > 1 { shareSources(&plan) }
       if count > 1 { try Preflight.letIn(plan.udpSockets) }
     } catch {
       for socket in plan.udpSockets { close(socket) }
       throw error
+    }
+  }
+
+  /// Has all workers carry each source's datagrams, with connections of their own. Where that is refused, all of a
+  /// source's stay with one worker.
+  private func shareSources(_ plan: inout GatewayPlan) {
+    do throws(KernelError) {
+      try ConnectionSpread.attach(to: plan.udpSockets, connections: configuration.connections)
+      plan.sharesSources = true
+    } catch {
+      let remedy = error.errno == EPERM ? ": CAP_BPF lets it" : ""
+      log.notice(
+        "each program's connections are one worker's, since the kernel refuses to share them out (\(error))\(remedy)"
+      )
     }
   }
 

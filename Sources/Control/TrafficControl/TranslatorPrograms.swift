@@ -14,8 +14,10 @@ final class TranslatorPrograms {
   init(_ role: Role, isMarked: Bool) throws(KernelError) {
     memory = try TranslatorMemory()
     let shared = memory.descriptor
-    outward = try Self.load(TranslatorProgram.outward(memory: shared, isMarked: isMarked), "guise_outward")
-    inward = try Self.load(
+    outward = try BPFKernel.load(
+      .trafficControl, TranslatorProgram.outward(memory: shared, isMarked: isMarked), "guise_outward")
+    inward = try BPFKernel.load(
+      .trafficControl,
       TranslatorProgram.inward(memory: shared, checksSource: role == .client, isMarked: isMarked),
       "guise_inward")
   }
@@ -25,16 +27,10 @@ final class TranslatorPrograms {
   /// Whether the kernel can look up routes from a program without asking for neighbours (Linux 6.3), for packets with a
   /// mark (6.10).
   static func canLookUpRoutes(isMarked: Bool) throws(KernelError) -> Bool {
-    let program = try load(TranslatorProgram.routeProbe(isMarked: isMarked), "guise_probe")
+    let program = try BPFKernel.load(
+      .trafficControl, TranslatorProgram.routeProbe(isMarked: isMarked), "guise_probe")
     defer { close(program) }
-    return try run(program, [UInt8](repeating: 0, count: 64)).answer == -EAFNOSUPPORT
-  }
-
-  private static func load(_ code: [bpf_insn], _ name: String) throws(KernelError) -> Int32 {
-    // Some of the helpers are for programs that are under the GPL as well.
-    let license = "Dual MIT/GPL"
-    return try KernelError.check(
-      "bpf(BPF_PROG_LOAD)", unsafe guise_bpf_load(code, UInt32(code.count), license, name))
+    return try BPFKernel.run(program, [UInt8](repeating: 0, count: 64)).answer == -EAFNOSUPPORT
   }
 
   /// Has packets of a family translated by `task` from now on, or left to the kernel where that is nil.
@@ -45,17 +41,4 @@ final class TranslatorPrograms {
   }
 
   subscript(counter: TranslatorMemory.Counter) -> UInt64 { memory[counter] }
-
-  /// Runs a program for a packet that begins with its Ethernet header, and gives what it returned and what became of
-  /// the packet.
-  static func run(_ program: Int32, _ packet: [UInt8]) throws(KernelError) -> (answer: Int32, packet: [UInt8])
-  {
-    var out = [UInt8](repeating: 0, count: packet.count + 64)
-    var count = UInt32(out.count)
-    var answer: Int32 = 0
-    try KernelError.check(
-      "bpf(BPF_PROG_TEST_RUN)",
-      unsafe guise_bpf_try(program, packet, UInt32(packet.count), &out, &count, &answer))
-    return (answer, Array(out.prefix(Int(count))))
-  }
 }

@@ -2,7 +2,7 @@ internal import CLiburing
 
 /// A program for the kernel's BPF machine, put together instruction by instruction (RFC 9669).
 ///
-/// Only what programs at tc need: unsigned comparisons, jumps ahead, numbers of 32 bits.
+/// Only what guise's need: unsigned comparisons, jumps ahead, numbers of 32 bits.
 struct BPFProgram {
   enum Register: UInt8 {
     /// What a call gave, and what the program returns.
@@ -43,12 +43,14 @@ struct BPFProgram {
   }
 
   enum Operation {
-    case add, subtract, and, xor, shiftLeft, shiftRight
+    case add, subtract, multiply, modulo, and, xor, shiftLeft, shiftRight
 
     fileprivate var code: Int32 {
       switch self {
       case .add: BPF_ADD
       case .subtract: BPF_SUB
+      case .multiply: BPF_MUL
+      case .modulo: BPF_MOD
       case .and: BPF_AND
       case .xor: BPF_XOR
       case .shiftLeft: BPF_LSH
@@ -59,11 +61,13 @@ struct BPFProgram {
 
   /// Functions of the kernel, by their number in linux/bpf.h (bpf-helpers(7)).
   enum Helper: Int32 {
+    case now = 5
     case processorID = 8
     case replaceTransportChecksum = 11
     case redirect = 23
     case pullData = 39
     case changeHead = 43
+    case loadBytesFromHeader = 68
     case lookUpRoute = 69
     case redirectToNeighbour = 152
   }
