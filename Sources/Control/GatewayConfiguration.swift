@@ -40,6 +40,14 @@ package struct GatewayConfiguration: Equatable, Sendable {
     case off
   }
 
+  /// Whether the connections of each UDP source are shared out among a client's workers.
+  package enum SpreadMode: String, Sendable, CaseIterable {
+    /// Where the kernel does it.
+    case auto
+    /// They are one worker's.
+    case off
+  }
+
   /// Which CPUs the workers run on.
   package enum CPUChoice: Hashable, Sendable {
     /// The scheduler decides, and may change its mind.
@@ -83,6 +91,7 @@ package struct GatewayConfiguration: Equatable, Sendable {
   package var pollMicroseconds = pollDefault
   /// Client: TCP flows for each UDP source.
   package var connections = 1
+  package var spread = SpreadMode.off
   package var handshakePacketPath: String?
   package var firewall = FirewallMode.auto
   /// What guise's packets are marked with for routing, beside those that come for it; nil for nothing.

@@ -42,6 +42,15 @@ struct ClientCommand: GatewayCommand {
       valueName: "count"))
   var connections = 1
 
+  @Option(
+    help: ArgumentHelp(
+      """
+      Share each program's connections out among the workers, so that one fast program has several cores. Its \
+      datagrams overtake each other more.
+      """, valueName: "auto|off"),
+    transform: { try GatewayOptions.choice($0) })
+  var spread = GatewayConfiguration.SpreadMode.off
+
   @OptionGroup var options: GatewayOptions
 
   mutating func validate() throws {
@@ -49,6 +58,10 @@ struct ClientCommand: GatewayCommand {
     guard range.contains(connections) else {
       throw ValidationError(
         "--connections \(connections) is out of bounds: use \(range.lowerBound) to \(range.upperBound)")
+    }
+    guard spread == .off || connections > 1 else {
+      throw ValidationError(
+        "--spread auto shares out connections: it needs '--connections' of 2 or more")
     }
     let keepalives = GatewayConfiguration.keepaliveRange
     guard keepalives.contains(keepalive) else {
@@ -65,6 +78,7 @@ struct ClientCommand: GatewayCommand {
     configuration.fallbacks = Array(remote.dropFirst())
     configuration.keepaliveSeconds = keepalive
     configuration.connections = connections
+    configuration.spread = spread
     options.fill(&configuration)
     return configuration
   }

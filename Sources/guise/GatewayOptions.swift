@@ -236,7 +236,7 @@ struct GatewayOptions: ParsableArguments {
     text == "auto" ? .auto : .list(try CPUList(text))
   }
 
-  private static func choice<Value: CaseIterable & RawRepresentable<String>>(_ text: String) throws -> Value {
+  static func choice<Value: CaseIterable & RawRepresentable<String>>(_ text: String) throws -> Value {
     guard let value = Value(rawValue: text) else {
       throw ValidationError("use one of \(Value.allCases.map(\.rawValue).joined(separator: ", "))")
     }

@@ -20,25 +20,29 @@ extension EndToEnd.Traffic {
         #expect(echo.duplicated == 0 && echo.corrupt == 0, "\(echo)")
         #expect(try await echo.lost == tunnel.client.counters()["handshake-queue-full"])
         for gateway in tunnel.ends { #expect(try await gateway.counters()["flows opened"] == 4) }
-        // Each worker of the client has its share of them, as far as they go.
-        let flows = try await tunnel.client.counters().byWorker("flows opened")
-        #expect(flows.filter { $0 > 0 }.count == (variant.workers > 1 ? min(variant.workers, 4) : 0))
-        #expect((flows.max() ?? 0) <= max(4 / variant.workers, 1))
       }
     }
 
     @Test(
-      "A flood of one application is carried by all workers",
-      arguments: Variant.all.filter { $0.workers == 2 })
-    func flood(_ variant: Variant) async throws {
+      "Connections are shared out among the workers, each of which carries its part of one application",
+      arguments: Variant.all.filter { $0.workers > 1 })
+    func shared(_ variant: Variant) async throws {
       try await Topology.pair { net in
-        let tunnel = try await Tunnel.up(on: net, variant, clientOptions: ["--connections", "2"])
-        let sink = try await Load.sink(in: net.server, at: Tunnel.service)
-        defer { extendLifetime(sink) }
-        _ = try await Load.send(
-          in: net.client, to: Tunnel.entrance, rate: "20000p", seconds: 2, "--size", "1000")
-        let datagrams = try await tunnel.client.counters().byWorker("datagrams in")
-        #expect(Double(datagrams.max() ?? 0) < 0.7 * Double(datagrams.reduce(0, +)), "\(datagrams)")
+        let tunnel = try await Tunnel.up(on: net, variant, clientOptions: Self.four + ["--spread", "auto"])
+        try await tunnel.echoService()
+        let report = try await Load.send(
+          in: net.client, to: Tunnel.entrance, rate: "5000p", seconds: 2, "--size", "64-1400", "--echo")
+        let echo = try #require(report.echo)
+        #expect(echo.flows == 1)
+        #expect(echo.duplicated == 0 && echo.corrupt == 0, "\(echo)")
+        let counters = try await tunnel.client.counters()
+        #expect(try echo.lost == counters["handshake-queue-full"])
+        let sharing = min(variant.workers, 4)
+        let flows = counters.byWorker("flows opened")
+        #expect(try counters["flows opened"] == 4 && flows.max() == 4 / sharing, "\(flows)")
+        let datagrams = counters.byWorker("datagrams in").filter { $0 > 0 }
+        #expect(datagrams.count == sharing)
+        #expect(datagrams.allSatisfy { $0 > 10_000 / sharing / 2 }, "\(datagrams)")
       }
     }
 
@@ -47,7 +51,8 @@ extension EndToEnd.Traffic {
       try await Topology.pair { net in
         let server = try await Gateway.start(Tunnel.serverArguments, in: net.server)
         let client = try await Gateway.start(
-          Tunnel.clientArguments(on: net) + ["--workers", "2"] + Self.four, in: net.client,
+          Tunnel.clientArguments(on: net) + ["--workers", "2", "--spread", "auto"] + Self.four,
+          in: net.client,
           wrapper: ["setpriv", "--bounding-set=-bpf,-sys_admin", "--inh-caps=-bpf,-sys_admin"])
         #expect(client.log.contains("each program's connections are one worker's, since"))
         try await Load.echo(in: net.server, at: Tunnel.service)
@@ -86,6 +91,16 @@ extension EndToEnd.Traffic {
           in: host)
         #expect(try await client.process.ended(within: .seconds(3)) == .code(2))
         #expect(client.log.contains("--connections"))
+      }
+    }
+
+    @Test("There is nothing to share out of one connection")
+    func spreadOfOne() async throws {
+      try await Topology.lone { host in
+        let client = try Gateway.launch(
+          ["client", "--local", Tunnel.entrance, "--remote", "10.66.1.2:4567", "--spread", "auto"], in: host)
+        #expect(try await client.process.ended(within: .seconds(3)) == .code(2))
+        #expect(client.log.contains("it needs '--connections' of 2 or more"))
       }
     }
   }

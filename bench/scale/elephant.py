@@ -42,7 +42,9 @@ SETTINGS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "one worker": (("--workers", "1"), ()),
     "two workers": (("--workers", "2"), ()),
     "two workers, 2 connections": (("--workers", "2"), ("--connections", "2")),
+    "2 connections, shared out": (("--workers", "2"), ("--connections", "2", "--spread", "auto")),
     "two workers, 4 connections": (("--workers", "2"), ("--connections", "4")),
+    "4 connections, shared out": (("--workers", "2"), ("--connections", "4", "--spread", "auto")),
 }
 
 RECEIVE = """

@@ -7,8 +7,8 @@ internal import CLiburing
 /// A source's datagrams go to the same worker for a slice of time, so that trains stay whole. Which one has the next
 /// slice is a hash of source and time: no state, and nothing that requests and answers could fall in step with.
 struct SpreadProgram {
-  /// A slice is 2^18 ns, or 262 us: some trains of a fast source.
-  private static let sliceShift: Int32 = 18
+  /// A slice is 2^20 ns, about a millisecond: some trains of a fast source, and less than its socket has room for.
+  private static let sliceShift: Int32 = 20
   /// 2^32 less 2^32 by the golden ratio: products with it spread numbers that follow each other (Knuth, TAOCP 6.4).
   private static let multiplier: Int32 = 0x61c8_8647
 

@@ -229,7 +229,7 @@ package struct Supervisor {
             local, reusePort: count > 1 || sharesPort, offload: configuration.offload != .off,
             isShut: count > 1))
       }
-      if count > 1, configuration.connections > 1 { shareSources(&plan) }
+      if configuration.spread == .auto { shareSources(&plan) }
       if count > 1 { try Preflight.letIn(plan.udpSockets) }
     } catch {
       for socket in plan.udpSockets { close(socket) }
@@ -240,6 +240,10 @@ package struct Supervisor {
   /// Has all workers carry each source's datagrams, with connections of their own. Where that is refused, all of a
   /// source's stay with one worker.
   private func shareSources(_ plan: inout GatewayPlan) {
+    guard plan.udpSockets.count > 1 else {
+      return log.notice(
+        "'--spread' has nobody to share connections out to: this tunnel has one worker ('--workers')")
+    }
     do throws(KernelError) {
       try ConnectionSpread.attach(to: plan.udpSockets, connections: configuration.connections)
       plan.sharesSources = true
