@@ -1,4 +1,4 @@
-/// Which of the TCP flows that each UDP source is spread over are one worker's (docs/decisions/0021-connections.md).
+/// Which of the TCP flows that each UDP source is spread over are one worker's (docs/decisions/0022-one-flow-one-worker.md).
 struct ConnectionShare: BitwiseCopyable {
   let count: Int
   let first: Int

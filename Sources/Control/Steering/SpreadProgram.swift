@@ -1,7 +1,7 @@
 internal import CLiburing
 
 /// The program that deals each UDP source's datagrams out among a client's workers, where sources have several
-/// connections (docs/decisions/0021-connections.md): the kernel asks it which of the sockets of a port gets one
+/// connections (docs/decisions/0022-one-flow-one-worker.md): the kernel asks it which of the sockets of a port gets one
 /// (SO_ATTACH_REUSEPORT_EBPF in socket(7)).
 ///
 /// A source's datagrams go to the same worker for a slice of time, so that trains stay whole. Which one has the next
