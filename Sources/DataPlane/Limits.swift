@@ -116,7 +116,7 @@ package enum Limits {
   /// Segments whose index entries, and then flows, are fetched together: as many misses as a core has under way at
   /// once, and few enough that what came first is still in the nearest cache when its turn comes.
   static let segmentBatchCount = 16
-  /// Flows that a core's second-level cache of 512 KiB has room for, at 192 bytes: fewer are not fetched ahead.
+  /// Flows that a core's second-level cache of 512 KiB has room for, at 256 bytes: fewer are not fetched ahead.
   static let cachedFlowCount = 2_048
 
   // Acknowledgements (docs/decisions/0003-acknowledgements.md).

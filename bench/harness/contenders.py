@@ -47,13 +47,14 @@ class Guise(Contender):
     offload: bool = True
     #: Further options for both ends.
     options: tuple[str, ...] = ()
-    #: And for the client alone.
+    #: And for each alone.
     client_options: tuple[str, ...] = ()
+    server_options: tuple[str, ...] = ()
 
     @property
     def server_command(self) -> list[str]:
         return [str(self.binary), "server", "--local", str(TCP_PORT), "--remote", f"127.0.0.1:{SERVICE_PORT}",
-                *self._both_options]
+                *self._both_options, *self.server_options]
 
     @property
     def client_command(self) -> list[str]:

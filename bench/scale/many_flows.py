@@ -67,7 +67,9 @@ def report(program: Program) -> dict:
 
 def measure(cable: Cable, engine: str, flows: int, rate: str, seconds: float) -> Outcome:
     load = str(BINARIES / "guise-load")
-    with Guise(engine, BINARIES / "guise", engine).passage(cable) as passage:
+    # All flows come from one address, which by default has three quarters of a server.
+    guise = Guise(engine, BINARIES / "guise", engine, server_options=("--max-flows-per-source", str(flows + 1)))
+    with guise.passage(cable) as passage:
         echo = cable.start("echo", cable.server, [load, "echo", "--listen", f"0.0.0.0:{SERVICE_PORT}", "--quiet"])
         cable.wait_for_port(echo, SERVICE_PORT)
         sender = cable.start("sender", cable.client, [

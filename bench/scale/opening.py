@@ -40,7 +40,9 @@ class Opening:
 
 def measure(flows: int, rate: int, options: tuple[str, ...] = ()) -> Opening:
     load = str(BINARIES / "guise-load")
-    guise = Guise("guise", BINARIES / "guise", "io_uring", True, options)
+    # No limit of a server's, by default on new flows and on those of one address, is to be what is measured.
+    guise = Guise("guise", BINARIES / "guise", "io_uring", True, options,
+                  server_options=("--max-flows-per-source", str(flows), "--max-new-flows", "1000000"))
     with tempfile.TemporaryDirectory(prefix="guise-bench-") as folder, Cable(Path(folder)) as cable:
         with guise.passage(cable) as passage:
             echo = cable.start("echo", cable.server, [load, "echo", "--listen", f"0.0.0.0:{SERVICE_PORT}", "--quiet"])

@@ -27,7 +27,9 @@ import Testing
     for capacity in [1_024, 65_536, 100_000, 1_000_000] {
       let entries = 2 * KeyIndex.byteCount(capacity: capacity)
       let bytes =
-        FlowTable.stride + MemoryLayout<UInt32>.stride + TimerWheel.bytesPerTimer + engine + entries
+        FlowTable.stride + MemoryLayout<UInt32>.stride + TimerWheel.bytesPerTimer + IdleOrder.bytesPerFlow
+        + engine
+        + entries
         / capacity
       #expect(bytes <= 512, "\(bytes) bytes a flow at \(capacity)")
     }
