@@ -29,9 +29,12 @@ package enum Limits {
   static let moderationWindowNanoseconds: UInt64 = 1_000_000
   /// Arrivals that should come between two wake-ups: two trains of full datagrams, or more of less.
   static let moderationBatch: UInt64 = 96
-  /// Datagrams in the longest interval below which none is waited for, and the arrivals that they must come in.
-  static let moderationDatagramsMin: UInt64 = 5
-  static let moderationArrivalsMin: UInt64 = 3
+  /// Arrivals in the longest interval below which none is waited for: of datagrams by themselves, or large trains, and of
+  /// small trains.
+  static let moderationArrivalsMin: UInt64 = 5
+  static let moderationTrainsMin: UInt64 = 3
+  /// Datagrams in a train that is worth a wake-up of its own.
+  static let moderationTrainLarge = 16
   /// Arrivals in a turn that show that more may wait: as many as io_uring's multishot receive takes before
   /// it lets others take their turn (`MULTISHOT_MAX_RETRY` in io_uring/net.c, and the first).
   static let moderationBatchFull = 33

@@ -92,12 +92,15 @@ struct Moderation: BitwiseCopyable {
     trains = 0
   }
 
-  /// Whether what streams in the longest interval is much, and comes in more than one or two arrivals, each of which
-  /// would be a wake-up.
+  /// Whether enough streams in to be waited for: five datagrams in the longest interval, and three arrivals, each of
+  /// which would be a wake-up. A large train is worth one, and counts as a datagram.
   private func isWorthResting(_ elapsed: UInt64) -> Bool {
-    let (arrivals, datagrams) = (UInt64(streamed), UInt64(streamedDatagrams))
-    return intervalMax > 0 && arrivals &* intervalMax >= Limits.moderationArrivalsMin &* elapsed
-      && datagrams &* intervalMax >= Limits.moderationDatagramsMin &* elapsed
+    func come(_ count: Int, atLeast least: UInt64) -> Bool {
+      UInt64(count) &* intervalMax >= least &* elapsed
+    }
+    guard intervalMax > 0, come(streamed, atLeast: Limits.moderationTrainsMin) else { return false }
+    let areLarge = streamedDatagrams >= streamed &* Limits.moderationTrainLarge
+    return come(areLarge ? streamed : streamedDatagrams, atLeast: Limits.moderationArrivalsMin)
   }
 
   /// Whether a conversation goes on whose next arrival will probably come while the worker polls.

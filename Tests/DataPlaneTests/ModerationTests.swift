@@ -49,6 +49,14 @@ import Testing
       pace(streamed: 1, datagrams: 2, trains: 1, turnNanoseconds: 133_000)
         == .resting(every: Self.intervalMax))
     #expect(pace(streamed: 1, datagrams: 40, trains: 1, turnNanoseconds: 134_000) == .prompt)
+    #expect(
+      pace(streamed: 1, datagrams: 15, trains: 1, turnNanoseconds: 133_000)
+        == .resting(every: Self.intervalMax))
+    // Unless they are large.
+    #expect(pace(streamed: 1, datagrams: 16, trains: 1, turnNanoseconds: 133_000) == .prompt)
+    #expect(
+      pace(streamed: 1, datagrams: 16, trains: 1, turnNanoseconds: 80_000)
+        == .resting(every: Self.intervalMax))
   }
 
   @Test func `a fast stream is looked at as often as a batch comes`() {
