@@ -6,19 +6,24 @@ extension EndToEnd.Traffic {
   struct Connections {
     private static let four = ["--connections", "4"]
 
+    /// Has one application send to an echo for 2 s, and hear every answer, once and whole.
+    private static func hearEveryAnswer(_ tunnel: Tunnel, from host: Namespace) async throws {
+      try await tunnel.echoService()
+      let report = try await Load.send(
+        in: host, to: Tunnel.entrance, rate: "5000p", seconds: 2, "--size", "64-1400", "--echo")
+      let echo = try #require(report.echo)
+      #expect(echo.flows == 1)
+      #expect(echo.duplicated == 0 && echo.corrupt == 0, "\(echo)")
+      #expect(try await echo.lost == tunnel.client.counters()["handshake-queue-full"])
+    }
+
     @Test(
       "An application is spread over four connections and hears every answer, once and whole",
       arguments: Variant.all)
     func spread(_ variant: Variant) async throws {
       try await Topology.pair { net in
         let tunnel = try await Tunnel.up(on: net, variant, clientOptions: Self.four)
-        try await tunnel.echoService()
-        let report = try await Load.send(
-          in: net.client, to: Tunnel.entrance, rate: "5000p", seconds: 2, "--size", "64-1400", "--echo")
-        let echo = try #require(report.echo)
-        #expect(echo.flows == 1)
-        #expect(echo.duplicated == 0 && echo.corrupt == 0, "\(echo)")
-        #expect(try await echo.lost == tunnel.client.counters()["handshake-queue-full"])
+        try await Self.hearEveryAnswer(tunnel, from: net.client)
         for gateway in tunnel.ends { #expect(try await gateway.counters()["flows opened"] == 4) }
       }
     }
@@ -29,14 +34,8 @@ extension EndToEnd.Traffic {
     func shared(_ variant: Variant) async throws {
       try await Topology.pair { net in
         let tunnel = try await Tunnel.up(on: net, variant, clientOptions: Self.four + ["--spread", "auto"])
-        try await tunnel.echoService()
-        let report = try await Load.send(
-          in: net.client, to: Tunnel.entrance, rate: "5000p", seconds: 2, "--size", "64-1400", "--echo")
-        let echo = try #require(report.echo)
-        #expect(echo.flows == 1)
-        #expect(echo.duplicated == 0 && echo.corrupt == 0, "\(echo)")
+        try await Self.hearEveryAnswer(tunnel, from: net.client)
         let counters = try await tunnel.client.counters()
-        #expect(try echo.lost == counters["handshake-queue-full"])
         let sharing = min(variant.workers, 4)
         let flows = counters.byWorker("flows opened")
         #expect(try counters["flows opened"] == 4 && flows.max() == 4 / sharing, "\(flows)")
