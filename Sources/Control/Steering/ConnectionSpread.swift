@@ -9,6 +9,6 @@ enum ConnectionSpread {
     let code = SpreadProgram.code(workers: sockets.count, reach: min(connections, sockets.count))
     let program = try BPFKernel.load(.socket, code, "guise_spread")
     defer { close(program) }
-    try UDPSocket.choose(among: sockets, by: program)
+    try UDPSocket.letChoose(program, amongSharersOf: sockets[0])
   }
 }

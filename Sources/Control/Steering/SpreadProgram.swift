@@ -42,21 +42,25 @@ struct SpreadProgram {
     let (isIPv4, isRead) = (code.label(), code.label())
     code.move(Self.packet, .r1)
     for offset in [-24, -16, -8] { code.store(.double, .stack, offset, value: 0) }
-    read(1, to: Place.version) { $0.move(.r2, 0) }
+    code.move(.r2, 0)
+    read(1, to: Place.version)
     code.load(Self.portOffset, .byte, .stack, Place.version)
     code.move(.r8, Self.portOffset)
     code.change(.r8, .shiftRight, 4)
     code.jump(if: .r8, .equal, 4, to: isIPv4)
-    read(16, to: Place.address) { $0.move(.r2, 8) }
+    code.move(.r2, 8)
+    read(16, to: Place.address)
     code.move(Self.portOffset, 40)
     code.jump(to: isRead)
     code.place(isIPv4)
-    read(4, to: Place.address) { $0.move(.r2, 12) }
+    code.move(.r2, 12)
+    read(4, to: Place.address)
     // The header's length is in the lower half of a byte, in words.
     code.change(Self.portOffset, .and, 15)
     code.change(Self.portOffset, .shiftLeft, 2)
     code.place(isRead)
-    read(2, to: Place.port) { $0.move(.r2, Self.portOffset) }
+    code.move(.r2, Self.portOffset)
+    read(2, to: Place.port)
 
     code.load(Self.source, .half, .stack, Place.port)
     for word in 0..<4 {
@@ -67,10 +71,9 @@ struct SpreadProgram {
     mix(Self.source)
   }
 
-  /// Bytes from where the IP header begins.
-  private mutating func read(_ count: Int32, to place: Int, offset: (inout BPFProgram) -> Void) {
+  /// Bytes from `r2` on, counted from where the IP header begins.
+  private mutating func read(_ count: Int32, to place: Int) {
     code.move(.r1, Self.packet)
-    offset(&code)
     code.move(.r3, .stack)
     code.change(.r3, .add, Int32(place))
     code.move(.r4, count)

@@ -108,12 +108,11 @@ package enum UDPSocket {
     return Int(bytes)
   }
 
-  /// Has a program of the kernel's BPF machine choose which of the sockets that share a port gets a datagram, by its
-  /// number in the order in which they were bound (SO_ATTACH_REUSEPORT_EBPF in socket(7)).
-  package static func choose(among sockets: [Int32], by program: Int32) throws(KernelError) {
-    // What one of them is told holds for all.
+  /// Has a program of the kernel's BPF machine choose which of the sockets that share this one's port gets a datagram,
+  /// by its number in the order in which they were bound (SO_ATTACH_REUSEPORT_EBPF in socket(7)).
+  package static func letChoose(_ program: Int32, amongSharersOf descriptor: Int32) throws(KernelError) {
     try SocketOption.set(
-      sockets[0], SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF, program, "setsockopt(SO_ATTACH_REUSEPORT_EBPF)")
+      descriptor, SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF, program, "setsockopt(SO_ATTACH_REUSEPORT_EBPF)")
   }
 
   // MARK: - Steps
