@@ -4,6 +4,13 @@
 
 /* liburing 2.3 relies on macros that <features.h> defines; a module import needs it first. */
 #include <features.h>
+
+/* What the system's headers declare belongs to Swift's Glibc alone. If this module had it as well, a file that imports Glibc
+   would find a constant or not by which other files it is compiled with. */
+#if defined(__swift__) && defined(__GLIBC__)
+#pragma clang module import SwiftGlibc
+#endif
+
 #include <liburing.h>
 
 #include "bpf.h"

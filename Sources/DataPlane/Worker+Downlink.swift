@@ -1,4 +1,4 @@
-internal import CLiburing
+internal import Glibc
 
 /// TUN to UDP.
 ///

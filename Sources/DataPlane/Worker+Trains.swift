@@ -1,4 +1,3 @@
-internal import CLiburing
 internal import Glibc
 
 /// How payloads join into trains, on either path, and what happens when the kernel refuses one.

@@ -1,4 +1,4 @@
-internal import CLiburing
+internal import Glibc
 
 /// UDP to TUN.
 ///

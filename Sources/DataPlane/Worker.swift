@@ -1,4 +1,4 @@
-internal import CLiburing
+internal import Glibc
 
 /// One core's share of a gateway: an engine, a TUN queue, UDP sockets, flows, and the memory for all of them.
 ///

@@ -1,4 +1,3 @@
-import CLiburing
 import Glibc
 import Testing
 

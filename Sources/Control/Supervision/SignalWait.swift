@@ -1,4 +1,3 @@
-internal import CLiburing
 internal import Glibc
 
 /// Takes this process's signals one by one, on the thread that asks, in place of signal handlers.

@@ -1,4 +1,3 @@
-internal import CLiburing
 internal import Glibc
 
 /// Anonymous memory that is zero and takes room only where it is touched (mmap(2)).

@@ -1,4 +1,3 @@
-internal import CLiburing
 internal import Glibc
 
 /// The flows of a gateway in a file that all of it shares with the kernel: whoever kills the process leaves

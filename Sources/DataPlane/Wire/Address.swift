@@ -1,4 +1,3 @@
-internal import CLiburing
 internal import Glibc
 
 /// An IPv4 or IPv6 address in 16 bytes, IPv4 as `::ffff:a.b.c.d` (RFC 4291 §2.5.5.2).

@@ -42,11 +42,12 @@ struct Screen: ~Copyable {
 
   /// How large it is now (ioctl_tty(2)).
   var size: (columns: Int, rows: Int) {
-    var size = winsize()
-    guard unsafe ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0, size.ws_row > 0 else {
+    // Laid out as `struct winsize`, of which Swift has two.
+    var size: (rows: UInt16, columns: UInt16, width: UInt16, height: UInt16) = (0, 0, 0, 0)
+    guard unsafe ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.columns > 0, size.rows > 0 else {
       return (80, 24)
     }
-    return (Int(size.ws_col), Int(size.ws_row))
+    return (Int(size.columns), Int(size.rows))
   }
 
   /// Puts lines in the place of all that is there; false when nobody is there to see it any more.

@@ -1,4 +1,3 @@
-import CLiburing
 import Glibc
 
 @testable import DataPlane
