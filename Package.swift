@@ -49,7 +49,8 @@ let package = Package(
     .target(
       name: "Control",
       dependencies: [
-        "CTomlPlusPlus", "DataPlane", "Telemetry", .product(name: "Logging", package: "swift-log"),
+        "CLiburing", "CTomlPlusPlus", "DataPlane", "Telemetry",
+        .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: settings),
 
@@ -97,7 +98,9 @@ let package = Package(
       resources: [.copy("Vectors")], swiftSettings: settings),
     .testTarget(
       name: "ControlTests",
-      dependencies: ["Control", "DataPlane", "Telemetry", .product(name: "Logging", package: "swift-log")],
+      dependencies: [
+        "CLiburing", "Control", "DataPlane", "Telemetry", .product(name: "Logging", package: "swift-log"),
+      ],
       swiftSettings: settings),
     .testTarget(
       name: "TelemetryTests", dependencies: ["Telemetry", "DataPlane"], swiftSettings: settings),

@@ -1,4 +1,3 @@
-internal import CLiburing
 internal import Glibc
 
 /// A request the kernel refused: which operation, and its `errno`.

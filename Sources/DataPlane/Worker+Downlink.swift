@@ -1,5 +1,3 @@
-internal import Glibc
-
 /// TUN to UDP.
 ///
 /// 1. `downlink` reads the headers and checks what has to be checked: lengths, checksum, addresses.

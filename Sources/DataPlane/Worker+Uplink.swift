@@ -1,5 +1,3 @@
-internal import Glibc
-
 /// UDP to TUN.
 ///
 /// 1. `uplink` counts and checks what came: one datagram, or a train of equal ones (UDP_GRO).

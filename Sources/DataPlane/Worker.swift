@@ -1,5 +1,3 @@
-internal import Glibc
-
 /// One core's share of a gateway: an engine, a TUN queue, UDP sockets, flows, and the memory for all of them.
 ///
 /// Runs on one thread and shares nothing but hand-off rings and counters that others read. A turn is:

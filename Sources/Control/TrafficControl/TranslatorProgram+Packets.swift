@@ -1,5 +1,5 @@
-internal import CLiburing
 internal import DataPlane
+internal import Glibc
 
 /// Which packets are translated. What is none of them is left to the next program, and then to the kernel.
 extension TranslatorProgram {

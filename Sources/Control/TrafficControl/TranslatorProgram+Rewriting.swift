@@ -1,4 +1,4 @@
-internal import CLiburing
+internal import Glibc
 
 /// What becomes of a packet: its new address, checksums that fit, and the way it is sent on.
 extension TranslatorProgram {

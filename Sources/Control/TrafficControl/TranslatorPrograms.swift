@@ -1,4 +1,3 @@
-internal import CLiburing
 internal import DataPlane
 internal import Glibc
 

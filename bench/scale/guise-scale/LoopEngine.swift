@@ -1,4 +1,3 @@
-internal import CLiburing
 internal import Glibc
 
 /// What a worker is fed: one arrival for each flow, in an order of its own.

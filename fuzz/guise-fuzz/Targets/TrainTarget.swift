@@ -1,4 +1,3 @@
-internal import CLiburing
 internal import Glibc
 
 @testable internal import DataPlane
