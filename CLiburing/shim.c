@@ -8,6 +8,7 @@
 #include <linux/netlink.h>
 #include <linux/sockios.h>
 #include <linux/virtio_net.h>
+#include <linux/xfrm.h>
 #include <net/if.h>
 #include <pthread.h>
 #include <sched.h>
@@ -262,11 +263,13 @@ int guise_link_set_tx_queue_length(const char *name, int length) {
   return link_request(name, SIOCSIFTXQLEN, &value);
 }
 
-int guise_nftables_monitor(void) {
-  int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_NETFILTER);
+int guise_netlink_monitor(enum guise_changes changes) {
+  int is_ipsec = changes == GUISE_CHANGES_IPSEC;
+  int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, is_ipsec ? NETLINK_XFRM : NETLINK_NETFILTER);
   if (fd < 0)
     return -errno;
-  struct sockaddr_nl own = {.nl_family = AF_NETLINK, .nl_groups = 1u << (NFNLGRP_NFTABLES - 1)};
+  uint32_t group = is_ipsec ? XFRMNLGRP_POLICY : NFNLGRP_NFTABLES;
+  struct sockaddr_nl own = {.nl_family = AF_NETLINK, .nl_groups = 1u << (group - 1)};
   if (bind(fd, (struct sockaddr *)&own, sizeof own) < 0) {
     int error = errno;
     close(fd);

@@ -16,7 +16,7 @@ from typing import Any
 from harness import command, machine, measurement, report
 from harness.cable import Cable
 from harness.cases import CASES, Case
-from harness.contenders import TRACKED, Contender, Guise, Phantun, UDP2Raw
+from harness.contenders import TRACKED, Contender, Guise, Phantun, UDP2Raw, cpus_of_their_own
 from harness.journal import PROGRAMS, Journal
 from harness.meters import SystemCallCount
 from harness.programs import BenchFailure
@@ -50,6 +50,8 @@ def options() -> argparse.Namespace:
                         help="the guise-load to use")
     parser.add_argument("--with-tracked", action="store_true",
                         help="also guise with '--firewall tracked', by nftables in place of programs at tc")
+    parser.add_argument("--with-pinned", action="store_true",
+                        help="also guise with each end on a CPU of its own ('--cpus'), as on two hosts")
     parser.add_argument("--without-direct", action="store_true", help="leave direct UDP out")
     parser.add_argument("--resume", nargs="?", const="", metavar="RUN",
                         help="go on with an interrupted run, the latest unless named, with its options")
@@ -120,6 +122,10 @@ def contenders(chosen: argparse.Namespace) -> list[Contender]:
                 result.append(Guise(engine + suffix + label, binary.resolve(), engine, offload))
                 if chosen.with_tracked and offload:
                     result.append(Guise(engine + ", tracked" + label, binary.resolve(), engine, options=TRACKED))
+                if chosen.with_pinned and offload:
+                    client, server = cpus_of_their_own()
+                    result.append(Guise(engine + ", pinned" + label, binary.resolve(), engine,
+                                        client_options=client, server_options=server))
     if folder := os.environ.get("PHANTUN_DIR"):
         result.append(Phantun("Phantun", Path(folder).resolve()))
     if program := os.environ.get("UDP2RAW"):
@@ -128,7 +134,7 @@ def contenders(chosen: argparse.Namespace) -> list[Contender]:
 
 
 def header(chosen: argparse.Namespace, schedule: Schedule) -> dict[str, Any]:
-    kept = ("quick", "cases", "engines", "rounds", "seconds", *PROGRAMS, "without_direct", "with_tracked")
+    kept = ("quick", "cases", "engines", "rounds", "seconds", *PROGRAMS, "without_direct", "with_tracked", "with_pinned")
     return {
         "run": time.strftime("%Y-%m-%d-%H%M%S") + kind(chosen),
         "options": {
@@ -141,7 +147,7 @@ def header(chosen: argparse.Namespace, schedule: Schedule) -> dict[str, Any]:
 
 def kind(chosen: argparse.Namespace) -> str:
     """What ends the name of a run that is not the whole matrix; git ignores the reports of such runs."""
-    is_part = (chosen.cases or chosen.guise_b or chosen.without_direct or chosen.with_tracked
+    is_part = (chosen.cases or chosen.guise_b or chosen.without_direct or chosen.with_tracked or chosen.with_pinned
                or set(chosen.engines.split(",")) != {"io_uring", "epoll"})
     return "-part" if is_part else "-quick" if chosen.quick else ""
 

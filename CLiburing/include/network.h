@@ -15,8 +15,10 @@ enum {
   GUISE_IP_BIND_ADDRESS_NO_PORT = 24, /* linux/in.h; for IPv6 sockets as well */
 };
 
-/* A netlink socket that the kernel tells of every change to nftables, close-on-exec and non-blocking, or -errno. */
-int guise_nftables_monitor(void);
+/* What the kernel tells of: changes to nftables, and to the policies of IPsec. */
+enum guise_changes { GUISE_CHANGES_NFTABLES, GUISE_CHANGES_IPSEC };
+/* A netlink socket that the kernel tells of every such change, close-on-exec and non-blocking, or -errno. */
+int guise_netlink_monitor(enum guise_changes changes);
 /* Reads all that waits in such a socket: 1 if there was something, or something was lost, else 0. */
 int guise_netlink_drain(int fd);
 

@@ -1,5 +1,6 @@
 """Whom the traffic goes through: nothing, guise in its variants, and other gateways of the same trade."""
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,6 +37,15 @@ class Contender:
 
 #: Options of guise with masquerade and DNAT, whether or not packets could be translated at tc.
 TRACKED = ("--firewall", "tracked")
+
+
+def cpus_of_their_own() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Options of client and server that keep each on a CPU of its own, as two hosts would: the scheduler may put
+    both ends on one CPU and the load's programs on the other."""
+    cpus = sorted(os.sched_getaffinity(0))
+    if len(cpus) < 2:
+        raise BenchFailure(f"two gateways on a CPU each need two CPUs, and there is {cpus[0]} alone")
+    return ("--cpus", str(cpus[0])), ("--cpus", str(cpus[1]))
 
 
 @dataclass(frozen=True)

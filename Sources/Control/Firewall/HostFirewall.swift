@@ -15,6 +15,7 @@ struct HostFirewall: ~Copyable {
   private let mark: UInt32?
   private var choice: TranslationChoice
   private var guardian = RulesGuardian()
+  private let policyMonitor = ChangeMonitor.policies()
   /// Devices where nobody else's rules would be passed by.
   private var checkedDevices: Set<String> = []
   /// Devices that a predecessor's programs are attached to.
@@ -149,12 +150,15 @@ struct HostFirewall: ~Copyable {
     }
   }
 
-  /// Goes over to connection tracking where others have come to have rules for forwarded packets, or filters where
-  /// they come in, which nobody has asked to pass by.
+  /// Goes over to connection tracking where others have come to have rules or policies of IPsec for forwarded packets,
+  /// or filters where they come in, which nobody has asked to pass by.
   private mutating func giveWay(rulesHaveChanged: Bool) {
+    let policiesHaveChanged = policyMonitor.hearsOfChanges()
     guard choice.mode == .auto, translator != nil, var next = rules else { return }
     let outlets = outletDevices ?? []
-    let obstacle = (rulesHaveChanged ? Bypass.rules() : nil) ?? outlets.lazy.compactMap(Bypass.filters).first
+    let obstacle =
+      (rulesHaveChanged ? Bypass.rules() : nil) ?? (policiesHaveChanged ? Bypass.policies() : nil)
+      ?? outlets.lazy.compactMap(Bypass.filters).first
     guard let reason = obstacle else { return }
     for index in next.paths.indices { next.paths[index].translation = .tracked(ports: nil) }
     replace(with: next, because: reason)

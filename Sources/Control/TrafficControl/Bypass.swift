@@ -53,7 +53,7 @@ enum Bypass {
   }
 
   /// Policies of IPsec: "SPD IN 0 OUT 0 FWD 0".
-  private static func policies() -> String? {
+  static func policies() -> String? {
     // Fails where the kernel has no IPsec.
     guard let text = try? HostTool.ip.run(["xfrm", "policy", "count"]) else { return nil }
     let counts = text.split { $0 == " " || $0 == "\t" || $0 == "\n" }.compactMap { Int($0) }
