@@ -16,7 +16,7 @@ from typing import Any
 from harness import command, machine, measurement, report
 from harness.cable import Cable
 from harness.cases import CASES, Case
-from harness.contenders import TRACKED, Contender, Guise, Phantun, UDP2Raw, cpus_of_their_own
+from harness.contenders import TRACKED, Contender, Guise, Phantun, Relays, UDP2Raw, cpus_of_their_own
 from harness.journal import PROGRAMS, Journal
 from harness.meters import SystemCallCount
 from harness.programs import BenchFailure
@@ -28,6 +28,9 @@ BENCH = Path(__file__).resolve().parent
 BINARIES = BENCH.parent / ".build" / "release"
 RESULTS = BENCH / "results"
 RAW = RESULTS / "raw"
+
+#: Options that add a contender.
+ADDITIONS = ("with_tracked", "with_pinned", "with_relays")
 
 
 def options() -> argparse.Namespace:
@@ -52,6 +55,8 @@ def options() -> argparse.Namespace:
                         help="also guise with '--firewall tracked', by nftables in place of programs at tc")
     parser.add_argument("--with-pinned", action="store_true",
                         help="also guise with each end on a CPU of its own ('--cpus'), as on two hosts")
+    parser.add_argument("--with-relays", action="store_true",
+                        help="also two programs that only receive and send, in the gateways' places")
     parser.add_argument("--without-direct", action="store_true", help="leave direct UDP out")
     parser.add_argument("--resume", nargs="?", const="", metavar="RUN",
                         help="go on with an interrupted run, the latest unless named, with its options")
@@ -126,6 +131,8 @@ def contenders(chosen: argparse.Namespace) -> list[Contender]:
                     client, server = cpus_of_their_own()
                     result.append(Guise(engine + ", pinned" + label, binary.resolve(), engine,
                                         client_options=client, server_options=server))
+    if chosen.with_relays:
+        result.append(Relays("relays"))
     if folder := os.environ.get("PHANTUN_DIR"):
         result.append(Phantun("Phantun", Path(folder).resolve()))
     if program := os.environ.get("UDP2RAW"):
@@ -134,7 +141,7 @@ def contenders(chosen: argparse.Namespace) -> list[Contender]:
 
 
 def header(chosen: argparse.Namespace, schedule: Schedule) -> dict[str, Any]:
-    kept = ("quick", "cases", "engines", "rounds", "seconds", *PROGRAMS, "without_direct", "with_tracked", "with_pinned")
+    kept = ("quick", "cases", "engines", "rounds", "seconds", *PROGRAMS, "without_direct", *ADDITIONS)
     return {
         "run": time.strftime("%Y-%m-%d-%H%M%S") + kind(chosen),
         "options": {
@@ -147,7 +154,7 @@ def header(chosen: argparse.Namespace, schedule: Schedule) -> dict[str, Any]:
 
 def kind(chosen: argparse.Namespace) -> str:
     """What ends the name of a run that is not the whole matrix; git ignores the reports of such runs."""
-    is_part = (chosen.cases or chosen.guise_b or chosen.without_direct or chosen.with_tracked or chosen.with_pinned
+    is_part = (chosen.cases or chosen.guise_b or chosen.without_direct or any(getattr(chosen, key) for key in ADDITIONS)
                or set(chosen.engines.split(",")) != {"io_uring", "epoll"})
     return "-part" if is_part else "-quick" if chosen.quick else ""
 

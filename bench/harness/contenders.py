@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .cable import ENTRANCE_PORT, SERVER_ADDRESS, SERVICE_PORT, TCP_PORT, Cable
 from .counters import CounterTable
-from .programs import BenchFailure, Program
+from .programs import BenchFailure, Program, run
 
 
 @dataclass
@@ -99,6 +99,24 @@ class Guise(Contender):
             tables[-1].check(program.name)
             cable.forget(program)
         passage.tables = (tables[0], tables[1])
+
+
+@dataclass(frozen=True)
+class Relays(Contender):
+    """Two programs that receive and send, and nothing else, in the gateways' places: no TUN, no headers, nothing
+    translated. The C compiler makes them anew each time."""
+
+    @contextmanager
+    def passage(self, cable: Cable) -> Iterator[Passage]:
+        relay = cable.folder / "relay"
+        run(["cc", "-O2", "-o", str(relay), str(Path(__file__).with_name("relay.c"))])
+        server = cable.start("relay-server", cable.server, [str(relay), str(TCP_PORT), "127.0.0.1", str(SERVICE_PORT)])
+        client = cable.start("relay-client", cable.client, [str(relay), str(ENTRANCE_PORT), SERVER_ADDRESS, str(TCP_PORT)])
+        try:
+            wait_until_it_carries(cable, [client, server], seconds=1)
+            yield Passage(f"127.0.0.1:{ENTRANCE_PORT}", [client.pid, server.pid])
+        finally:
+            stop_all(cable, [client, server])
 
 
 @dataclass(frozen=True)
