@@ -56,7 +56,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--with-pinned", action="store_true",
                         help="also guise with each end on a CPU of its own ('--cpus'), as on two hosts")
     parser.add_argument("--with-relays", action="store_true",
-                        help="also two programs that only receive and send, in the gateways' places")
+                        help="also two programs that only receive and send, in the gateways' places; one way")
     parser.add_argument("--without-direct", action="store_true", help="leave direct UDP out")
     parser.add_argument("--resume", nargs="?", const="", metavar="RUN",
                         help="go on with an interrupted run, the latest unless named, with its options")

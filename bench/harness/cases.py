@@ -30,6 +30,11 @@ class Case:
     #: Part of `--quick`.
     quick: bool = False
 
+    @property
+    def is_answered(self) -> bool:
+        """Whether datagrams come back as well."""
+        return self.echo or self.kind == "ping"
+
 
 CASES: tuple[Case, ...] = (
     # Floods: what the path carries when the sender does not care. Loss is expected; where it happens is told.

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .cable import ENTRANCE_PORT, SERVER_ADDRESS, SERVICE_PORT, TCP_PORT, Cable
+from .cases import Case
 from .counters import CounterTable
 from .programs import BenchFailure, Program, run
 
@@ -33,6 +34,10 @@ class Contender:
     def passage(self, cable: Cable) -> Iterator[Passage]:
         """Direct UDP over the veth, with no gateway."""
         yield Passage(f"{SERVER_ADDRESS}:{SERVICE_PORT}")
+
+    def takes(self, case: Case) -> bool:
+        """Whether it has something to say about a case."""
+        return True
 
 
 #: Options of guise with masquerade and DNAT, whether or not packets could be translated at tc.
@@ -60,6 +65,10 @@ class Guise(Contender):
     #: And for each alone.
     client_options: tuple[str, ...] = ()
     server_options: tuple[str, ...] = ()
+
+    def takes(self, case: Case) -> bool:
+        """Without offload only some."""
+        return self.offload or case.without_offload
 
     @property
     def server_command(self) -> list[str]:
@@ -104,7 +113,10 @@ class Guise(Contender):
 @dataclass(frozen=True)
 class Relays(Contender):
     """Two programs that receive and send, and nothing else, in the gateways' places: no TUN, no headers, nothing
-    translated. The C compiler makes them anew each time."""
+    translated, and one way only. The C compiler makes them anew each time."""
+
+    def takes(self, case: Case) -> bool:
+        return not case.is_answered
 
     @contextmanager
     def passage(self, cable: Cable) -> Iterator[Passage]:

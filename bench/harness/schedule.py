@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .cases import Case
-from .contenders import Contender, Guise
+from .contenders import Contender
 
 #: Seconds that namespaces, gateways, openings and stragglers take beside the measurement itself.
 _OVERHEAD = {"direct": 0.7}
@@ -37,11 +37,8 @@ class Schedule:
         return max(_PROBE_SECONDS_MIN, self.seconds * _PROBE_SHARE)
 
     def contenders_of(self, case: Case) -> list[Contender]:
-        """Those that have something to say about a case: without offload only some."""
-        return [
-            contender for contender in self.contenders
-            if case.without_offload or not isinstance(contender, Guise) or contender.offload
-        ]
+        """Those that have something to say about a case."""
+        return [contender for contender in self.contenders if contender.takes(case)]
 
     def counted(self, case: Case) -> list[Contender]:
         """Whose system calls are counted in a case: gateways', but not in searches, which are floods again."""
