@@ -1,5 +1,6 @@
 /* The least that any gateway in user space does, and nothing else: takes datagrams, or trains of them, on a UDP port
-   and sends them on. What two of these carry is the bound for two gateways whose every byte passes through user space.
+   and sends them on. What two of these carry is a yardstick for two gateways whose every byte passes through user space;
+   no bound, since they do not batch.
 
    relay PORT TO-ADDRESS TO-PORT */
 
