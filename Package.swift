@@ -93,6 +93,11 @@ let package = Package(
       ],
       swiftSettings: settings),
 
+    // What is fuzzed, and what must hold whatever the bytes. Tests read the corpus; libFuzzer goes on from there.
+    .target(
+      name: "FuzzTargets", dependencies: ["CLiburing", "Control", "DataPlane", "Telemetry"],
+      path: "fuzz/FuzzTargets", swiftSettings: settings),
+
     .testTarget(
       name: "DataPlaneTests", dependencies: ["DataPlane", "CLiburing"],
       resources: [.copy("Vectors")], swiftSettings: settings),
@@ -110,6 +115,7 @@ let package = Package(
         "Control", "DataPlane", "Telemetry", "guise",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: settings),
+    .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets"], swiftSettings: settings),
     .testTarget(name: "LoadTests", dependencies: ["LoadModel", "guise-load"], swiftSettings: settings),
     .testTarget(name: "UringTests", dependencies: ["guise-uring"], swiftSettings: settings),
     .testTarget(name: "EndToEndTests", swiftSettings: settings),
@@ -118,16 +124,16 @@ let package = Package(
   cxxLanguageStandard: .cxx17
 )
 
-// `make fuzz` alone has these: libFuzzer must be linked in. Built for debugging but for the code that is fuzzed most, since
-// to optimise all that the program depends on would take most of the time.
+// `make fuzz` alone has the program: libFuzzer must be linked in. Built for debugging but for the code that is fuzzed most,
+// since to optimise all that the program depends on would take most of the time.
 if Context.environment["GUISE_FUZZ"] != nil {
   package.targets += [
     .systemLibrary(name: "CLibFuzzer", path: "fuzz/CLibFuzzer"),
     .executableTarget(
-      name: "guise-fuzz", dependencies: ["CLibFuzzer", "CLiburing", "Control", "DataPlane", "Telemetry"],
-      path: "fuzz/guise-fuzz", swiftSettings: settings),
+      name: "guise-fuzz", dependencies: ["CLibFuzzer", "FuzzTargets"], path: "fuzz/guise-fuzz",
+      swiftSettings: settings),
   ]
-  for target in package.targets where ["DataPlane", "guise-fuzz"].contains(target.name) {
+  for target in package.targets where ["DataPlane", "FuzzTargets"].contains(target.name) {
     target.swiftSettings?.append(.unsafeFlags(["-O"]))
   }
 }

@@ -1,4 +1,5 @@
 internal import CLibFuzzer
+internal import FuzzTargets
 internal import Glibc
 
 /// `guise-fuzz TARGET [libFuzzer's own options and corpora]`; without arguments it lists the targets.

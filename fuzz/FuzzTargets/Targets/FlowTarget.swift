@@ -17,6 +17,8 @@ private struct FlowRun {
   private(set) var isClosed = false
   /// When the last answer to a segment with RST or SYN went out.
   private var challengedAt: UInt64?
+  /// When the oldest byte that is not acknowledged came.
+  private var outstandingSince: UInt64?
 
   private static let key = FlowKey(
     remote: Address("192.0.2.2")!, local: Address("192.0.2.1")!, remotePort: 4_567, localPort: 40_000)
@@ -94,8 +96,12 @@ private struct FlowRun {
   private mutating func send(_ count: Int) {
     guard flow.state != .synSent else { return }
     flow.lastActivity = now
-    let acknowledgement = flow.acknowledgementForData()
+    let acknowledgement = flow.acknowledgementForData(now: now)
     check(flow.receiveNext - acknowledgement < Limits.ackStepBytes, "data acknowledges too little")
+    checkNothingIsForgotten()
+    if let outstandingSince {
+      check(now < outstandingSince + Limits.ackPiggybackNanoseconds, "data acknowledges too late")
+    }
     flow.sendNext += count
   }
 
@@ -166,8 +172,12 @@ private struct FlowRun {
     challengedAt = now
   }
 
-  private func checkNothingIsForgotten() {
-    guard !isClosed, flow.state != .synSent, flow.unacknowledged != 0 else { return }
+  private mutating func checkNothingIsForgotten() {
+    guard !isClosed, flow.state != .synSent, flow.unacknowledged != 0 else {
+      outstandingSince = nil
+      return
+    }
+    outstandingSince = outstandingSince ?? now
     check(flow.ackDueAt != 0, "\(flow.unacknowledged) bytes will never be acknowledged")
   }
 

@@ -10,7 +10,7 @@ func check(
   abort()
 }
 
-func fail(_ what: String) -> Never {
+package func fail(_ what: String) -> Never {
   write(standardError: "guise-fuzz: \(what)\n")
   exit(2)
 }

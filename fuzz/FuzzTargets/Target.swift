@@ -1,5 +1,5 @@
 /// What is fuzzed: each takes any bytes and must come to its end.
-enum Target: String, CaseIterable {
+package enum Target: String, CaseIterable, Codable {
   case packets
   case texts
   case records
@@ -8,7 +8,7 @@ enum Target: String, CaseIterable {
   case tables
   case gateways
 
-  func run(_ bytes: UnsafeRawBufferPointer) {
+  package func run(_ bytes: UnsafeRawBufferPointer) {
     switch self {
     case .packets: unsafe PacketTarget.run(bytes)
     case .texts: TextTarget.run(unsafe Input(bytes))
