@@ -30,29 +30,31 @@ deb: ## Build a Debian package, .build/packages/guise_VERSION_ARCH.deb
 	@$(MAKE) --no-print-directory build
 	@scripts/deb.sh $(binaries) .build/packages
 
-# Its halves run side by side: building Swift's tests leaves a core to the scripts'.
+# Its halves run side by side: building Swift's tests leaves a core to the scripts'. What failed is said again at the end.
 test: ## Run all tests, in network namespaces of their own (root)
-	@$(MAKE) --no-print-directory -j2 test-scripts test-swift
+	@$(MAKE) --no-print-directory --keep-going -j2 test-scripts test-swift || \
+	  { scripts/failures.sh .build/test-scripts.log .build/test-swift.log; exit 1; }
 
 programs-to-test:
 	@scripts/require.sh test
 	@$(MAKE) --no-print-directory build
+	@rm -f .build/test-*.log
 
 test-swift: programs-to-test
 	GUISE_BINARY=$(CURDIR)/$(binaries)/guise GUISE_LOAD_BINARY=$(CURDIR)/$(binaries)/guise-load \
-	  swift test --disable-xctest
+	  swift test --disable-xctest 2>&1 | tee .build/$@.log
 
 test-scripts: programs-to-test
-	$(python) -m unittest discover -s bench
-	GUISE_BINARIES=$(CURDIR)/$(binaries) $(python) -m unittest discover -s deploy/tests
-	bench/scale/build.sh --check
+	{ $(python) -m unittest discover -s bench; \
+	  GUISE_BINARIES=$(CURDIR)/$(binaries) $(python) -m unittest discover -s deploy/tests; \
+	  bench/scale/build.sh --check; } 2>&1 | tee .build/$@.log
 
-systemd: ## Test the package under a real systemd, in Debian of its own (root, 4 minutes)
+systemd: ## Test the package under a real systemd, in Debian of its own (root, 1 minute, and 2 for debootstrap once)
 	@scripts/require.sh systemd
 	@$(MAKE) --no-print-directory build
 	cd deploy/tests && GUISE_BINARIES=$(CURDIR)/$(binaries) $(python) -m unittest -v booted
 
-container: ## Build the container image and run it with Podman (root, 4 minutes)
+container: ## Build the container image and run it with Podman (root, 1 minute, and 2 for debootstrap once)
 	@scripts/require.sh container
 	@$(MAKE) --no-print-directory build
 	cd deploy/tests && GUISE_BINARIES=$(CURDIR)/$(binaries) $(python) -m unittest -v contained

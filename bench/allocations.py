@@ -6,6 +6,7 @@ Needs root, perf and a built guise.
 """
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -20,8 +21,9 @@ from harness.programs import BenchFailure
 
 BINARIES = Path(__file__).resolve().parent.parent / ".build" / "release"
 PROBES = Path("/sys/kernel/tracing/uprobe_events")
-FUNCTIONS = ("swift_allocObject", "swift_retain", "swift_release")
-PROBED = (*FUNCTIONS, "malloc")
+FUNCTIONS = ("swift_allocObject", "swift_retain", "swift_release", "swift_retain_n", "swift_release_n")
+LIBRARY = ("malloc", "calloc", "realloc", "posix_memalign")
+PROBED = (*FUNCTIONS, *LIBRARY)
 SECONDS = 2
 
 
@@ -77,17 +79,24 @@ def measure(engine: str, cable: Cable) -> dict[str, int]:
     """Calls by function, and the datagrams delivered meanwhile, both ways together."""
     binary, load = BINARIES / "guise", str(BINARIES / "guise-load")
     with Guise(engine, binary, engine).passage(cable) as passage:
-        probes = [(name, binary) for name in FUNCTIONS] + [("malloc", c_library(passage.pids[0]))]
+        library = c_library(passage.pids[0])
+        probes = [(name, binary) for name in FUNCTIONS] + [(name, library) for name in LIBRARY]
         for name, place in probes:
             tell_kernel(f"p:guise_bench/{name} {place}:{file_offset(place, name):#x}\n")
         echo = cable.start("echo", cable.server, [load, "echo", "--listen", f"0.0.0.0:{SERVICE_PORT}", "--quiet"])
         cable.wait_for_port(echo, SERVICE_PORT)
         sender = cable.start("sender", cable.client, [
             load, "send", "--to", passage.target, "--echo", "--flows", "4", "--size", "64-1400", "--rate", "20000p",
-            "--opening", "3", "--duration", str(SECONDS + 2), "--quiet"])
+            "--opening", "3", "--duration", str(SECONDS + 2), "--json", "--quiet"])
         time.sleep(1)
-        found = count(workers(passage.pids)) | {"datagrams": 2 * 20_000 * SECONDS}
-        sender.finish(SECONDS + 10)
+        found = count(workers(passage.pids))
+        if (code := sender.finish(SECONDS + 10)) != 0:
+            raise BenchFailure(f"the sender ended with {code}{sender.tail()}")
+        report = json.loads(sender.out.read_text())
+        if report["echo"]["received"] < 0.95 * report["sent"]:
+            raise BenchFailure(f"only {report['echo']['received']} of {report['sent']} datagrams came back")
+        # Of those that went in the whole run, as many as went while it was looked at.
+        found["datagrams"] = round((report["sent"] + report["echo"]["received"]) * SECONDS / (SECONDS + 2))
         echo.stop()
         cable.forget(sender)
         cable.forget(echo)

@@ -62,8 +62,10 @@ def options() -> argparse.Namespace:
                         help="go on with an interrupted run, the latest unless named, with its options")
     parser.add_argument("--report", metavar="RUN", help="only write the report of a run again")
     chosen = parser.parse_args()
-    chosen.rounds = chosen.rounds or (2 if chosen.quick else 5)
-    chosen.seconds = chosen.seconds or (1 if chosen.quick else 4)
+    if chosen.rounds is None:
+        chosen.rounds = 2 if chosen.quick else 5
+    if chosen.seconds is None:
+        chosen.seconds = 1 if chosen.quick else 4
     if chosen.rounds < 1 or not 0.2 <= chosen.seconds <= 600:
         parser.error("--rounds takes 1 and more, --seconds 0.2 to 600")
     if unknown := set(chosen.engines.split(",")) - {"io_uring", "epoll"}:
@@ -185,7 +187,8 @@ def measure_group(
     schedule: Schedule, journal: Journal, traffic: Traffic, progress: Progress, turn: int, case: Case
 ) -> None:
     """One case in one round, all contenders: all again when one is missing, since they are compared."""
-    group = schedule.contenders_of(case)
+    # Each comes before and after each other one as often: what came before a measurement may matter.
+    group = schedule.contenders_of(case)[::1 if turn % 2 else -1]
     known = journal.group(turn, case.name)
     is_known = all(contender.name in known for contender in group)
     for contender in group:

@@ -79,7 +79,8 @@ def measure(engine: str, workers: int, end: str, way: str, flows: int, rate: int
             follow(cable, server, cable.server, guise.server_command, way)
         else:
             follow(cable, client, cable.client, guise.client_command, way)
-        sender.finish(SECONDS + 10)
+        if (code := sender.finish(SECONDS + 10)) != 0:
+            raise BenchFailure(f"the sender ended with {code}{sender.tail()}")
         time.sleep(0.3)
         after = service_ports(cable)
         sink.stop()
@@ -87,8 +88,10 @@ def measure(engine: str, workers: int, end: str, way: str, flows: int, rate: int
     other_ports = None
     if before != after or len(after) != flows:
         other_ports = f"{len(after - before)} new, {len(before - after)} gone of {len(before)}"
+    # A flow that never comes back is silent from its last datagram until the last of all.
+    silences = [max(flow["longestSilenceSeconds"], flow["silentSinceSeconds"]) for flow in arrived["perFlow"]]
     return Succession(
-        max(flow["longestSilenceSeconds"] for flow in arrived["perFlow"]), sent["sent"] - arrived["received"],
+        max(silences), sent["sent"] - arrived["received"],
         sent["refused"], len(arrived["perFlow"]), other_ports)
 
 
@@ -114,6 +117,10 @@ def main(options: argparse.Namespace) -> None:
                 interval = options.flows / options.rate
                 if worst > bound + 2 * interval:
                     complaints.append(f"{engine}, {way} of the {end}: silent for {worst * 1e3:.0f} ms")
+                # Where none comes back, none is silent for longer than the others.
+                most = max(run.lost + run.refused for run in runs)
+                if most > options.rate * (bound + 2 * interval):
+                    complaints.append(f"{engine}, {way} of the {end}: {most} datagrams lost")
                 if missing or others:
                     complaints.append(f"{engine}, {way} of the {end}: flows or their ports were lost")
     if complaints:

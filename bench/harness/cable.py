@@ -83,7 +83,7 @@ class Cable:
     def run(self, namespace: str, command: list[str], stdin: str | None = None) -> str:
         return run(["ip", "netns", "exec", namespace, *command], stdin)
 
-    def wait_for_port(self, program: Program, port: int, seconds: float = 5) -> None:
+    def wait_for_port(self, program: Program, port: int, seconds: float = 30) -> None:
         """Waits until a UDP port is taken in the server's namespace."""
         deadline = time.monotonic() + seconds
         while not self.run(self.server, ["ss", "-Huln", f"sport = :{port}"]).strip():

@@ -23,6 +23,8 @@ class Case:
     echo: bool = False
     #: Datagrams that leave together at a rate; 0: evenly spaced.
     bunch: int = 0
+    #: Flows of a flood send one datagram each in turn, and not sixteen.
+    in_turn: bool = False
     #: A paced load both ways beside a ping; empty: none.
     load: str = ""
     #: Also with `--offload off`, one packet a segment: what is left of the engines without trains.
@@ -45,6 +47,8 @@ CASES: tuple[Case, ...] = (
     # With a hundred flows the trains of one batch are short: between one flow and a packet a segment.
     Case("flood-1400-100", "flood", "many flows: a batch holds few datagrams of each, so trains are short",
          flows=100),
+    Case("flood-1400-100-turns", "flood", "no datagram follows one of its own flow, as from a hundred users at once",
+         flows=100, in_turn=True),
     Case("flood-200-1", "flood", "small datagrams: cost per datagram, where bytes cost nothing",
          size="200", without_offload=True, quick=True),
     Case("flood-200-5", "flood", "small datagrams in several flows", size="200", flows=5),
@@ -93,7 +97,7 @@ def title(case: Case) -> str:
         way = f"bursts of {case.bunch}" if case.bunch else "even"
         return f"{size} at {_bits(case.rate)}, {way}"
     flows = "1 flow" if case.flows == 1 else f"{case.flows} flows"
-    return f"{size}, {flows}" + (", both ways" if case.echo else "") + (", at ≤ 1 % loss" if case.kind == "max" else "")
+    return f"{size}, {flows}" + (" in turn" if case.in_turn else "") + (", both ways" if case.echo else "") + (", at ≤ 1 % loss" if case.kind == "max" else "")
 
 
 def _bits(rate: str) -> str:

@@ -98,9 +98,8 @@ class Guise(Contender):
         passage = Passage(f"127.0.0.1:{ENTRANCE_PORT}", [client.pid, server.pid])
         yield passage
         tables = []
+        check_alive([client, server])
         for program in (client, server):
-            if program.ended():
-                raise BenchFailure(f"{program.name} ended by itself{program.tail(20)}")
             code = program.stop()
             if code != 0:
                 raise BenchFailure(f"{program.name} ended with {code}{program.tail(20)}")
@@ -128,6 +127,7 @@ class Relays(Contender):
         try:
             wait_until_it_carries(cable, [client, server], seconds=1)
             yield Passage(f"127.0.0.1:{ENTRANCE_PORT}", [client.pid, server.pid])
+            check_alive([client, server])
         finally:
             stop_all(cable, [client, server])
 
@@ -157,6 +157,7 @@ class Phantun(Contender):
         try:
             wait_until_it_carries(cable, [client, server])
             yield Passage(f"127.0.0.1:{ENTRANCE_PORT}", [client.pid, server.pid])
+            check_alive([client, server])
         finally:
             stop_all(cable, [client, server])
             for namespace in (cable.client, cable.server):
@@ -188,8 +189,16 @@ class UDP2Raw(Contender):
         try:
             wait_until_it_carries(cable, [client, server], seconds=8)
             yield Passage(f"127.0.0.1:{ENTRANCE_PORT}", [client.pid, server.pid])
+            check_alive([client, server])
         finally:
             stop_all(cable, [client, server])
+
+
+def check_alive(programs: list[Program]) -> None:
+    """Raises where one has ended: what its path carried until then is no measurement."""
+    for program in programs:
+        if program.ended():
+            raise BenchFailure(f"{program.name} ended by itself{program.tail(20)}")
 
 
 def wait_until_it_carries(cable: Cable, programs: list[Program], seconds: float = 3) -> None:

@@ -70,3 +70,9 @@ class CounterTable:
     def as_dict(self) -> dict[str, int]:
         """What is not zero."""
         return {name: count for name, count in (self.counters | self.drops).items() if count}
+
+
+def handoff_share(*tables: CounterTable) -> float:
+    """Packets passed between workers at any of the ends, for each datagram or segment that came in."""
+    came = sum(table["datagrams in"] + table["segments in"] for table in tables)
+    return sum(table["hand-offs"] for table in tables) / max(came, 1)

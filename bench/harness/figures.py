@@ -36,6 +36,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("reordered", "reordered", "datagrams"),
     Metric("duplicated", "duplicated", "datagrams"),
     Metric("loadLoss", "loss of the load", "%"),
+    Metric("senderLimited", "the sender made no more", "1 or 0"),
     Metric("steal", "steal", "s"),
 )
 

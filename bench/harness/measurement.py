@@ -18,6 +18,10 @@ SEARCH_STEP = 1.06
 SEARCH_LOSS_MAX = 1.0
 #: Share of the wanted rate that the sender must have sent for a probe to count.
 _SENT_SHARE_MIN = 0.95
+#: Of the time that is measured, for how much of it datagrams must arrive.
+_DURATION_SHARE_MIN = 0.8
+#: What of a load beside a ping may be lost, in percent, for the ping to count as one beside that load.
+_LOAD_LOSS_MAX = 5
 
 
 def measure(case: Case, contender: Contender, traffic: Traffic, seconds: float, hint: float = 0) -> Figures:
@@ -75,6 +79,7 @@ def delivered(case: Case, passage: Passage, traffic: Traffic, seconds: float) ->
 
 def _one_way(case: Case, passage: Passage, traffic: Traffic, rate: str, seconds: float) -> Figures:
     sent, arrived = traffic.one_way(case, passage.target, rate, seconds)
+    _check_duration(arrived, seconds)
     return _arrival(arrived) | {
         "sent": sent["sent"],
         "sentRate": sent["bitsPerSecond"],
@@ -86,6 +91,7 @@ def _one_way(case: Case, passage: Passage, traffic: Traffic, rate: str, seconds:
 def _both_ways(case: Case, passage: Passage, traffic: Traffic, seconds: float) -> Figures:
     sent, echo = traffic.both_ways(case, passage.target, case.rate, seconds)
     back = sent["echo"]
+    _check_duration(back, seconds)
     return _arrival(back) | {
         "sent": sent["sent"],
         "sentRate": sent["bitsPerSecond"],
@@ -93,6 +99,14 @@ def _both_ways(case: Case, passage: Passage, traffic: Traffic, seconds: float) -
         "bytes": echo["receivedBytes"] + back["bytes"],
         "delivered": echo["received"] + back["received"],
     }
+
+
+def _check_duration(report: Figures, seconds: float) -> None:
+    """Raises where nothing arrived, or only for a part of the time: goodput is by that part."""
+    if not report["received"]:
+        raise BenchFailure("nothing arrived")
+    if report["durationSeconds"] < _DURATION_SHARE_MIN * seconds:
+        raise BenchFailure(f"datagrams arrived for {report['durationSeconds']:.2f} of {seconds:g} s")
 
 
 def _arrival(report: Figures) -> Figures:
@@ -113,6 +127,11 @@ def _arrival(report: Figures) -> Figures:
 
 def _round_trips(case: Case, passage: Passage, traffic: Traffic, seconds: float) -> Figures:
     report, load = traffic.round_trips(case, passage.target, seconds)
+    # Those that came late are among the lost.
+    if report["unexpected"] > report["lost"]:
+        raise BenchFailure(f"{report['unexpected'] - report['lost']} answers came damaged, doubled or unasked")
+    if not report["received"]:
+        raise BenchFailure("no answer came")
     latency = report["latencyMicroseconds"]
     figures = {
         "received": report["received"],
@@ -125,6 +144,8 @@ def _round_trips(case: Case, passage: Passage, traffic: Traffic, seconds: float)
     }
     if load is not None:
         figures["loadLoss"] = load["echo"]["lossPercent"]
+        if figures["loadLoss"] > _LOAD_LOSS_MAX:
+            raise BenchFailure(f"{figures['loadLoss']:.1f} % of the load beside the ping were lost")
         figures["bytes"] += load["bytes"] + load["echo"]["bytes"]
         figures["delivered"] += load["sent"] + load["echo"]["received"]
     return figures
@@ -143,7 +164,8 @@ def _search(case: Case, passage: Passage, traffic: Traffic, seconds: float, hint
         before = cpu_time(passage.pids)
         figures = _one_way(case, passage, traffic, f"{rate:.0f}", seconds)
         figures["cpu"] = vars(cpu_time(passage.pids) - before)
-        good = figures["loss"] <= SEARCH_LOSS_MAX and figures["sentRate"] >= _SENT_SHARE_MIN * rate
+        figures["senderLimited"] = int(figures["sentRate"] < _SENT_SHARE_MIN * rate)
+        good = figures["loss"] <= SEARCH_LOSS_MAX and not figures["senderLimited"]
         probes.append(figures | {"rate": rate, "good": good, "rung": rung})
         return good
 
@@ -167,6 +189,9 @@ def _search(case: Case, passage: Passage, traffic: Traffic, seconds: float, hint
     if not passing:
         raise BenchFailure(f"even {probes[-1]['rate'] / 1e6:.1f} Mbit/s lose more than {SEARCH_LOSS_MAX} %")
     best = max(passing, key=lambda entry: entry["rung"])
+    # What kept it from going higher: loss, or a sender that made no more and lost nothing of it.
+    above = min((entry for entry in probes if not entry["good"]), key=lambda entry: entry["rung"], default=None)
+    best["senderLimited"] = int(above is not None and above["loss"] <= SEARCH_LOSS_MAX)
     tried = [[round(entry["rate"]), entry["loss"], entry["good"]] for entry in probes]
     return {key: value for key, value in best.items() if key not in ("good", "rung")} | {"probes": tried}
 
@@ -183,6 +208,9 @@ def _losses(case: Case, figures: Figures, passage: Passage) -> dict[str, float]:
         "server": server.segment_drops,
         "service": server["datagrams out"] - openings - figures["received"],
     }
+    for place, count in lost.items():
+        if count < -figures["sent"] / 100:
+            raise BenchFailure(f"more came out than went in at '{place}': {-count} datagrams")
     return {place: round(100 * max(0, count) / figures["sent"], 3) for place, count in lost.items()}
 
 

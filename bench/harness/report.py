@@ -92,7 +92,9 @@ def _sections(journal: Journal, summaries: list[CaseSummary], pictures: dict[str
         yield tables.table(floods, tables.FLOOD)
     if searches := of("max"):
         yield "## Highest rate at no more than 1 % loss"
-        yield (f"A search over rates that are {100 * (SEARCH_STEP - 1):.0f} % apart, which is its resolution.")
+        yield (f"A search over rates that are {100 * (SEARCH_STEP - 1):.0f} % apart, which is its resolution. ≥ says that the "
+               "sender, which shares the machine, made no more than that, and hardly any of it was lost: such ratios "
+               "compare what is left to the sender.")
         yield from picture("max", "highest rate at no more than 1 % loss")
         yield tables.table(searches, tables.MAXIMUM)
     if carried := [summary for summary in summaries if any(map(_has_gateways, summary.entries.values()))]:

@@ -11,6 +11,9 @@ from .journal import Journal
 
 #: An engine wins a case when its median is better by this factor and no round says otherwise.
 MARGIN = 1.03
+#: Rounds from which there is a verdict. Of two that are equal, all of three agree one time in four, and all of five one in
+#: sixteen.
+ROUNDS_MIN = 5
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ class Entry:
     #: By the name of the contender compared with, then by metric. Above 1 is better for this contender,
     #: whatever the metric: the ratio is turned round where less is better.
     ratios: dict[str, dict[str, Spread]] = field(default_factory=dict)
+    name: str = ""
 
     def median(self, key: str) -> float | None:
         return self.figures[key].median if key in self.figures else None
@@ -86,7 +90,7 @@ def _figures(journal: Journal, turn: int, case: str) -> dict[str, dict[str, floa
 def _entry(name: str, names: list[str], rounds: list[dict[str, dict[str, float]]]) -> Entry:
     own = [group[name] for group in rounds if name in group]
     entry = Entry({key: Spread.of(figures[key] for figures in own if key in figures)
-                   for key in dict.fromkeys(key for figures in own for key in figures)})
+                   for key in dict.fromkeys(key for figures in own for key in figures)}, name=name)
     for reference in references(name, names):
         ratios = ratios_by_round(rounds, name, reference)
         entry.ratios[reference] = {key: Spread.of(values) for key, values in ratios.items()}
@@ -111,8 +115,8 @@ def ratios_by_round(
 
 
 def verdict(ratio: Spread) -> int:
-    """+1 for a win of the contender, -1 for one of the reference, 0 for a tie. One round decides nothing."""
-    if ratio.count < 2:
+    """+1 for a win of the contender, -1 for one of the reference, 0 for a tie, or too few rounds to tell."""
+    if ratio.count < ROUNDS_MIN:
         return 0
     if ratio.median >= MARGIN and ratio.low > 1:
         return 1

@@ -22,8 +22,31 @@ def median(key: str, heading: str) -> Column:
 def ratio(key: str, reference: str, heading: str) -> Column:
     """How many times better than the reference: the epoll variant of the same thing, or direct UDP."""
     def cell(entry: Entry) -> str:
-        name = next((name for name in entry.ratios if name == reference or name.startswith(f"{reference},")), "")
+        name = next((name for name in entry.ratios if name.removesuffix(" A").removesuffix(" B").split(",")[0]
+                     == reference and not is_build(name, entry)), "")
         return _spread(entry.ratio(name, key), 1)
+    return heading, cell
+
+
+def is_build(name: str, entry: Entry) -> bool:
+    """Whether the reference is the first of two builds of the same thing, which has a column of its own."""
+    return name.endswith(" A") and entry.name == name.removesuffix("A") + "B"
+
+
+def against_first_build(key: str, heading: str) -> Column:
+    """How many times better a second build is than the first."""
+    def cell(entry: Entry) -> str:
+        name = next((name for name in entry.ratios if is_build(name, entry)), "")
+        return _spread(entry.ratio(name, key), 1)
+    return heading, cell
+
+
+def highest_rate(heading: str) -> Column:
+    """A median and its range; with a mark where the sender itself made no more."""
+    def cell(entry: Entry) -> str:
+        limited = entry.median("senderLimited")
+        mark = "≥ " if limited is not None and limited >= 0.5 else ""
+        return mark + _spread(entry.figures.get("goodput"), BY_KEY["goodput"].scale)
     return heading, cell
 
 
@@ -33,22 +56,22 @@ def lost(place: str) -> Column:
 
 FLOOD: tuple[Column, ...] = (
     value("goodput", "Gbit/s"), median("packets", "k datagrams/s"), median("loss", "lost %"),
-    ratio("goodput", "direct", "× direct"), ratio("goodput", "epoll", "× epoll"),
+    ratio("goodput", "direct", "× direct"), ratio("goodput", "epoll", "× epoll"), against_first_build("goodput", "× A"),
 )
 MAXIMUM: tuple[Column, ...] = (
-    value("goodput", "Gbit/s at ≤ 1 % loss"), median("packets", "k datagrams/s"), median("p99", "p99 us one way"),
-    ratio("goodput", "direct", "× direct"), ratio("goodput", "epoll", "× epoll"),
+    highest_rate("Gbit/s at ≤ 1 % loss"), median("packets", "k datagrams/s"), median("p99", "p99 us one way"),
+    ratio("goodput", "direct", "× direct"), ratio("goodput", "epoll", "× epoll"), against_first_build("goodput", "× A"),
 )
 CPU: tuple[Column, ...] = (
     value("microsPerDatagram", "us/datagram"), median("gatewayPerGB", "s/GB"), median("userPerGB", "user s/GB"),
     median("systemPerGB", "system s/GB"), median("machinePerGB", "machine s/GB"),
     median("systemCalls", "system calls/datagram"), ratio("microsPerDatagram", "epoll", "CPU × epoll"),
-    ratio("machinePerGB", "epoll", "machine × epoll"),
+    ratio("machinePerGB", "epoll", "machine × epoll"), against_first_build("microsPerDatagram", "CPU × A"),
 )
 LATENCY: tuple[Column, ...] = (
     value("p50", "p50 us"), value("p99", "p99 us"), value("p999", "p99.9 us"),
     ratio("p50", "direct", "p50 × direct"), ratio("p50", "epoll", "p50 × epoll"),
-    ratio("p99", "epoll", "p99 × epoll"), median("loss", "lost %"),
+    ratio("p99", "epoll", "p99 × epoll"), against_first_build("p50", "p50 × A"), median("loss", "lost %"),
 )
 LOST: tuple[Column, ...] = (median("loss", "lost %"), *(lost(place) for place in PLACES))
 TRAINS: tuple[Column, ...] = (

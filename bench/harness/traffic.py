@@ -78,6 +78,8 @@ class Traffic:
             arguments += ["--gso", str(case.gso)]
         if case.bunch:
             arguments += ["--burst", str(case.bunch), "--bunched"]
+        if case.in_turn:
+            arguments += ["--burst", "1"]
         return self._client(name, arguments)
 
     def _client(self, name: str, arguments: list[str]) -> Program:

@@ -1,11 +1,11 @@
 """The summary of a report: sentences computed from the figures, and nothing that the figures do not say."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from statistics import median
 
 from .cases import title
 from .figures import number
-from .summary import MARGIN, CaseSummary, Entry, Spread, verdict
+from .summary import MARGIN, ROUNDS_MIN, CaseSummary, Entry, Spread, verdict
 
 #: What is worth choosing an engine for.
 _CLEAR_GAIN = 1.10
@@ -114,20 +114,26 @@ def _others(summaries: list[CaseSummary]) -> Iterator[str]:
 
 
 def _noise(summaries: list[CaseSummary]) -> Iterator[str]:
-    widths = [
-        100 * (spread.high - spread.low) / spread.median
-        for summary in summaries if summary.case.kind in ("flood", "max") for entry in summary.entries.values()
-        if (spread := entry.figures.get("goodput")) and spread.count > 1 and spread.median
-    ]
+    entries = [entry for summary in summaries if summary.case.kind in ("flood", "max")
+               for entry in summary.entries.values()]
+    widths = _widths(entry.figures.get("goodput") for entry in entries)
     if widths:
         yield (f"**Spread:** between the best and the worst round, goodput differs by {number(median(widths))} % in the "
-               f"median over cases and contenders, by {number(max(widths))} % at worst. Ratios are steadier: they are "
-               "taken within a round.")
+               f"median over cases and contenders, by {number(max(widths))} % at worst.")
+    if ratios := _widths(ratio for entry in entries if (ratio := entry.ratio("direct", "goodput"))):
+        yield (f"**Spread of ratios** to direct UDP, which are taken within a round: {number(median(ratios))} % in the "
+               f"median, {number(max(ratios))} % at worst.")
+
+
+def _widths(spreads: Iterable[Spread | None]) -> list[float]:
+    """From the least to the most of each, in percent of its median."""
+    return [100 * (spread.high - spread.low) / spread.median for spread in spreads
+            if spread and spread.count > 1 and spread.median]
 
 
 def verdict_rule() -> str:
     return (f"A contender wins a case when its median is at least {MARGIN:.2f} times better and no round says "
-            "otherwise; anything else is a tie.")
+            f"otherwise, of {ROUNDS_MIN} and more; anything else is a tie.")
 
 
 def _against(summary: CaseSummary, name: str, reference: str, key: str) -> Spread | None:

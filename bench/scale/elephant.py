@@ -15,6 +15,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -143,8 +144,11 @@ def inside(engine: str, both: tuple[str, ...], clients: tuple[str, ...], seconds
                 *clients]))
             gateways[-1].says(" ready: ", 5)
         receiver = cable.start("receiver", app_b, [sys.executable, "-c", RECEIVE])
+        deadline = time.monotonic() + 10
         while "listening" not in receiver.out.read_text():
-            pass
+            if receiver.ended() or time.monotonic() > deadline:
+                raise BenchFailure(f"the receiver does not listen{receiver.tail()}")
+            time.sleep(0.01)
         before, clock = [counters(cable, host) for host in (app_a, app_b)], cpu_time([one.pid for one in gateways])
         sender = cable.start("sender", app_a, [sys.executable, "-c", SEND, f"{seconds:g}"])
         for program in (sender, receiver):

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Holds thousands of flows open at once, end to end, and asks whether anything is lost or becomes slow.
+"""Holds thousands of flows open at once, end to end, and asks whether anything is lost, goes astray or becomes slow.
 
 Every flow sends to an echo through a pair of gateways, all together at one rate. Beside them a probe measures round
 trips in a flow of its own. The same rate in few flows says what that would be anyway. Needs root and a built guise.
@@ -19,6 +19,7 @@ if __name__ == "__main__":
 from harness import command
 from harness.cable import SERVICE_PORT, Cable
 from harness.contenders import Guise
+from harness.counters import CounterTable, handoff_share
 from harness.memory import memory_bound, resident
 from harness.programs import BenchFailure, Program
 
@@ -26,6 +27,12 @@ BINARIES = Path(__file__).resolve().parents[2] / ".build" / "release"
 
 #: What the probe's p99 may be with many flows, as a multiple of that with few.
 LATENCY_RATIO_MAX = 2.0
+#: Packets passed between workers, for each datagram or segment that came in.
+HANDOFFS_MAX = 0.001
+#: Segments without data, of all that came in, beyond those of each flow's opening.
+ACKS_MAX = 0.01
+#: Those at each end, at most: SYN or SYN|ACK, the ACK that follows, and a first sign of life, asked for or given.
+OPENING_SEGMENTS_MAX = 3
 
 
 @dataclass
@@ -42,6 +49,10 @@ class Outcome:
     #: Resident memory in bytes, client and server, when all flows were open.
     client_bytes: int
     server_bytes: int
+    #: Packets passed between workers at either end, for each datagram or segment that came in.
+    handoffs: float
+    #: Segments without data, beyond those of each flow's opening, of all segments that came in.
+    acks: float
     #: Why packets or datagrams ended early at either gateway, by name.
     drops: dict[str, int]
 
@@ -49,6 +60,12 @@ class Outcome:
 def complaints(few: Outcome, many: Outcome, workers: int) -> list[str]:
     """What is not as it should be."""
     found = [f"{run.lost} of {run.sent} datagrams lost in {run.flows} flows" for run in (few, many) if run.lost]
+    # Those that have no answer are not among the round trips.
+    found += [f"{run.probes_lost} probes lost in {run.flows} flows" for run in (few, many) if run.probes_lost]
+    found += [f"{run.handoffs:.2%} of packets handed over in {run.flows} flows" for run in (few, many)
+              if run.handoffs > HANDOFFS_MAX]
+    found += [f"{run.acks:.1%} of the segments carried no data in {run.flows} flows" for run in (few, many)
+              if run.acks > ACKS_MAX]
     if many.p99 > LATENCY_RATIO_MAX * few.p99:
         found.append(f"p99 of the probe {many.p99:.0f} us, more than {LATENCY_RATIO_MAX:g} times {few.p99:.0f} us")
     bound = memory_bound(many.flows, workers)
@@ -58,6 +75,12 @@ def complaints(few: Outcome, many: Outcome, workers: int) -> list[str]:
     return found
 
 
+def acks_share(*tables: CounterTable) -> float:
+    """Segments without data at any of the ends, beyond those of each flow's opening, of all segments that came in."""
+    extra = sum(table["control segments in"] - OPENING_SEGMENTS_MAX * table["flows opened"] for table in tables)
+    return max(extra, 0) / max(sum(table["segments in"] for table in tables), 1)
+
+
 def report(program: Program) -> dict:
     code = program.finish(30)
     if code != 0:
@@ -65,10 +88,10 @@ def report(program: Program) -> dict:
     return json.loads(program.out.read_text())
 
 
-def measure(cable: Cable, engine: str, flows: int, rate: str, seconds: float) -> Outcome:
+def measure(cable: Cable, engine: str, flows: int, rate: str, seconds: float, workers: int) -> Outcome:
     load = str(BINARIES / "guise-load")
     # All flows come from one address, which by default has three quarters of a server.
-    guise = Guise(engine, BINARIES / "guise", engine, server_options=("--max-flows-per-source", str(flows + 1)))
+    guise = Guise(engine, BINARIES / "guise", engine, options=("--workers", str(workers)), server_options=("--max-flows-per-source", str(flows + 1)))
     with guise.passage(cable) as passage:
         echo = cable.start("echo", cable.server, [load, "echo", "--listen", f"0.0.0.0:{SERVICE_PORT}", "--quiet"])
         cable.wait_for_port(echo, SERVICE_PORT)
@@ -96,7 +119,7 @@ def measure(cable: Cable, engine: str, flows: int, rate: str, seconds: float) ->
                 drops[name] = drops.get(name, 0) + count
     latency = round_trips["latencyMicroseconds"]
     return Outcome(flows, sent["sent"], sent["echo"]["lost"], latency["p50"], latency["p99"], round_trips["lost"],
-                   client_bytes, server_bytes, drops)
+                   client_bytes, server_bytes, handoff_share(*passage.tables), acks_share(*passage.tables), drops)
 
 
 def main(options: argparse.Namespace) -> None:
@@ -106,12 +129,12 @@ def main(options: argparse.Namespace) -> None:
     outcomes = []
     for flows in (options.few, options.flows):
         with tempfile.TemporaryDirectory(prefix="guise-bench-") as folder, Cable(Path(folder)) as cable:
-            outcomes.append(measure(cable, options.engine, flows, options.rate, options.seconds))
+            outcomes.append(measure(cable, options.engine, flows, options.rate, options.seconds, workers))
         if not options.json:
             run = outcomes[-1]
             print(f"{run.flows:6} flows: {run.lost} of {run.sent} lost, probe p50 {run.p50:.0f} p99 {run.p99:.0f} us, "
                   f"client {run.client_bytes / 2**20:.1f} MiB, server {run.server_bytes / 2**20:.1f} MiB, "
-                  f"drops {run.drops or 'none'}", flush=True)
+                  f"hand-offs {run.handoffs:.4%}, without data {run.acks:.2%}, drops {run.drops or 'none'}", flush=True)
     few, many = outcomes
     found = complaints(few, many, workers)
     if options.json:
@@ -133,8 +156,7 @@ if __name__ == "__main__":
     parser.add_argument("--seconds", type=float, default=60, help="length of each run (default 60)")
     parser.add_argument("--rate", default="18000p", help="of all flows together, as guise-load takes it (18000p)")
     parser.add_argument("--engine", default="io_uring", choices=("io_uring", "epoll"))
-    parser.add_argument("--workers", type=int, default=len(__import__("os").sched_getaffinity(0)),
-                        help=argparse.SUPPRESS)
+    parser.add_argument("--workers", type=int, default=2, help="of each gateway (default 2)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args()
     sys.exit(command.run("many_flows", lambda: main(arguments)))

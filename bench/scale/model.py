@@ -67,6 +67,7 @@ class Costs:
 def per_datagram(costs: Costs, train: float, flows: int, by_itself: bool, lifetime: float = 0.0) -> float:
     """Nanoseconds of a core for a datagram, one way, at the end where it comes from UDP, which is the dearer one.
 
+    `flows`: of this worker.
     `train`: datagrams in a train, on average. `by_itself`: whether the program sends without UDP_SEGMENT.
     `lifetime`: datagrams in a flow's life; 0 where flows last.
     """
@@ -94,7 +95,7 @@ def carried(costs: Costs, workers: int, flows: int, train: float, by_itself: boo
 
     `share`: the load of the busiest worker as a multiple of an even one. A flow has one worker.
     """
-    return 1e9 / per_datagram(costs, train, flows, by_itself) * workers / share
+    return 1e9 / per_datagram(costs, train, max(flows // workers, 1), by_itself) * workers / share
 
 
 def gigabits(datagrams: float) -> float:

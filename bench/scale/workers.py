@@ -23,7 +23,7 @@ from harness import command
 from harness.carriage import carry
 from harness.cases import Case
 from harness.contenders import Guise
-from harness.counters import CounterTable
+from harness.counters import CounterTable, handoff_share
 from harness.programs import BenchFailure
 
 BINARIES = Path(__file__).resolve().parents[2] / ".build" / "release"
@@ -119,10 +119,9 @@ def run(case: Case, engine: str, workers: int, seconds: float, profile: Path | N
     guise = Guise(engine, BINARIES / "guise", engine, True, ("--workers", str(workers)))
     load = carry(case, guise, BINARIES / "guise-load", seconds, profiled(profile))
     client, server, arrived = load.client, load.server, load.arrived
-    came = client["datagrams in"] + server["segments in"]
     return Run(arrived["bitsPerSecond"], load.cpu_per_gigabyte, arrived["received"] / load.sent["sent"],
                busier(client, "datagrams in"), busier(server, "segments in"),
-               (client["hand-offs"] + server["hand-offs"]) / max(came, 1))
+               handoff_share(client, server))
 
 
 def compare(case: Case, title: str, engine: str, rounds: int, seconds: float) -> Comparison:

@@ -21,17 +21,19 @@ class SpreadTests(unittest.TestCase):
         # ::ffff:192.0.2.1: the bytes 00 00 ff ff c0 00 02 01 as a little-endian word.
         self.assertEqual(spread.mapped(bytes([192, 0, 2, 1])), (0, 0x010200C0_FFFF0000))
 
-    def test_the_hash_is_that_of_the_program(self) -> None:
-        # The value is asserted of KeyHash as well, in KeyHashTests.
-        seed = (0x0123456789ABCDEF, 0xFEDCBA9876543210)
-        value = spread.key_hash(seed, spread.mapped(bytes([192, 0, 2, 1])), spread.mapped(bytes([192, 0, 2, 2])),
-                                40_000, 4_567)
-        self.assertEqual(value, 0x48D1_FCB3_5035_1018)
+    def test_the_owner_is_that_of_the_program(self) -> None:
+        # The values are asserted of FlowOwners as well, in FlowOwnersTests. With so many workers the number is the hash.
+        multipliers = (0x0123456789ABCDEF, 0xFEDCBA9876543211)
+        six = (int.from_bytes(bytes.fromhex("20010db800000000"), "little"), 2 << 56)
+        for remote, owner in ((spread.mapped(bytes([192, 0, 2, 1])), 0x345AEF83), (six, 0xC4CD7437)):
+            self.assertEqual(spread.server_owner(multipliers, remote, 40_000, 4_567, 1 << 32), owner)
 
     def test_every_owner_is_a_worker(self) -> None:
+        multipliers = (0x0123456789ABCDEF, 0xFEDCBA9876543211)
         for workers in (1, 3, 256):
-            self.assertEqual(spread.server_owner(0, workers), 0)
-            self.assertEqual(spread.server_owner((1 << 64) - 1, workers), workers - 1)
+            owners = {spread.server_owner(multipliers, (0, address), port, 4_567, workers)
+                      for address in range(16) for port in range(1_024, 2_048)}
+            self.assertEqual(owners, set(range(workers)))
             self.assertEqual({spread.client_owner(port, workers) for port in range(1_024, 2_048)}, set(range(workers)))
 
     def test_one_flow_has_one_worker_and_many_share_evenly(self) -> None:
@@ -112,18 +114,20 @@ class WorkersTests(unittest.TestCase):
 
 
 class ManyFlowsTests(unittest.TestCase):
-    few = Outcome(10, 1_000, 0, 100, 200, 0, 10 << 20, 10 << 20, {})
+    few = Outcome(10, 1_000, 0, 100, 200, 0, 10 << 20, 10 << 20, 0, 0, {})
 
     def test_a_run_within_its_bounds_passes(self) -> None:
-        many = Outcome(18_000, 1_000, 0, 150, 399, 0, 40 << 20, 40 << 20, {})
+        many = Outcome(18_000, 1_000, 0, 150, 399, 0, 40 << 20, 40 << 20, 0.001, 0.01, {})
         self.assertEqual(complaints(self.few, many, 2), [])
 
-    def test_loss_latency_and_memory_are_told(self) -> None:
-        many = Outcome(18_000, 1_000, 3, 150, 401, 0, 900 << 20, 10 << 20, {})
+    def test_loss_packets_gone_astray_acknowledgements_latency_and_memory_are_told(self) -> None:
+        many = Outcome(18_000, 1_000, 3, 150, 401, 0, 900 << 20, 10 << 20, 0.3, 0.2, {})
         found = complaints(self.few, many, 2)
-        self.assertEqual(len(found), 3)
+        self.assertEqual(len(found), 5)
         self.assertIn("3 of 1000", found[0])
-        self.assertIn("client", found[2])
+        self.assertIn("30.00% of packets handed over in 18000 flows", found[1])
+        self.assertIn("20.0% of the segments carried no data in 18000 flows", found[2])
+        self.assertIn("client", found[4])
 
     def test_memory_grows_by_512_bytes_a_flow(self) -> None:
         self.assertEqual(memory_bound(18_000, 2) - memory_bound(0, 2), 18_000 * 512)

@@ -4,6 +4,7 @@ import unittest
 from pathlib import Path
 
 from harness.cases import CASES, title
+from harness import tables
 from harness.figures import number
 from harness.journal import Journal
 from harness.summary import Spread, references, summarise, verdict
@@ -77,8 +78,33 @@ class VerdictTests(unittest.TestCase):
         self.assertEqual(verdict(Spread(1.02, 1.01, 1.2, 5)), 0)
         self.assertEqual(verdict(Spread(0.90, 0.85, 0.99, 5)), -1)
 
-    def test_one_round_decides_nothing(self) -> None:
-        self.assertEqual(verdict(Spread(2, 2, 2, 1)), 0)
+    def test_fewer_than_five_rounds_decide_nothing(self) -> None:
+        for count in (1, 4):
+            self.assertEqual(verdict(Spread(2, 2, 2, count)), 0)
+        self.assertEqual(verdict(Spread(2, 2, 2, 5)), 1)
+
+
+class TableTests(unittest.TestCase):
+    def test_two_builds_are_shown_against_each_other(self) -> None:
+        names = ["direct", "io_uring A", "io_uring B", "epoll A", "epoll B"]
+        rows = [{"round": turn, "case": "flood-1400-1", "contender": name, "figures": {"goodput": 1e9 * value}}
+                for turn in (1, 2) for name, value in zip(names, (10, 20, 30, 5, 6))]
+        summaries = summarise(Journal(Path("unused"), {"run": "test", "contenders": names}, rows), CASES)
+        lines = [[cell.strip() for cell in line.split("|")[1:-1]]
+                 for line in tables.table(summaries, tables.FLOOD).splitlines()]
+        self.assertEqual(lines[0][2:], ["Gbit/s", "× direct", "× epoll", "× A"])
+        cells = {line[1]: line[2:] for line in lines[2:]}
+        self.assertEqual(cells["io_uring A"], ["20.0", "2.00", "4.00", ""])
+        self.assertEqual(cells["io_uring B"], ["30.0", "3.00", "5.00", "1.50"])
+        self.assertEqual(cells["epoll B"], ["6.00", "0.600", "", "1.20"])
+
+    def test_a_rate_that_the_sender_could_not_exceed_is_marked(self) -> None:
+        rows = [{"round": 1, "case": "max-1400-1", "contender": name,
+                 "figures": {"goodput": 2e9, "senderLimited": limited}} for name, limited in (("direct", 1), ("epoll", 0))]
+        summaries = summarise(Journal(Path("unused"), {"run": "test", "contenders": ["direct", "epoll"]}, rows), CASES)
+        text = tables.table(summaries, tables.MAXIMUM)
+        self.assertIn("| direct | ≥ 2.00 |", text)
+        self.assertIn("| epoll | 2.00 |", text)
 
 
 class CaseTests(unittest.TestCase):
