@@ -23,6 +23,8 @@ mount -t tmpfs tmpfs "$1/root/run"
 mkdir "$1/root/run/packages"
 mount --bind "$2" "$1/root/run/packages"
 ip link set lo up
+# Whatever the caller's is: what stands in for systemctl(1) comes first.
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 exec chroot "$1/root" /bin/bash -euc "$3"
 """
 
@@ -62,10 +64,10 @@ stop() { local process; process=$(main "$1"); kill -s "${2:-TERM}" "$process"; w
 count() { grep -c "$2" "/run/$1.log" || true; }
 # until_log UNIT TEXT TIMES: a machine that is busy is given time.
 until_log() {
-  for _ in $(seq 200); do [ "$(count "$1" "$2")" -ge "$3" ] && return; sleep 0.1; done
+  for _ in $(seq 600); do [ "$(count "$1" "$2")" -ge "$3" ] && return; sleep 0.1; done
   echo "the log of $1 never had $3 of '$2':"; cat "/run/$1.log"; exit 1
 }
-until_true() { for _ in $(seq 100); do "$@" >/dev/null 2>&1 && return; sleep 0.1; done; echo "never true: $*"; exit 1; }
+until_true() { for _ in $(seq 300); do "$@" >/dev/null 2>&1 && return; sleep 0.1; done; echo "never true: $*"; exit 1; }
 
 # In the place of systemctl(1), for what the package's scripts ask of it: units are those of 'start'.
 systemd() {
@@ -89,7 +91,7 @@ def package(folder: pathlib.Path, version: str) -> None:
         "DEB_VERSION": version, "DPKG_DEB_COMPRESSOR_TYPE": "gzip", "DPKG_DEB_COMPRESSOR_LEVEL": "1"
     }
     subprocess.run(
-        [ROOT / "scripts/deb.sh", BINARIES, folder], check=True, env=environment, capture_output=True, timeout=120
+        [ROOT / "scripts/deb.sh", BINARIES, folder], check=True, env=environment, capture_output=True, timeout=600
     )
 
 
@@ -99,5 +101,5 @@ def run(packages: pathlib.Path, script: str) -> subprocess.CompletedProcess[str]
         command = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "bash", "-c", HOST, "host"]
         return subprocess.run(
             command + [overlay, str(packages), TOOLS + script],
-            capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, timeout=600, stdin=subprocess.DEVNULL,
         )

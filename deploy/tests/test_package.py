@@ -87,7 +87,7 @@ class PackageTest(unittest.TestCase):
             in_end client ping -q -c 3 -i 0.2 -W 5 10.9.0.2 >&2
             $(entry server) iperf3 --server --bind 10.9.0.2 >/run/iperf3.log 2>&1 &
             until_true in_end client iperf3 --client 10.9.0.2 --bytes 1K
-            for way in '' --reverse; do in_end client iperf3 --client 10.9.0.2 --bytes 4M --json $way | tr -d '\\n\\t'; echo; done
+            for way in '' --reverse; do in_end client iperf3 --client 10.9.0.2 --bytes 16M --json $way | tr -d '\\n\\t'; echo; done
             in_end client wg show wg-client latest-handshakes | awk '{ exit $2 == 0 }'
             pkill wireguard-go
             stop guise@client.service; stop guise.service
@@ -148,8 +148,8 @@ class PackageTest(unittest.TestCase):
         silence = received["longestSilenceSeconds"]
         print(f"\nupgrade: {lost} of {sent['sent']} lost, longest silence {silence * 1e3:.0f} ms")
         self.assertEqual((received["flows"], received["corrupt"]), (10, 0), out)
-        # Some 20 ms an end where the machine is idle.
-        self.assertLess(silence, 0.5, out)
+        # Some 20 ms an end where the machine is idle; 400 where ten others want its two CPUs.
+        self.assertLess(silence, 2, out)
 
     def test_a_program_that_cannot_follow_the_configuration_does_not_take_over(self) -> None:
         self.on_host(
@@ -160,13 +160,15 @@ class PackageTest(unittest.TestCase):
             start guise.service
             until_log guise.service '1 of 1 tunnel up' 1
             before=$(pgrep -x guise)
+            tries=0
             for program in '#!/bin/sh\\necho no such key >&2\\nexit 2\\n' 'no program'; do
               printf "$program" >/usr/bin/guise.new; chmod 755 /usr/bin/guise.new; mv /usr/bin/guise.new /usr/bin/guise
               kill -USR2 $(main guise.service)
-              sleep 0.5
+              # The next comes when this one has been tried.
+              tries=$((tries + 1))
+              until_log guise.service 'cannot ' $tries
             done
             until_log guise.service 'no such key' 1
-            until_log guise.service 'cannot ' 2
             [ "$(pgrep -x guise)" = "$before" ]
             stop guise.service
             """
@@ -185,7 +187,7 @@ class PackageTest(unittest.TestCase):
             until_log guise.service '1 of 1 tunnel up' 2
             until_log guise.service 'its flows begin anew' 1
             until_log guise.service 'ended; the host is as it was' 1
-            [ $(pgrep -xc guise) = 2 ]
+            until_true eval '[ $(pgrep -xc guise) = 2 ]'
             stop guise.service
             """
         )
