@@ -236,6 +236,15 @@ int guise_tun_set_offload(int fd, int enabled) {
 
 int guise_tun_set_persistent(int fd, int enabled) { return result_or_errno(ioctl(fd, TUNSETPERSIST, (unsigned long)enabled)); }
 
+int guise_tun_set_steering(int fd, int program) { return result_or_errno(ioctl(fd, TUNSETSTEERINGEBPF, &program)); }
+
+int guise_tun_set_queue(int fd, int attached) {
+  struct ifreq request;
+  memset(&request, 0, sizeof request);
+  request.ifr_flags = attached ? IFF_ATTACH_QUEUE : IFF_DETACH_QUEUE;
+  return result_or_errno(ioctl(fd, TUNSETQUEUE, &request));
+}
+
 static int link_request(const char *name, unsigned long request, struct ifreq *value) {
   int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   if (fd < 0)
@@ -303,6 +312,12 @@ int guise_link_get_type(const char *name) {
   return result < 0 ? result : value.ifr_hwaddr.sa_family;
 }
 
+int guise_link_get_flags(const char *name) {
+  struct ifreq value = {0};
+  int result = link_request(name, SIOCGIFFLAGS, &value);
+  return result < 0 ? result : (uint16_t)value.ifr_flags;
+}
+
 /* bpf(2) */
 
 static int bpf(int command, void *attributes, uint32_t size) {
@@ -352,6 +367,22 @@ int guise_bpf_try(int program, const void *packet, uint32_t bytes, void *out, ui
   *out_bytes = a.test.data_size_out;
   *answer = (int)a.test.retval;
   return result;
+}
+
+/* BPF_TCX_INGRESS, which headers have since Linux 6.6. */
+enum { TCX_INGRESS = 46 };
+
+int guise_bpf_count_tcx_ingress(uint32_t device) {
+  union bpf_attr a;
+  memset(&a, 0, sizeof a);
+  /* Where headers of Linux 6.6 say target_ifindex. */
+  a.query.target_fd = device;
+  a.query.attach_type = TCX_INGRESS;
+  int result = bpf(BPF_PROG_QUERY, &a, sizeof a.query);
+  /* A device with neither such programs nor clsact. */
+  if (result == -ENOENT)
+    return 0;
+  return result < 0 ? result : (int)a.query.prog_cnt;
 }
 
 int guise_link_set_up(const char *name) {

@@ -16,4 +16,8 @@ int guise_bpf_load(uint32_t kind, const struct bpf_insn *instructions, uint32_t 
  * `answer`; the packet as it is then into `out`, whose room is `*out_bytes`, which then says how long it is. */
 int guise_bpf_try(int program, const void *packet, uint32_t bytes, void *out, uint32_t *out_bytes, int *answer);
 
+/* BPF_PROG_QUERY: how many programs of others a device has before any filter, for what comes in by it (TCX, Linux 6.6).
+ * -EINVAL where the kernel has no such thing, -EPERM without CAP_NET_ADMIN. */
+int guise_bpf_count_tcx_ingress(uint32_t device);
+
 #endif

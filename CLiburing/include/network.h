@@ -29,6 +29,9 @@ int guise_link_get_offload(const char *name, uint32_t offload);
 /* The ARPHRD_* of a link (SIOCGIFHWADDR of netdevice(7)), or -errno. */
 int guise_link_get_type(const char *name);
 
+/* The IFF_* of a link (SIOCGIFFLAGS), or -errno. */
+int guise_link_get_flags(const char *name);
+
 /* struct mmsghdr, which glibc hides behind _GNU_SOURCE. Same layout: asserted in shim.c. */
 struct guise_mmsghdr {
   struct msghdr msg_hdr;

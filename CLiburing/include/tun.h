@@ -23,6 +23,13 @@ int guise_tun_set_offload(int fd, int enabled);
 /* TUNSETPERSIST: whether the device outlives its last queue. */
 int guise_tun_set_persistent(int fd, int enabled);
 
+/* TUNSETSTEERINGEBPF: the program (BPF_PROG_TYPE_SOCKET_FILTER) that gives each packet the number of its queue; -1 for none. */
+int guise_tun_set_steering(int fd, int program);
+
+/* TUNSETQUEUE: whether packets come to this queue. Detached, it loses those that wait in it; attached again, it is the
+ * device's last. */
+int guise_tun_set_queue(int fd, int attached);
+
 /* Interface requests, by name. MTU and queue length in packets. */
 int guise_link_set_mtu(const char *name, int mtu);
 int guise_link_get_mtu(const char *name);

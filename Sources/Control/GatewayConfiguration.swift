@@ -151,6 +151,15 @@ package struct GatewayConfiguration: Equatable, Sendable {
     (1...32).contains(name.utf8.count) && name.utf8.allSatisfy(\.isNameByte) && name.first != "."
   }
 
+  /// Whether a device that is there may be the one that is asked for: by its name, or as one of a pattern's (`vpn%d`).
+  func mayHave(device name: String) -> Bool {
+    guard let device else { return true }
+    guard device.hasSuffix("%d") else { return device == name }
+    let prefix = device.dropLast(2)
+    let number = name.dropFirst(prefix.count)
+    return name.hasPrefix(prefix) && !number.isEmpty && number.allSatisfy { ("0"..."9").contains($0) }
+  }
+
   /// Whether the kernel would take `name` for a device and nft for a part of a table's name. One `%d`
   /// stands for a number that the kernel picks.
   package static func isDeviceName(_ name: String) -> Bool {

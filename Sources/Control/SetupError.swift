@@ -18,6 +18,7 @@ package enum SetupError: Error, Equatable, Sendable {
   case userUnknown(String)
   case userNotPermitted(String)
   case stateUnavailable(path: String)
+  case flowFileForeign(path: String)
   case takeOverImpossible(process: Int32, reason: String)
   case takeOverTimedOut(process: Int32, seconds: Int)
   case parentGone(process: Int32)
@@ -124,6 +125,8 @@ extension SetupError: CustomStringConvertible {
       "another guise has been setting up this network namespace for too long: see who holds \(path) with "
         + "'fuser -v \(path)'"
     case .stateUnavailable(let path): "cannot write \(path): run as root"
+    case .flowFileForeign(let path):
+      "\(path) is no flow file, and '--flow-file' would have guise replace it: choose another path, or move it away"
     case .takeOverImpossible(let process, let reason):
       "cannot take over from process \(process), since \(reason): end it ('kill \(process)') and start without "
         + "'--takeover'; its flows begin anew then"

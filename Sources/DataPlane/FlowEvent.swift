@@ -36,6 +36,10 @@ package struct FlowEvent: Sendable, BitwiseCopyable {
     /// The flow file does not grow any more: flows beyond the worker's first `limit` end with the process.
     /// `detail` is the errno.
     case flowFileFull
+    /// The kernel refused to cut a train of segments, or of datagrams, with the errno `detail`: the worker hands them over
+    /// one by one from now on.
+    case segmentsRefused
+    case datagramsRefused
     /// Server: there was no UDP socket for a new flow; `detail` is the errno.
     case socketUnavailable
   }

@@ -291,7 +291,7 @@ extension WorkerPlan {
   init(_ plan: GatewayPlan, remotes: RemoteBoard? = nil) {
     func random() -> UInt64 { UInt64.random(in: 0 ... .max) }
     self.init(
-      role: plan.role, workerCount: plan.workerCount, remote: plan.remote, remotes: remotes,
+      remote: plan.remote, remotes: remotes,
       listenPort: plan.listenPort,
       sourcePortMax: plan.sourcePortMax,
       address4: plan.tunAddress4 ?? .unspecified, address6: plan.tunAddress6 ?? .unspecified, mtu: plan.mtu,
@@ -303,7 +303,7 @@ extension WorkerPlan {
       datagramsPerTrainMax: plan.offload ? Limits.trainSegmentsMax : 1,
       connectionCount: plan.connections, sharesSources: plan.sharesSources, flowCountMax: plan.flowsPerWorker,
       newFlowsPerSecond: plan.newFlowsPerSecond.map { max(1, $0 / plan.workerCount) },
-      keyHash: KeyHash(seed: (random(), random())),
+      owners: plan.owners, keyHash: KeyHash(seed: (random(), random())),
       cookie: HandshakeCookie(key: (plan.cookieKey.first, plan.cookieKey.second)))
   }
 }

@@ -14,7 +14,7 @@ package enum EngineKind: String, Sendable, CaseIterable {
 
 /// Everything the data plane needs to know, decided before the first packet.
 package struct GatewayPlan: Sendable {
-  package var role: Role
+  package let role: Role
   package var engine: EngineKind = .uring
 
   /// Client: the server's TCP endpoint. Server: the UDP service's endpoint.
@@ -26,7 +26,7 @@ package struct GatewayPlan: Sendable {
   package var listenPort: UInt16 = 0
 
   /// One descriptor per worker, a queue of the same device each (see `TunDevice`). Owned from here on.
-  package var tunQueues: [Int32]
+  package let tunQueues: [Int32]
   /// The CPU that each worker's thread stays on, by its number; empty when the scheduler decides.
   package var cpus: [Int] = []
   /// Client: one bound `SO_REUSEPORT` socket per worker (see `UDPSocket.bound`). Owned from here on.
@@ -78,6 +78,8 @@ package struct GatewayPlan: Sendable {
     min(Limits.flowsPerAddress * max(sources, 1), Limits.flowCountMax)
   }
 
+  /// Which worker each flow belongs to.
+  package let owners: FlowOwners
   /// What the cookies of handshakes are made with.
   package var cookieKey = FlowFileHeader.CookieKey.random()
   /// Where flows outlive the process, if they shall: made for as many workers, and `flowsPerWorker`.
@@ -89,6 +91,7 @@ package struct GatewayPlan: Sendable {
     self.role = role
     self.remote = remote
     self.tunQueues = tunQueues
+    owners = .random(role, workerCount: tunQueues.count)
   }
 
   package var workerCount: Int { tunQueues.count }

@@ -130,6 +130,14 @@ package enum Limits {
   static let pureAckBytes = 1024 * 1024
   /// Or when the oldest unacknowledged byte is this old.
   static let ackDelayNanoseconds: UInt64 = 1_000_000_000
+  /// How long before that outgoing data acknowledges it instead.
+  static let ackPiggybackNanoseconds = ackDelayNanoseconds / 2
+  /// After so long without a datagram either way, and first of all on a flow, any outgoing data does.
+  static let ackPauseNanoseconds = ackPiggybackNanoseconds
+  /// How much longer a client waits for data to send, since no server watches for its acknowledgements: longer than
+  /// most programs are silent that keep a mapping alive (25 s), and a tenth of what conntrack has patience for
+  /// (`nf_conntrack_tcp_timeout_unacknowledged`).
+  static let ackPatienceNanoseconds: UInt64 = 29_000_000_000
   /// How far back a late segment may lie without moving `receiveNext` back.
   static let reorderingBytesMax = 16 * 1024 * 1024
   /// How far from the place that we know a reset's numbers may lie and still mean something.

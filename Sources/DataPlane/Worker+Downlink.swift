@@ -81,7 +81,10 @@ extension Worker where E: ~Copyable {
     }
     if reaction.deadlineMoved { setTimer(index) }
     switch reaction.effect {
-    case .deliver: deliver(segment, arrival, flow: index, count)
+    case .deliver:
+      // A successor learns by it whose datagrams these are.
+      if reaction.releasesHeld { settle(index) }
+      return deliver(segment, arrival, flow: index, count)
     case .none: statistics.add(.controlSegmentsIn, count)
     case .probeAnswered:
       statistics.add(.controlSegmentsIn, count)

@@ -50,6 +50,12 @@ extension Worker where E: ~Copyable {
     setTimer(index)
   }
 
+  /// Tells the other end that a flow is over, after what is gathered for it.
+  mutating func sendReset(_ index: UInt32) {
+    closeTrains(of: index)
+    sendControl(flows[index].reset)
+  }
+
   /// Ends a flow: what is gathered still goes out, what waited is dropped, port and socket are given back.
   mutating func closeFlow(_ index: UInt32, _ reason: Flow.CloseReason) {
     part(index)
@@ -94,7 +100,7 @@ extension Worker where E: ~Copyable {
       let activity = flows[index].lastActivity
       if idleOrder.note(index, activity: activity) { continue }
       guard now >= activity + Limits.displacementNanoseconds else { return false }
-      if flows[index].state != .synSent { sendControl(flows[index].reset) }
+      if flows[index].state != .synSent { sendReset(index) }
       closeFlow(index, .displaced)
       return true
     }
@@ -104,7 +110,7 @@ extension Worker where E: ~Copyable {
   /// Resets every flow, as the gateway ends.
   mutating func closeAllFlows() {
     for index in 0..<flows.usedCount where flows[index].state != .free {
-      if flows[index].state != .synSent { sendControl(flows[index].reset) }
+      if flows[index].state != .synSent { sendReset(index) }
       closeFlow(index, .shutdown)
     }
     closeTrains()

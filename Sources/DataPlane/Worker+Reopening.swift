@@ -86,13 +86,18 @@ extension Worker where E: ~Copyable {
     switch reason {
     case .resetByPeer:
       let wantedFor = min(Limits.reopeningNanoseconds, plan.idleNanoseconds / 2)
+      let isYoung = now &- flows[index].openedAt < Limits.reopeningNanoseconds
+      if isYoung, isSuccessor(index) { preference.noteFailure(of: target) }
       guard plan.role == .client, now &- flows[index].lastActivity < wantedFor, !isSuccessor(index) else {
         return closeFlow(index, reason)
       }
       plan.remotes?.wantLookUp()
+      // Whoever resets again what it has just accepted would go on so: it has failed like one that does not answer.
+      if isYoung, flows[index].failedTargets > 0 { return reopenElsewhere(index) }
       if flows[index].partner == Flow.noFlow {
         guard openSuccessor(of: index, target: target) else { return closeFlow(index, reason) }
       }
+      if isYoung { flows[flows[index].partner].failedTargets = 1 }
       report(.closedByPeer, flow: index)
       handOver(from: index, to: flows[index].partner)
     case .unanswered, .refused:
@@ -107,6 +112,16 @@ extension Worker where E: ~Copyable {
     }
   }
 
+  /// A flow was reset just after its handshake, and so was the one before it: it goes to another server, if there is one that
+  /// has not failed it, and else it is for the next datagram to try again.
+  private mutating func reopenElsewhere(_ index: UInt32) {
+    preference.noteFailure(of: flows[index].target)
+    let failed = flows[index].failedTargets + 1
+    guard failed <= remoteCount, flows[index].partner == Flow.noFlow,
+      replace(index, target: preference.current, failedTargets: failed)
+    else { return closeFlow(index, .resetByPeer) }
+  }
+
   /// What waited may go, since a flow is established, confirmed, or answered again.
   @inline(never)
   mutating func settle(_ index: UInt32) {
@@ -119,7 +134,7 @@ extension Worker where E: ~Copyable {
     } else {
       guard flows[index].state == .established else { return }
       let port = flows[partner].key.localPort
-      sendControl(flows[partner].reset)
+      sendReset(partner)
       handOver(from: partner, to: index)
       report(.reopened, flow: index, detail: Int(port))
     }
@@ -199,6 +214,8 @@ extension Worker where E: ~Copyable {
     flows[old].partner = Flow.noFlow
     flows[new].partner = Flow.noFlow
     flows[new].lastActivity = flows[old].lastActivity
+    // What waits at the old flow came first, also where that had no successor for a while.
+    moveHeld(from: new, to: old)
     moveHeld(from: old, to: new)
     closeFlow(old, .replaced)
     flows.assign(peer, to: new)
@@ -215,7 +232,7 @@ extension Worker where E: ~Copyable {
   }
 
   private mutating func dismiss(_ successor: UInt32) {
-    if flows[successor].state != .synSent { sendControl(flows[successor].reset) }
+    if flows[successor].state != .synSent { sendReset(successor) }
     closeFlow(successor, .replaced)
   }
 }

@@ -37,7 +37,7 @@ extension Worker where E: ~Copyable {
     case .answer: return false
     case .list: requests.write(summary(index), at: position)
     case .close:
-      if flows[index].state != .synSent { sendControl(flows[index].reset) }
+      if flows[index].state != .synSent { sendReset(index) }
       closeFlow(index, .asked)
     case .reconnect: return reconnect(index)
     }

@@ -114,8 +114,8 @@ extension Worker where E: ~Copyable {
     statistics.add(.tunWrites)
   }
 
-  /// Deals with a train that the kernel refused: where segmentation was the reason, it is switched off and
-  /// the same parts go out one by one; otherwise they are counted as dropped.
+  /// Deals with a train that the kernel refused: where segmentation was the reason, the same parts go out one by one,
+  /// and so do all others where it is the device's or the host's; otherwise they are counted as dropped.
   @inline(never)
   mutating func resend(_ id: TrainID?, _ outlet: Outlet, errno: Int32, parts count: Int) {
     let reason: DropReason =
@@ -136,8 +136,9 @@ extension Worker where E: ~Copyable {
     guard count > 1, Self.isAboutSegmentation(errno, outlet),
       flows[train.flow].state != .free, flows[train.flow].generation == train.flowGeneration
     else { return statistics.drop(reason, count) }
-    if outlet == .tun { plan.segmentsPerTrainMax = 1 } else { plan.datagramsPerTrainMax = 1 }
     closeTrains(of: train.flow)
+    let usual = (plan.segmentsPerTrainMax, plan.datagramsPerTrainMax)
+    (plan.segmentsPerTrainMax, plan.datagramsPerTrainMax) = (1, 1)
     // The parts keep their place in the sequence; where several refusals come at once their order may change.
     let sendNext = flows[train.flow].sendNext
     flows[train.flow].sendNext = train.sequence
@@ -145,8 +146,28 @@ extension Worker where E: ~Copyable {
       let piece = unsafe trains.piece(id, position)
       unsafe resendPiece(piece, train, outlet, isFirst: position == 0)
     }
-    if outlet == .tun { closeTrains(of: train.flow) }
+    closeTrains(of: train.flow)
     flows[train.flow].sendNext = sendNext
+    (plan.segmentsPerTrainMax, plan.datagramsPerTrainMax) = usual
+    switch (outlet, errno) {
+    case (.tun, _), (.udp, EIO): endTrains(outlet, errno: errno)
+    // Where parts are small, Linux 5.15 refuses full trains: it counts headers among their bytes.
+    case (.udp, _) where count == Limits.trainSegmentsMax:
+      plan.datagramsPerTrainMax = min(plan.datagramsPerTrainMax, count &- 1)
+    // Of this destination alone: parts larger than its MTU, say.
+    case (.udp, _): break
+    }
+  }
+
+  /// Has all parts go one by one from now on, and tells the log, once.
+  private mutating func endTrains(_ outlet: Outlet, errno: Int32) {
+    guard (outlet == .tun ? plan.segmentsPerTrainMax : plan.datagramsPerTrainMax) > 1 else { return }
+    if outlet == .tun { plan.segmentsPerTrainMax = 1 } else { plan.datagramsPerTrainMax = 1 }
+    _ = events.push(
+      FlowEvent(
+        kind: outlet == .tun ? .segmentsRefused : .datagramsRefused, worker: UInt16(index),
+        remote: plan.remote, localPort: plan.listenPort, peer: plan.remote, detail: Int(errno)))
+    events.publish()
   }
 
   /// EIO of a socket says that checksums cannot be left to the kernel (`udp_send_skb`); of TUN, that the device

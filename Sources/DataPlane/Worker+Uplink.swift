@@ -143,7 +143,7 @@ extension Worker where E: ~Copyable {
   @inline(__always)
   mutating func closeUplink(_ id: TrainID) {
     let train = trains[id]
-    let acknowledgement = flows[train.flow].acknowledgementForData()
+    let acknowledgement = flows[train.flow].acknowledgementForData(now: now)
     flows[train.flow].uplinkTrain = Flow.noTrain
     let header = SegmentHeader(
       key: flows[train.flow].key, sequence: train.sequence, acknowledgement: acknowledgement, flags: .ack,

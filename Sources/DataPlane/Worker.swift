@@ -124,6 +124,8 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
     now = engine.now
     turnNumber &+= 1
     statistics.add(.turns)
+    // Buffers that are home again may be lent again.
+    if lentCount > 0 { takeHandoffs() }
     if engine.polled > 0 { statistics.add(.nanosecondsPolled, Int(engine.polled)) }
     while let arrival = engine.nextArrival(&buffers, &trains) {
       if let flow = engine.upcomingFlow { flows.prefetch(flow) }
@@ -138,7 +140,6 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
         takeRequest()
       }
     }
-    if lentCount > 0 { takeHandoffs() }
     if segments.count > 0 { receiveSegments() }
     expireTimers()
     closeTrains()

@@ -1,7 +1,5 @@
 /// What every worker of a gateway knows alike. Trivial, so that each has its own copy.
 struct WorkerPlan: Sendable {
-  var role: Role
-  var workerCount: Int
   /// Client: the server. Server: the UDP service.
   var remote: Endpoint
   /// Client: all its servers, where their addresses may change; nil for `remote` alone, for good.
@@ -39,9 +37,13 @@ struct WorkerPlan: Sendable {
   /// Server: what holds each source address to its share; nil where nothing does. Owned by the gateway.
   var sourceCounts: SourceCounts?
 
-  /// Alike for all workers: who owns a flow, and what a cookie is.
+  /// Alike for all workers: who owns a flow, how keys are hashed, and what a cookie is.
+  var owners: FlowOwners
   var keyHash: KeyHash
   var cookie: HandshakeCookie
+
+  var role: Role { owners.role }
+  var workerCount: Int { owners.workerCount }
 
   /// Client: which of a source's TCP flows are a worker's. A number is that of one worker alone.
   func connections(of worker: Int) -> ConnectionShare {
@@ -57,13 +59,6 @@ struct WorkerPlan: Sendable {
   @inline(__always)
   func segmentBytesMax(isIPv4: Bool) -> Int { SegmentHeader.payloadMax(mtu: mtu, isIPv4: isIPv4) }
 
-  /// The worker that a TCP flow belongs to: the client's says it in its port, the server's by hash.
   @inline(__always)
-  func owner(of key: FlowKey) -> Int {
-    guard workerCount > 1 else { return 0 }
-    switch role {
-    case .client: return PortSpace.owner(of: key.localPort, workerCount: workerCount)
-    case .server: return Int(((keyHash.hash(key) &>> 32) &* UInt64(workerCount)) &>> 32)
-    }
-  }
+  func owner(of key: FlowKey) -> Int { owners.worker(of: key) }
 }

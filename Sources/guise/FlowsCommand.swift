@@ -42,11 +42,13 @@ struct FlowsCommand: ParsableCommand {
 
     mutating func run() throws {
       let clients = try choice.clients()
-      var flows = try look(clients)
+      var answers = try look(clients)
+      var flows = answers.values.flatMap { $0 }
       if sort == .rate {
         let (before, start) = (flows, ContinuousClock.now)
         sleep(1)
-        flows = try look(clients)
+        answers = try look(clients)
+        flows = answers.values.flatMap { $0 }
         flows.compare(with: before, seconds: (ContinuousClock.now - start) / .seconds(1))
       }
       let sorted = sort.sort(flows)
@@ -60,17 +62,17 @@ struct FlowsCommand: ParsableCommand {
         print(([table.title] + table.rows).joined(separator: "\n"))
         if shown.count < sorted.count { print("and \(sorted.count - shown.count) more") }
       }
+      try answers.finish()
     }
 
-    private func look(_ clients: [ControlClient]) throws -> [FlowReport] {
-      try clients.flatMap { client in
-        let flows = try choice.ask { () throws(ControlClient.Failure) in try client.flows(selection.query) }
-        if flows.count == FlowQuery.limitMax {
-          StandardErrorLog.write(
-            "guise: a tunnel has more flows than the \(flows.count) that are looked at\n")
-        }
-        return flows
+    private func look(_ clients: [ControlClient]) throws -> TunnelAnswers<[FlowReport]> {
+      let answers = try choice.ask(clients) { client throws(ControlClient.Failure) in
+        try client.flows(selection.query)
       }
+      for flows in answers.values where flows.count == FlowQuery.limitMax {
+        StandardErrorLog.write("guise: a tunnel has more flows than the \(flows.count) that are looked at\n")
+      }
+      return answers
     }
   }
 

@@ -195,10 +195,6 @@ struct GatewayOptions: ParsableArguments {
     if let tunLocal6, tunLocal6 == tunPeer6 {
       throw ValidationError("--tun-local6 and --tun-peer6 must differ: they are the two ends of a link")
     }
-    if firewall == .print, parent != nil {
-      throw ValidationError(
-        "'print' is for the command line: a tunnel of a file takes auto, tc, tracked, stateless or off")
-    }
     if fwmark != nil, firewall == .off {
       throw ValidationError("--fwmark is set by guise's rules: with '--firewall off', set it in your own")
     }

@@ -27,13 +27,12 @@ struct ReconnectCommand: SelectingCommand {
     }
   }
 
-  /// Those of clients. A server that is named, or alone, says for itself why it does not.
+  /// Those that are no servers'. A server that is named, or alone, says for itself why it does not.
   private func clients() throws -> [ControlClient] {
     let all = try choice.clients()
-    let ofClients = try all.filter { client in
-      try choice.ask { () throws(ControlClient.Failure) in try client.status() }
-        .tunnels.contains { $0.tunnel.role == "client" }
+    let others = all.filter { client in
+      (try? client.status())?.tunnels.contains { $0.tunnel.role == "client" } ?? true
     }
-    return ofClients.isEmpty ? all : ofClients
+    return others.isEmpty ? all : others
   }
 }

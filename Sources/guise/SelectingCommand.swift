@@ -19,7 +19,9 @@ extension SelectingCommand {
     var refusal: ControlClient.Failure?
     for client in clients {
       do throws(ControlClient.Failure) {
-        count += try body(client, selection.query)
+        var query = selection.query
+        query.all = selection.isEmpty ? true : nil
+        count += try body(client, query)
       } catch {
         refusal = refusal ?? error
       }

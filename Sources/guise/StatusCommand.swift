@@ -21,14 +21,15 @@ struct StatusCommand: ParsableCommand {
   var json = false
 
   mutating func run() throws {
-    var reports: [TunnelReport] = []
-    for client in try choice.clients() {
-      reports += try choice.ask { () throws(ControlClient.Failure) in try client.status() }.tunnels
+    let answers = try choice.ask(choice.clients()) { client throws(ControlClient.Failure) in
+      try client.status()
     }
+    let reports = answers.values.flatMap(\.tunnels)
     if json {
       print(String(decoding: JSON.encode(StatusReport(tunnels: reports), isPretty: true), as: UTF8.self))
     } else {
       print(reports.map { StatusText($0).text }.joined(separator: "\n"), terminator: "")
     }
+    try answers.finish()
   }
 }

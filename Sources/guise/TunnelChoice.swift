@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Control
+internal import Glibc
 internal import Telemetry
 
 /// Which running processes a command is about.
@@ -27,12 +28,47 @@ struct TunnelChoice: ParsableArguments {
     return living
   }
 
-  func ask<Value>(_ body: () throws(ControlClient.Failure) -> Value) throws -> Value {
-    do {
-      return try body()
-    } catch {
-      throw CommandRefusal(description: error.text)
+  /// What each of them says. Where one cannot, the others do all the same.
+  func ask<Value>(
+    _ clients: [ControlClient], _ body: (ControlClient) throws(ControlClient.Failure) -> Value
+  ) throws -> TunnelAnswers<Value> {
+    var answers = TunnelAnswers<Value>()
+    for client in clients {
+      do throws(ControlClient.Failure) {
+        answers.values.append(try body(client))
+      } catch {
+        answers.failures.append((client, error))
+      }
     }
+    if answers.values.isEmpty, let (_, failure) = answers.failures.first {
+      throw CommandRefusal(description: failure.text)
+    }
+    return answers
+  }
+}
+
+extension ControlSockets {
+  /// The device of the tunnel that a client asks.
+  fileprivate static func name(of client: ControlClient) -> String {
+    all().first { $0.path == client.path }?.name ?? client.path
+  }
+}
+
+/// What several processes have answered, and who has not.
+struct TunnelAnswers<Value> {
+  fileprivate(set) var values: [Value] = []
+  fileprivate var failures: [(client: ControlClient, failure: ControlClient.Failure)] = []
+
+  /// To be called when the answers have been shown: throws what kept others from answering. Not of those that have
+  /// ended meanwhile, nor of those that this user may not ask.
+  func finish() throws {
+    let reasons = failures.compactMap { client, failure -> String? in
+      switch failure {
+      case .dead, .refused(errno: EACCES): nil
+      default: "\(ControlSockets.name(of: client)): \(failure.text)"
+      }
+    }
+    guard reasons.isEmpty else { throw CommandRefusal(description: reasons.joined(separator: "\n")) }
   }
 }
 

@@ -102,6 +102,14 @@ import Testing
       client + "firewall = \"perhaps\"\n",
       ["guise.toml:4: The value 'perhaps' is invalid for 'firewall': use one of "]
     ),
+    (
+      client + "firewall = \"print\"\n",
+      ["guise.toml:4: 'print' is for the command line: a tunnel of a file takes"]
+    ),
+    (
+      "firewall = \"print\"\n[client.a]\nlocal = \"127.0.0.1:1\"\n",
+      ["guise.toml:1: 'print' is for the command line", "guise.toml:2: [client.a] lacks 'remote'"]
+    ),
     (client + "ipv4-only = 1\n", ["guise.toml:4: 'ipv4-only' is either true or false"]),
     (client + "name = \"b\"\n", ["guise.toml:4: a tunnel's name stands in its table's: [client.NAME]"]),
     (client + "help = true\n", ["guise.toml:4: unknown key 'help'"]),
@@ -138,6 +146,15 @@ import Testing
     (
       "metrics = \"9740\"\n" + client + "[server.b]\nlocal = 1\nremote = \"127.0.0.1:1\"\n",
       ["guise.toml:1: 'metrics' 127.0.0.1:9740 is taken by [client.office]: [server.b] needs another"]
+    ),
+    (
+      "[server.a]\nlocal = 1\nremote = \"127.0.0.1:1\"\n[server.b]\nlocal = \"10.0.0.1:1\"\nremote = \"127.0.0.1:2\"\n",
+      ["guise.toml:5: 'local' TCP 10.0.0.1:1 is taken by [server.a]: [server.b] needs another"]
+    ),
+    (
+      client + "tun-local = \"10.1.0.1\"\ntun-peer = \"10.1.0.2\"\n"
+        + "[server.b]\nlocal = 1\nremote = \"127.0.0.1:1\"\ntun-local = \"10.1.0.2\"\ntun-peer = \"10.1.0.3\"\n",
+      ["guise.toml:9: 'tun-local' 10.1.0.2 is taken by [client.office]: [server.b] needs another"]
     ),
     (
       client + "metrics = \"example.org:1\"\n",

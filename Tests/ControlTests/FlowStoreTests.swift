@@ -31,7 +31,7 @@ import Testing
   /// A lock goes with its last descriptor, which a program that another test starts has too until its exec.
   private func open(takesOver: Bool = false, attempts: Int = 400) throws -> FlowStore {
     for _ in 0..<attempts {
-      if let store = FlowStore.open(try Self.configuration(takesOver: takesOver), try state(), log) {
+      if let store = try FlowStore.open(try Self.configuration(takesOver: takesOver), try state(), log) {
         return store
       }
       usleep(5_000)
@@ -119,6 +119,36 @@ import Testing
     var successor = try open(takesOver: true)
     #expect(throws: SetupError.self) { try successor.takeOver() }
     first.discard()
+  }
+
+  /// `--flow-file` may be mistyped, and guise is root.
+  @Test func whatIsNoFlowFileIsLeftAloneAndRefused() throws {
+    let file = "\(root)-precious"
+    defer { for path in [file, "\(file).new"] { try? FileManager.default.removeItem(atPath: path) } }
+    var configuration = try Self.configuration()
+    configuration.flowFile = .path(file)
+    for (contents, isRefused) in [
+      ("root:x:0:0:root", true), ("x", true), ("", false), ("\0\0\0\0\0\0\0\0\0\0", false),
+      ("guiseflw of another version", false),
+    ] {
+      for path in [file, "\(file).new"] {
+        try? FileManager.default.removeItem(atPath: file)
+        try contents.write(toFile: path, atomically: false, encoding: .utf8)
+        if isRefused {
+          #expect(throws: SetupError.flowFileForeign(path: path)) {
+            _ = try FlowStore.open(configuration, nil, log)
+          }
+          #expect(try String(contentsOfFile: path, encoding: .utf8) == contents)
+        } else {
+          #expect(throws: Never.self) { _ = try FlowStore.open(configuration, nil, log) }
+        }
+        try FileManager.default.removeItem(atPath: path)
+      }
+    }
+    try FileManager.default.createSymbolicLink(atPath: file, withDestinationPath: "/etc/passwd")
+    #expect(throws: SetupError.flowFileForeign(path: file)) {
+      _ = try FlowStore.open(configuration, nil, log)
+    }
   }
 
   @Test func aFileOfAnotherBootNamespaceOrRoleIsNotGoneOnWith() throws {

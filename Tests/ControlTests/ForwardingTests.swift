@@ -33,6 +33,28 @@ import Testing
     #expect(Forwarding.changes([.ipv4, .ipv6], sysctl, device: "guise0").isEmpty)
   }
 
+  /// The kernel switches them off when forwarding goes on, and on when it goes off.
+  @Test(arguments: ["0", "1"]) func redirectsAreAcceptedAfterwardsAsBefore(before: String) throws {
+    let redirects = "net/ipv4/conf/all/accept_redirects"
+    try set(redirects, before)
+    let changes = Forwarding.changes([.ipv4], sysctl, device: "guise0")
+    #expect(changes.first == SysctlChange(name: redirects, before: before, after: "0"))
+    #expect(changes.allSatisfy { $0.isPlausible })
+    try Forwarding.apply(changes, sysctl)
+    // That alone is asked for, and named where it is refused.
+    #expect(sysctl.read("net/ipv4/ip_forward") == "1" && sysctl.read(redirects) == before)
+    try set(redirects, "0")
+    #expect(Forwarding.undo(changes, sysctl).isEmpty)
+    #expect(sysctl.read(redirects) == before)
+  }
+
+  @Test(arguments: [
+    "net/ipv4/conf/eth0/accept_redirects", "net/ipv6/conf/all/accept_redirects",
+    "net/ipv4/conf/all/secure_redirects",
+  ]) func recordsOfOtherRedirectsAreNotGuises(name: String) {
+    #expect(!SysctlChange(name: name, before: "1", after: "0").isPlausible)
+  }
+
   @Test func onlyFamiliesInUseAreChanged() {
     #expect(
       Forwarding.changes([.ipv4], sysctl, device: "guise0")

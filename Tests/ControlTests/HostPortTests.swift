@@ -48,7 +48,26 @@ import Testing
   }
 }
 
+@Suite struct DeviceChoiceTests {
+  @Test(
+    arguments: [
+      (nil, "guise3", true), ("vpn", "vpn", true), ("vpn", "vpn0", false), ("vpn%d", "vpn0", true),
+      ("vpn%d", "vpn12", true), ("vpn%d", "vpn", false), ("vpn%d", "vpnx", false), ("vpn%d", "guise0", false),
+    ] as [(String?, String, Bool)])
+  func aDeviceThatIsThereMayBeTheOneThatIsAskedFor(asked: String?, name: String, may: Bool) throws {
+    var configuration = GatewayConfiguration(
+      listen: .tcp(nil, port: 4_567), remote: try HostPort("127.0.0.1:5000"))
+    configuration.device = asked
+    #expect(configuration.mayHave(device: name) == may)
+  }
+}
+
 @Suite struct HostResolutionTests {
+  /// A resolver's mistake: clients would send to themselves.
+  @Test func aNameThatIsLookedUpAgainHasNoLoopbackAddresses() throws {
+    #expect(HostResolution.addresses(of: try HostPort("localhost:4567"), families: [.ipv4, .ipv6]).isEmpty)
+  }
+
   private let both: Set<AddressFamily> = [.ipv4, .ipv6]
 
   @Test func anAddressNeedsNoLookUp() throws {

@@ -30,7 +30,20 @@ final class NetworkNamespaceFixture {
     ] { try ip(arguments) }
   }
 
-  deinit { _ = try? HostTool.ip.run(["netns", "delete", name]) }
+  deinit {
+    _ = try? HostTool.ip.run(["netns", "delete", name])
+    try? FileManager.default.removeItem(atPath: configuration)
+  }
+
+  /// What ip-netns(8) puts in the place of files in /etc.
+  private var configuration: String { "/etc/netns/\(name)" }
+
+  /// What names mean to programs that start here, and from then on.
+  func setHosts(_ text: String) throws {
+    try FileManager.default.createDirectory(atPath: configuration, withIntermediateDirectories: true)
+    // In place: a program that runs has the file that was there.
+    try Data(text.utf8).write(to: URL(filePath: "\(configuration)/hosts"))
+  }
 
   @discardableResult
   func ip(_ arguments: [String]) throws -> String { try HostTool.ip.run(["-n", name] + arguments) }
@@ -121,6 +134,8 @@ final class GuiseProcess {
     }
     return false
   }
+
+  var processID: Int32 { process.processIdentifier }
 
   func send(_ signal: Int32) { kill(process.processIdentifier, signal) }
 

@@ -8,18 +8,11 @@ import Testing
 /// The program that deals sources out among workers, run by the kernel (BPF_PROG_TEST_RUN) on packets made here.
 @Suite(.enabled(if: NetworkNamespaceFixture.isPossible))
 struct SpreadProgramTests {
-  /// A datagram of one source, behind its Ethernet header.
+  /// A datagram of one source, for a port of this host.
   private func datagram(from source: Endpoint, options: Int = 0) -> [UInt8] {
-    let address = source.address.bytes
-    let isIPv4 = address.count == 4
-    let header: [UInt8] =
-      isIPv4
-      ? [0x45 + UInt8(options / 4), 0, 0, 60, 0, 0, 0x40, 0, 64, 17, 0, 0] + address + [127, 0, 0, 1]
-        + [UInt8](repeating: 1, count: options)
-      : [0x60, 0, 0, 0, 0, 40, 17, 64] + address + [UInt8](repeating: 0, count: 15) + [1]
-    let ports = [UInt8(source.port >> 8), UInt8(source.port & 0xff), 0x04, 0xd2]
-    let link = [UInt8](repeating: 0, count: 12) + (isIPv4 ? [0x08, 0x00] : [0x86, 0xdd])
-    return link + header + ports + [UInt8](repeating: 0, count: 36)
+    let here = Address(source.address.isIPv4 ? "127.0.0.1" : "::1")!
+    return ProgramPacket.bytes(
+      from: source, to: Endpoint(here, port: 1_234), protocol: 17, options: options)
   }
 
   private func withProgram<R>(workers: Int, reach: Int, _ body: (Int32) throws -> R) throws -> R {

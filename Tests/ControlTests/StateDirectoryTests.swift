@@ -23,6 +23,7 @@ import Testing
 
   private func names() -> [String] { TextFile.names(in: path) }
 
+  private let log = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
   private let change = SysctlChange(name: "net/ipv4/ip_forward", before: "0", after: "1")
 
   @Test func theDirectoryIsForAllToReadAndItsFilesAreNot() throws {
@@ -36,9 +37,8 @@ import Testing
     #expect(try mode("\(path)/42-guise0.json") == 0o600)
   }
 
-  @Test func aRecordReadsBackAsItWasWritten() throws {
-    let state = try directory()
-    do { _ = try state.claim(record("guise0")) }  // Given up without being removed, as a killed process does.
+  /// The records of the dead, which are forgotten with that.
+  private func reaped(_ state: StateDirectory) -> [InstanceRecord] {
     var seen: [InstanceRecord] = []
     // A child that another test is just starting holds the lock until it executes its program.
     _ = Patience.wait {
@@ -48,8 +48,75 @@ import Testing
       }
       return !seen.isEmpty
     }
-    #expect(seen == [record("guise0")])
+    return seen
+  }
+
+  @Test func aRecordReadsBackAsItWasWritten() throws {
+    let state = try directory()
+    do { _ = try state.claim(record("guise0")) }  // Given up without being removed, as a killed process does.
+    #expect(reaped(state) == [record("guise0")])
     #expect(names().isEmpty)
+  }
+
+  /// Outlets are anybody's devices, and the kernel takes nearly any name.
+  @Test func aRecordWithAnOutletOfAnyNameIsOfUse() throws {
+    let state = try directory()
+    var odd = record("guise0")
+    odd.outlets = ["wan+1", "übung", "eth0@x"]
+    #expect(odd.isPlausible)
+    do { _ = try state.claim(odd) }
+    #expect(reaped(state) == [odd])
+    for name in ["", "a/b", "a b", ".", "..", "1234567890123456"] {
+      odd.outlets = [name]
+      #expect(!odd.isPlausible, "\(name)")
+    }
+  }
+
+  /// The directory is an unprivileged user's, and root reads there.
+  @Test func whatIsNoPlainFileIsNoRecord() throws {
+    let state = try directory()
+    unsafe mkfifo("\(path)/42-guise1.json", 0o600)
+    unsafe symlink("/dev/zero", "\(path)/42-guise2.json")
+    unsafe mkfifo("\(path)/42.shared.json", 0o600)
+    for device in ["guise1", "guise2"] { #expect(state.record(of: device) == nil) }
+    #expect(state.shared().isEmpty)
+    #expect(state.liveInstances(besides: nil).isEmpty)
+  }
+
+  @Test func whoAsksWhetherAnInstanceLivesKeepsNobodyFromIt() throws {
+    let state = try directory()
+    let file = "\(path)/42-guise0.json"
+    #expect(LockedFile.isHeldNow(file) == .failure(.refused(errno: ENOENT)))
+    #expect(names().isEmpty)
+    let claimed = try state.claim(record("guise0"))
+    #expect(LockedFile.isHeldNow(file) == .success(true))
+    #expect(state.liveInstances(besides: nil) == [record("guise0")])
+    extendLifetime(claimed)
+  }
+
+  @Test func newContentsMayBeShorterOrLonger() throws {
+    _ = try directory()
+    let file = try LockedFile("\(path)/42.test")
+    for text in ["one", "longer than that", "x", ""] {
+      try file.replaceContents(Array(text.utf8))
+      #expect(try file.contents() == Array(text.utf8))
+    }
+    file.remove()
+  }
+
+  @Test func flowsThatNobodyHasAreRemovedWhenAsked() throws {
+    let state = try directory()
+    var kept = record("guise0")
+    kept.flowFile = "42-server-1.flows"
+    do { _ = try state.claim(kept) }
+    for name in ["42-server-1.flows", "42-server-2.flows", "42-server-3.flows", "7-server-2.flows", "42-x"] {
+      #expect(FileManager.default.createFile(atPath: "\(path)/\(name)", contents: nil))
+    }
+    let held = try LockedFile("\(path)/42-server-3.flows")
+    #expect(state.removeUnclaimedFlows() == ["42-server-2.flows"])
+    #expect(
+      names() == ["42-guise0.json", "42-server-1.flows", "42-server-3.flows", "42-x", "7-server-2.flows"])
+    extendLifetime(held)
   }
 
   @Test func aLiveInstanceIsNotReaped() throws {
@@ -65,6 +132,25 @@ import Testing
     file.remove()
     #expect(names().isEmpty)
     #expect(!state.hasLiveInstance(besides: nil))
+  }
+
+  @Test func anInstanceWhoseFlowsAnotherProcessGoesOnWithIsLeftToIt() throws {
+    let state = try directory()
+    var record = record("gcnone0")
+    record.firewallTable = nil
+    record.flowFile = "42-server-4567.flows"
+    do { _ = try state.claim(record) }
+    let flows = try LockedFile("\(path)/42-server-4567.flows")
+    for end in [nil, "42-server-4568.flows"] {
+      Leftovers.undo(state, Sysctl(), for: end, log)
+      #expect(names().contains("42-gcnone0.json") && names().contains("42-server-4567.flows"))
+    }
+    flows.remove()
+    _ = Patience.wait {
+      Leftovers.undo(state, Sysctl(), log)
+      return !names().contains("42-gcnone0.json")
+    }
+    #expect(!names().contains("42-gcnone0.json"))
   }
 
   @Test func anInstanceThatCouldNotBeUndoneStaysOnRecord() throws {
@@ -206,6 +292,12 @@ import Testing
     #expect(names().isEmpty)
   }
 
+  @Test func aDirectoryThatAnotherHasJustRemovedIsNobodyElses() throws {
+    let state = try directory()
+    try FileManager.default.removeItem(atPath: path)
+    #expect(state.belongs(to: nil))
+  }
+
   @Test func theDirectoryGoesWhenNothingIsLeftInItAndComesAgain() throws {
     let state = try directory()
     try state.withLock {}
@@ -247,7 +339,6 @@ import Testing
       atPath: "\(root)/net/ipv4", withIntermediateDirectories: true)
     try "1".write(toFile: "\(root)/net/ipv4/ip_forward", atomically: false, encoding: .utf8)
     try state.addShared([change])
-    let log = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
     let sysctl = Sysctl(root: root)
 
     let first = try state.claim(record("guise0"))

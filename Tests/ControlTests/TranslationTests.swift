@@ -6,8 +6,8 @@ import Testing
 /// Which way addresses are translated, on hosts that differ; for real, each in a namespace of its own.
 @Suite(.serialized, .enabled(if: NetworkNamespaceFixture.isPossible))
 struct TranslationTests {
-  private static let client = ["client", "--remote", "203.0.113.9:4567", "--local"]
-  private static let server = ["server", "--remote", "127.0.0.1:5678", "--local"]
+  static let client = ["client", "--remote", "203.0.113.9:4567", "--local"]
+  static let server = ["server", "--remote", "127.0.0.1:5678", "--local"]
   private static let statelessClient = "ip saddr 192.168.200.2 ip saddr set 203.0.113.1"
   private static let statelessServer =
     "ip daddr 203.0.113.1 tcp dport 4567 notrack ip daddr set 192.168.201.2"
@@ -74,6 +74,76 @@ struct TranslationTests {
     try namespace.expectUntouched()
   }
 
+  /// Names may come to mean the same server.
+  @Test func clientsWhoseServersBecomeOneAreToldApart() throws {
+    let namespace = try NetworkNamespaceFixture("same")
+    try namespace.setHosts("203.0.113.9 a.example\n203.0.113.8 b.example\n")
+    let (first, second) = (
+      try GuiseProcess(namespace, ["client", "--remote", "a.example:4567", "--local", "127.0.0.1:1234"]),
+      try GuiseProcess(namespace, ["client", "--remote", "b.example:4567", "--local", "127.0.0.1:1235"])
+    )
+    for client in [first, second] {
+      #expect(client.waits(for: "ready:") && client.output.contains("at tc on gcv0"))
+    }
+    try namespace.setHosts("203.0.113.8 a.example b.example\n")
+    let application = """
+      import socket, time
+      program = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+      for _ in range(20): program.sendto(b"x", ("127.0.0.1", 1234)); time.sleep(0.5)
+      """
+    _ = try namespace.run(["python3", "-c", application])
+    #expect(first.waits(for: "on this host goes there already: IPv4 by connection tracking"))
+    #expect(try namespace.ruleset.contains("masquerade to :57344-65535"))
+    #expect(second.status(after: SIGINT) == 0 && first.status(after: SIGINT) == 0)
+    try namespace.expectUntouched()
+  }
+
+  @Test func aClientThatIsTakenOverFromKeepsItsPortsBesideOthers() throws {
+    let namespace = try NetworkNamespaceFixture("beside")
+    let first = try GuiseProcess(namespace, Self.client + ["127.0.0.1:1234"])
+    #expect(first.waits(for: "ready:") && first.output.contains("at tc on gcv0"))
+    let second = try GuiseProcess(namespace, Self.client + ["127.0.0.1:1235"])
+    #expect(second.waits(for: "ready:") && second.output.contains("since guise0 on this host goes to"))
+    let next = try GuiseProcess(namespace, Self.client + ["127.0.0.1:1234", "--takeover"])
+    #expect(next.waits(for: "ready:") && next.output.contains("firewall: IPv4 as 203.0.113.1 at tc on gcv0"))
+    #expect(first.status() == 0)
+    // One that is killed leaves the ports to whoever comes next.
+    next.send(SIGKILL)
+    _ = next.status()
+    let last = try GuiseProcess(namespace, Self.client + ["127.0.0.1:1234"])
+    #expect(last.waits(for: "ready:") && last.output.contains("since guise1 on this host goes to"))
+    #expect(second.status(after: SIGINT) == 0 && last.status(after: SIGINT) == 0)
+    try namespace.expectUntouched()
+  }
+
+  @Test func serversOfPartOfAPortAreWarnedOfEachOther() throws {
+    let namespace = try NetworkNamespaceFixture("overlap")
+    let server = try GuiseProcess(namespace, Self.server + ["4567"])
+    #expect(server.waits(for: "ready:"))
+    let other = try GuiseProcess(namespace, Self.server + ["203.0.113.1:4567"])
+    #expect(other.waits(for: "ready:") && other.output.contains("serves TCP 4567 as well (device guise0)"))
+    let third = try GuiseProcess(namespace, Self.server + ["203.0.113.1:4568"])
+    #expect(third.waits(for: "ready:") && !third.output.contains("as well"))
+    let check = try namespace.run(["sh", "-c", "\(GuiseProcess.path) check --serve 4567; true"])
+    #expect(check.contains("of guise serves TCP 4567 already"))
+    for process in [third, other, server] { #expect(process.status(after: SIGINT) == 0) }
+    try namespace.expectUntouched()
+  }
+
+  @Test func aGatewayDoesNotLeaveToASuccessorThatHasGone() throws {
+    let namespace = try NetworkNamespaceFixture("gone")
+    let client = try GuiseProcess(namespace, Self.client + ["127.0.0.1:1234"])
+    #expect(client.waits(for: "ready:"))
+    // It looks at the signal when the process that sent it has ended.
+    client.send(SIGSTOP)
+    _ = try namespace.run(["sh", "-c", "kill -USR2 \(client.processID)"])
+    client.send(SIGCONT)
+    #expect(client.waits(for: "which has gone: going on"))
+    usleep(300_000)
+    #expect(client.status(after: SIGINT) == 0)
+    try namespace.expectUntouched()
+  }
+
   @Test func rulesFollowTheHostsAddress() throws {
     let namespace = try NetworkNamespaceFixture("moving")
     let stateless = ["--firewall", "stateless"]
@@ -94,234 +164,5 @@ struct TranslationTests {
     #expect(client.status(after: SIGINT) == 0)
     #expect(server.status(after: SIGINT) == 0)
     try namespace.expectUntouched()
-  }
-
-  // MARK: - At tc
-
-  @Test func withNobodyElsesRulesPacketsAreTranslatedAtTC() throws {
-    let namespace = try NetworkNamespaceFixture("tc")
-    // Chains that do nothing are nobody's rules, and nor are those for what the host itself receives.
-    _ = try namespace.run([
-      "nft",
-      "add table inet filter; add chain inet filter forward { type filter hook forward priority 0; policy accept; }; "
-        + "add chain inet filter input { type filter hook input priority 0; policy drop; }; "
-        + "add rule inet filter input iif lo accept",
-    ])
-    let client = try GuiseProcess(namespace, Self.client + ["127.0.0.1:1234"])
-    #expect(client.waits(for: "ready:"))
-    #expect(client.output.contains("firewall: IPv4 as 203.0.113.1 at tc on gcv0"))
-    let server = try GuiseProcess(namespace, Self.server + ["4567", "--firewall", "tc"])
-    #expect(server.waits(for: "ready:"))
-    #expect(
-      server.output.contains("IPv4 as 203.0.113.1 at tc on gcv0, IPv6 as 2001:db8::1 at tc on gcv0"))
-    #expect(try !namespace.ruleset.contains("guise"))
-    for name in ["guise_inward_guise0", "guise_inward_guise1"] {
-      #expect(try namespace.filters("gcv0").contains(name))
-    }
-    #expect(try namespace.filters("guise1").contains("guise_outward_guise1"))
-    #expect(client.status(after: SIGINT) == 0)
-    #expect(server.status(after: SIGINT) == 0)
-    _ = try namespace.run(["nft", "delete table inet filter"])
-    try namespace.expectUntouched()
-  }
-
-  /// Rules of others that forwarded packets meet; each is a reason to track unless asked not to.
-  @Test(arguments: [
-    (
-      "nft add rule inet mine forward ct state invalid drop", "the chain 'inet mine forward' is for forwarded"
-    ),
-    (
-      "tc filter add dev gcv0 ingress bpf direct-action bytecode '1,6 0 0 4294967295,'",
-      "gcv0 has filters for what comes in"
-    ),
-    (
-      "ip xfrm policy add dir out src 10.0.0.0/8 dst 10.0.0.0/8 tmpl proto esp mode tunnel",
-      "policies of IPsec"
-    ),
-  ])
-  func othersRulesAreNotPassedByUnasked(rule: String, reason: String) throws {
-    let namespace = try NetworkNamespaceFixture("others")
-    _ = try namespace.run([
-      "nft", "add table inet mine; add chain inet mine forward { type filter hook forward priority 0; }",
-    ])
-    _ = try namespace.run(["tc", "qdisc", "add", "dev", "gcv0", "clsact"])
-    _ = try namespace.run(["sh", "-c", rule])
-    let client = try GuiseProcess(namespace, Self.client + ["127.0.0.1:1234"])
-    #expect(client.waits(for: "IPv4 by connection tracking"))
-    #expect(client.output.contains("by connection tracking, since") && client.output.contains(reason))
-    #expect(client.waits(for: "ready:") && client.status(after: SIGINT) == 0)
-
-    let asked = try GuiseProcess(namespace, Self.client + ["127.0.0.1:1234", "--firewall", "tc"])
-    #expect(asked.waits(for: "IPv4 as 203.0.113.1 at tc on gcv0"))
-    #expect(asked.output.contains("pass the chain 'inet mine forward' by, as asked") == rule.hasPrefix("nft"))
-    #expect(asked.waits(for: "ready:") && asked.status(after: SIGINT) == 0)
-    // What others have there stays.
-    #expect(try namespace.run(["tc", "qdisc", "show", "dev", "gcv0"]).contains("clsact"))
-    #expect(try namespace.filters("gcv0").contains("bytecode") == rule.hasPrefix("tc"))
-    #expect(try !namespace.filters("gcv0").contains("guise"))
-  }
-
-  @Test(arguments: [
-    (
-      "nft 'add table inet mine; add chain inet mine forward { type filter hook forward priority 0; policy drop; }'",
-      "nft delete table inet mine", "the chain 'inet mine forward' is for forwarded packets as well"
-    ),
-    (
-      "tc filter add dev gcv0 ingress bpf direct-action bytecode '1,6 0 0 4294967295,'",
-      "tc qdisc delete dev gcv0 clsact",
-      "gcv0 has filters for what comes in ('tc filter show dev gcv0 ingress')"
-    ),
-    (
-      "ip xfrm policy add dir fwd src 10.0.0.0/8 dst 10.0.0.0/8 tmpl proto esp mode tunnel",
-      "ip xfrm policy flush", "the host has policies of IPsec ('ip xfrm policy')"
-    ),
-  ])
-  func rulesOfOthersThatComeLaterAreGivenWayTo(rule: String, undo: String, reason: String) throws {
-    let namespace = try NetworkNamespaceFixture("later")
-    let client = try GuiseProcess(namespace, Self.client + ["127.0.0.1:1234"])
-    #expect(client.waits(for: "ready:") && client.output.contains("at tc on gcv0"))
-    _ = try namespace.run(["sh", "-c", rule])
-    #expect(client.waits(for: "\(reason): IPv4 by connection tracking"))
-    let filters = try namespace.filters("gcv0")
-    #expect(try namespace.ruleset.contains("masquerade") && filters.isEmpty == !rule.hasPrefix("tc"))
-    #expect(!filters.contains("guise"))
-    #expect(client.status(after: SIGINT) == 0)
-    _ = try namespace.run(["sh", "-c", undo])
-    try namespace.expectUntouched()
-  }
-
-  @Test func aServerWithSeveralAddressesTracksAndOneThatGetsASecondTurnsToIt() throws {
-    let namespace = try NetworkNamespaceFixture("second")
-    let server = try GuiseProcess(namespace, Self.server + ["4567", "-4"])
-    #expect(server.waits(for: "ready:") && server.output.contains("IPv4 as 203.0.113.1 at tc on gcv0"))
-    try namespace.ip(["address", "add", "203.0.113.2/24", "dev", "gcv0"])
-    #expect(server.waits(for: "addresses have changed: IPv4 by connection tracking"))
-    #expect(try namespace.ruleset.contains("dnat ip to 192.168.201.2"))
-    #expect(server.status(after: SIGINT) == 0)
-    let next = try GuiseProcess(namespace, Self.server + ["4567", "-4"])
-    #expect(next.waits(for: "answers could leave from several addresses"))
-    #expect(next.waits(for: "IPv4 by connection tracking") && next.status(after: SIGINT) == 0)
-    let asked = try GuiseProcess(namespace, Self.server + ["4567", "-4", "--firewall", "tc"])
-    #expect(asked.status() == 1 && asked.output.contains("'--firewall tc' is impossible for IPv4"))
-    try namespace.expectUntouched()
-  }
-
-  @Test func programsFollowAnAddressOnTheirDevice() throws {
-    let namespace = try NetworkNamespaceFixture("follow")
-    let server = try GuiseProcess(namespace, Self.server + ["4567"])
-    #expect(server.waits(for: "ready:"))
-    try namespace.ip(["address", "del", "203.0.113.1/24", "dev", "gcv0"])
-    try namespace.ip(["address", "del", "2001:db8::1/64", "dev", "gcv0"])
-    try namespace.ip(["address", "add", "203.0.113.5/24", "dev", "gcv0"])
-    #expect(
-      server.waits(for: "changed: IPv4 as 203.0.113.5 at tc on gcv0, IPv6 as 2001:db8::1 at tc on gcv0"))
-    try namespace.ip(["address", "add", "2001:db8::5/64", "dev", "gcv0", "nodad"])
-    #expect(server.waits(for: "IPv6 as 2001:db8::5 at tc on gcv0"))
-    #expect(server.status(after: SIGINT) == 0)
-  }
-
-  @Test func eachDeviceOfAServerMayHaveAnAddress() throws {
-    let namespace = try NetworkNamespaceFixture("devices")
-    try namespace.ip(["address", "add", "198.51.100.1/24", "dev", "gcv1"])
-    try namespace.addDefaultRoute()
-    let server = try GuiseProcess(namespace, Self.server + ["4567", "-4"])
-    #expect(server.waits(for: "ready:"))
-    #expect(server.output.contains("IPv4 as 203.0.113.1 at tc on gcv0, as 198.51.100.1 on gcv1"))
-    #expect(try namespace.ruleset.contains("ip daddr 198.51.100.1 tcp dport 4567 ip daddr set 192.168.201.2"))
-    try namespace.ip(["address", "del", "198.51.100.1/24", "dev", "gcv1"])
-    try namespace.ip(["address", "add", "10.7.0.1/24", "dev", "gcv1"])
-    #expect(server.waits(for: "changed: IPv4 as 203.0.113.1 at tc on gcv0, as 10.7.0.1 on gcv1"))
-    // One that packets come to by any device cannot have rules of its own.
-    try namespace.ip(["address", "add", "10.8.0.1/32", "dev", "lo"])
-    #expect(server.waits(for: "changed: IPv4 by connection tracking"))
-    #expect(server.status(after: SIGINT) == 0)
-    try namespace.expectUntouched()
-  }
-
-  @Test func programsThatAreTakenAwayAreRestored() throws {
-    let namespace = try NetworkNamespaceFixture("restored")
-    let client = try GuiseProcess(namespace, Self.client + ["127.0.0.1:1234"])
-    #expect(client.waits(for: "ready:") && client.output.contains("at tc on gcv0"))
-    _ = try namespace.run(["tc", "qdisc", "del", "dev", "gcv0", "clsact"])
-    #expect(client.waits(for: "somebody has removed the programs at tc: restored"))
-    #expect(try namespace.filters("gcv0").contains("guise_inward_guise0"))
-
-    // A device that comes back as another.
-    try namespace.ip(["link", "del", "gcv0"])
-    usleep(1_500_000)
-    for arguments in [
-      ["link", "add", "gcv0", "type", "veth", "peer", "name", "gcv1"],
-      ["address", "add", "203.0.113.1/24", "dev", "gcv0"], ["link", "set", "gcv0", "up"],
-      ["link", "set", "gcv1", "up"],
-    ] { try namespace.ip(arguments) }
-    var filters = ""
-    for _ in 0..<50 where !filters.contains("guise_inward_guise0") {
-      usleep(100_000)
-      filters = try namespace.filters("gcv0")
-    }
-    #expect(filters.contains("guise_inward_guise0"))
-    #expect(client.status(after: SIGINT) == 0)
-    try namespace.expectUntouched()
-  }
-
-  @Test func aClientFollowsItsRouteToAnotherDevice() throws {
-    let namespace = try NetworkNamespaceFixture("route")
-    let client = try GuiseProcess(namespace, Self.client + ["127.0.0.1:1234"])
-    #expect(client.waits(for: "ready:") && client.output.contains("as 203.0.113.1 at tc on gcv0"))
-    try namespace.ip(["address", "add", "198.51.100.1/24", "dev", "gcv1"])
-    try namespace.ip(["route", "add", "203.0.113.9/32", "via", "198.51.100.9", "dev", "gcv1"])
-    #expect(client.waits(for: "changed: IPv4 as 198.51.100.1 at tc on gcv1"))
-    #expect(try namespace.filters("gcv1").contains("guise_inward_guise0"))
-    #expect(try namespace.filters("gcv0").isEmpty)
-    #expect(client.status(after: SIGINT) == 0)
-    try namespace.expectUntouched()
-  }
-
-  @Test func aHostThatHasNoAddressYetIsServedAtTCOnceItHas() throws {
-    let namespace = try NetworkNamespaceFixture("early")
-    for address in ["203.0.113.1/24", "2001:db8::1/64"] {
-      try namespace.ip(["address", "del", address, "dev", "gcv0"])
-    }
-    let server = try GuiseProcess(namespace, Self.server + ["4567"])
-    #expect(server.waits(for: "ready:") && server.output.contains("IPv4 not yet, for want of an address"))
-    try namespace.ip(["address", "add", "203.0.113.7/24", "dev", "gcv0"])
-    #expect(server.waits(for: "IPv4 as 203.0.113.7 at tc on gcv0"))
-    #expect(try namespace.filters("gcv0").contains("guise_inward_guise0"))
-    #expect(server.status(after: SIGINT) == 0)
-    try namespace.expectUntouched()
-  }
-
-  @Test func anAddressThatComesLaterIsServed() throws {
-    let namespace = try NetworkNamespaceFixture("late")
-    try namespace.ip(["address", "del", "2001:db8::1/64", "dev", "gcv0"])
-    let server = try GuiseProcess(namespace, Self.server + ["4567"])
-    #expect(server.waits(for: "ready:"))
-    #expect(server.output.contains("at tc on gcv0, IPv6 not yet, for want of an address"))
-    try namespace.ip(["address", "add", "2001:db8::7/64", "dev", "gcv0", "nodad"])
-    #expect(server.waits(for: "IPv6 as 2001:db8::7 at tc on gcv0"))
-    #expect(server.status(after: SIGINT) == 0)
-    try namespace.expectUntouched()
-  }
-
-  @Test func withoutTheCapabilityOrALinkHeaderFlowsAreTracked() throws {
-    let namespace = try NetworkNamespaceFixture("lacking")
-    try namespace.ip(["tuntap", "add", "dev", "tun7", "mode", "tun"])
-    try namespace.ip(["link", "set", "tun7", "up"])
-    try namespace.ip(["route", "add", "198.51.100.7/32", "dev", "tun7", "src", "203.0.113.1"])
-    let client = try GuiseProcess(
-      namespace, ["client", "--local", "127.0.0.1:1234", "--remote", "198.51.100.7:4567"])
-    #expect(client.waits(for: "since tun7 has no link-layer header"))
-    #expect(client.waits(for: "ready:") && client.status(after: SIGINT) == 0)
-
-    let poor = try GuiseProcess(
-      namespace, Self.client + ["127.0.0.1:1234"], under: ["setpriv", "--bounding-set=-bpf,-sys_admin"])
-    #expect(poor.waits(for: "Operation not permitted (errno 1)): CAP_BPF lets it"))
-    #expect(poor.waits(for: "ready:") && poor.status(after: SIGINT) == 0)
-    // What systemd's unit grants is enough.
-    let enough = try GuiseProcess(
-      namespace, Self.client + ["127.0.0.1:1234"],
-      under: ["setpriv", "--bounding-set=-sys_admin,-perfmon,-net_raw,-sys_resource"])
-    #expect(enough.waits(for: "at tc on gcv0"))
-    #expect(enough.waits(for: "ready:") && enough.status(after: SIGINT) == 0)
   }
 }

@@ -36,8 +36,8 @@ struct TranslatorTests {
         inner: network.inner, outer: network.outer,
         remotes: role == .client
           ? [Endpoint(network.stranger, port: 80), Endpoint(network.remote, port: 4567)] : [],
-        ports: role == .client ? 1_024...57_343 : 4_567...4_567, outletIndex: 1, deviceIndex: 1, mtu: 1_400,
-        mark: 0, leavesOthersAlone: false), network.family)
+        ports: role == .client ? 1_024...57_343 : 4_567...4_567, outletIndex: 1, deviceIndex: 1,
+        mark: 0, otherIndexes: []), network.family)
     return programs
   }
 
@@ -114,8 +114,6 @@ struct TranslatorTests {
     odd["at its last hop"]?.hops = 1
     odd["padded"] = segment(network, role)
     odd["padded"]?.padding = 6
-    odd["too big"] = segment(network, role)
-    odd["too big"]?.payload = [UInt8](repeating: 7, count: 1_400)
     if network.family == .ipv4 {
       odd["a first fragment"] = segment(network, role)
       odd["a first fragment"]?.fragment = 0x2000

@@ -84,6 +84,22 @@ extension EndToEnd.Operation {
       }
     }
 
+    @Test("A host that takes no redirects takes none afterwards", arguments: [false, true])
+    func redirects(isKilled: Bool) async throws {
+      try await Topology.pair { net in
+        try net.client.run("sysctl", "-qw", "net.ipv4.conf.all.accept_redirects=0")
+        let before = try HostState(of: net.client)
+        let client = try await Gateway.start(Tunnel.clientArguments(on: net), in: net.client)
+        if isKilled {
+          try await client.stop(SIGKILL)
+          try await Gateway.start(Tunnel.clientArguments(on: net), in: net.client).stop()
+        } else {
+          try await client.stop()
+        }
+        try before.expectUnchanged(on: net.client)
+      }
+    }
+
     @Test("Other people's rules are left alone")
     func foreignRules() async throws {
       try await Topology.pair { net in

@@ -58,6 +58,33 @@ extension EndToEnd.Operation {
       }
     }
 
+    @Test("Nothing leaves with a private address by a device that a server has no address at")
+    func noPrivateAddressOutside() async throws {
+      try await Topology.pair { net in
+        for device in ["second", "third"] {
+          try net.server.ip("link", "add", device, "type", "veth", "peer", "name", "\(device)end")
+          try net.server.run("sysctl", "-qw", "net.ipv6.conf.\(device).disable_ipv6=1")
+          for end in [device, "\(device)end"] { try net.server.ip("link", "set", end, "up") }
+        }
+        try net.server.ip("address", "add", "198.51.100.1/24", "dev", "second")
+        // The way back to the client leads by the third.
+        try net.server.ip("route", "add", "192.0.2.0/24", "dev", "third")
+        try net.client.ip("address", "add", "192.0.2.9/32", "dev", "lo")
+        try net.client.ip("route", "add", "\(net.serverAddress4)/32", "dev", "eth0", "src", "192.0.2.9")
+        let tunnel = try await Tunnel.up(on: net, serverOptions: ["-4"])
+        #expect(tunnel.server.logLines(with: "at tc on eth0, as 198.51.100.1 on second").count == 1)
+        let before = try sent(by: "third", of: net.server)
+        try tunnel.application().send([1])
+        try await tunnel.server.counts("cookies sent", 1)
+        #expect(try sent(by: "third", of: net.server) == before)
+      }
+    }
+
+    /// Packets.
+    private func sent(by device: String, of host: Namespace) throws -> String {
+      try host.run("cat", "/sys/class/net/\(device)/statistics/tx_packets")
+    }
+
     @Test(
       "A server is reached at each of its devices, by the address that it has there",
       arguments: ["auto", "tracked"])

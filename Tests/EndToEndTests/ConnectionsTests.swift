@@ -52,7 +52,7 @@ extension EndToEnd.Traffic {
         let client = try await Gateway.start(
           Tunnel.clientArguments(on: net) + ["--workers", "2", "--spread", "auto"] + Self.four,
           in: net.client,
-          wrapper: ["setpriv", "--bounding-set=-bpf,-sys_admin", "--inh-caps=-bpf,-sys_admin"])
+          wrapper: Gateway.withoutBPF)
         #expect(client.log.contains("each program's connections are one worker's, since"))
         try await Load.echo(in: net.server, at: Tunnel.service)
         let application = try DatagramSocket.connected(to: Tunnel.entrance, in: net.client)

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Testing
 
 extension EndToEnd.Operation {
@@ -104,6 +105,21 @@ extension EndToEnd.Operation {
       }
     }
 
+    @Test("A tunnel that does not answer is named, and keeps nobody from seeing the others")
+    func oneThatHangs() async throws {
+      try await Topology.pair { net in
+        let (client, server) = (Operator(net.client, "gc"), Operator(net.server, "gs"))
+        let tunnel = try await Tunnel.up(
+          on: net, clientOptions: ["--tun", client.device], serverOptions: ["--tun", server.device])
+        tunnel.client.process.send(SIGSTOP)
+        defer { tunnel.client.process.send(SIGCONT) }
+        let status = try await server.run(["status"], within: .seconds(30))
+        #expect(status.exit == .code(1) && status.output.contains("\(server.device)  server"))
+        #expect(!status.output.contains(client.device))
+        #expect(status.log.contains("\(client.device): the process does not answer in time"))
+      }
+    }
+
     @Test("top shows a tunnel, its end and its return, and leaves the terminal as it was")
     func top() async throws {
       try await Topology.pair { net in
@@ -180,13 +196,13 @@ extension EndToEnd.Operation {
         device = "\(prefix)\(getpid())"
       }
 
-      func run(_ arguments: [String], as user: Int? = nil) async throws -> (
-        exit: Exit, output: String, log: String
-      ) {
+      func run(_ arguments: [String], as user: Int? = nil, within limit: Duration = .seconds(10)) async throws
+        -> (exit: Exit, output: String, log: String)
+      {
         let wrapper =
           user.map { ["setpriv", "--reuid", "\($0)", "--regid", "\($0)", "--clear-groups"] } ?? []
         let process = try host.start(wrapper + [Program.guise.get()] + arguments)
-        let exit = try await process.ended(within: .seconds(10))
+        let exit = try await process.ended(within: limit)
         return (exit, process.output, process.log)
       }
 

@@ -123,6 +123,54 @@ extension EndToEnd.Operation {
       }
     }
 
+    @Test("A flow file in a directory of root's is nobody's predecessor after an orderly end")
+    func rootsDirectory() async throws {
+      let folder = FileManager.default.temporaryDirectory.appending(path: "ge-root-\(UUID())").path()
+      try FileManager.default.createDirectory(
+        atPath: folder, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o755])
+      defer { try? FileManager.default.removeItem(atPath: folder) }
+      try await Topology.pair { net in
+        let arguments = Tunnel.clientArguments(on: net) + ["--flow-file", "\(folder)/flows"]
+        for _ in 0..<2 {
+          let client = try await Gateway.start(arguments, in: net.client)
+          #expect(
+            client.logLines(with: "going on with").isEmpty && client.logLines(with: "is of no use").isEmpty)
+          // It goes on as a user who can remove nothing there.
+          try await client.stop()
+          let left = try FileManager.default.attributesOfItem(atPath: "\(folder)/flows")
+          #expect(left[.size] as? Int == 0)
+        }
+      }
+    }
+
+    @Test(
+      "A server that translates in another way than its predecessor leaves nothing of that way, and flows go on",
+      arguments: [["tracked", "auto"], ["auto", "tracked"]], [false, true])
+    func otherTranslation(modes: [String], isTakenOver: Bool) async throws {
+      try await Topology.pair { net in
+        let tunnel = try await Tunnel.up(on: net, serverOptions: ["--firewall", modes[0]])
+        try await tunnel.echoService()
+        let application = try tunnel.application()
+        try await application.echo([1], within: .seconds(2))
+        if !isTakenOver { try await tunnel.server.stop(SIGKILL) }
+        let next = try await Gateway.start(
+          Tunnel.serverArguments + ["--firewall", modes[1]] + (isTakenOver ? ["--takeover"] : []),
+          in: net.server)
+        // It makes sure of rules and programs once datagrams pass.
+        try await until("rules and programs of the new way alone", within: .seconds(5)) {
+          let tables = try net.server.run("nft", "list", "tables")
+          let filters = try net.server.run("tc", "filter", "show", "dev", "guise0", "ingress")
+          return tables.contains("guise_") == (modes[1] == "tracked")
+            && filters.contains("guise") == (modes[1] == "auto")
+        }
+        try await application.echo([2], within: .seconds(3))
+        let counters = try await tunnel.client.counters()
+        #expect(try counters["flows opened"] == 1 && counters["flows closed"] == 0)
+        #expect(try await next.stop(within: .seconds(10)) == .code(0))
+        #expect(try !net.server.run("nft", "list", "tables").contains("guise_"))
+      }
+    }
+
     @Test("A second process of an end says that there is a first, and keeps its hands off its flows")
     func second() async throws {
       try await Topology.pair { net in

@@ -145,6 +145,28 @@ extension EndToEnd.Traffic {
     }
 
     @Test(
+      "A gateway with a smaller MTU than its peer takes what the peer sends",
+      arguments: ["tc", "tracked"])
+    func smallerThanThePeers(_ firewall: String) async throws {
+      try await Topology.pair { net in
+        let tunnel = try await Tunnel.up(on: net, serverOptions: ["--mtu", "1300", "--firewall", firewall])
+        let (application, service) = (try tunnel.application(), try tunnel.listener())
+        try application.send([1])
+        let source = try await service.next().source
+        let arrives = firewall == "tc"
+        for size in [1_400, 1_200, 1_460] {
+          try application.send([UInt8](repeating: 3, count: size))
+          if !arrives && size == 1_400 { try await tunnel.client.counts("path MTU updates", 1) }
+        }
+        #expect(try await service.drain().map(\.bytes.count) == (arrives ? [1_400, 1_200, 1_460] : [1_200]))
+        try service.send([UInt8](repeating: 4, count: 1_261), to: source)
+        try service.send([UInt8](repeating: 5, count: 1_260), to: source)
+        #expect(try await application.drain().map(\.bytes.count) == [1_260])
+        #expect(try await tunnel.server.counters()["datagram-too-large"] == 1)
+      }
+    }
+
+    @Test(
       "Jumbo frames are noticed, and carry datagrams of every size up to theirs",
       arguments: [(Tunnel.Transport.ipv4, 8960), (.ipv6, 8940)],
       [[], ["--mtu", "9000"], ["--offload", "off"]])

@@ -211,6 +211,56 @@ extension EndToEnd.Operation {
       }
     }
 
+    @Test(
+      "Under a service manager, tunnels that cannot start yet are tried again, and it hears once one is up")
+    func startsLater() async throws {
+      try await Topology.lone { host in
+        var taken: DatagramSocket? = try DatagramSocket.bound(to: "127.0.0.1:1234", in: host)
+        let file = try File("[client.a]\nlocal = \"127.0.0.1:1234\"\nremote = \"192.0.2.1:1\"\n")
+        let manager = try ServiceManager()
+        let gateway = try Gateway.launch(
+          ["run", "--config", file.path], in: host, wrapper: ["env", "NOTIFY_SOCKET=\(manager.path)"])
+        try await until("three attempts", within: .seconds(5)) {
+          gateway.logLines(with: "UDP port 1234 is taken").count >= 3
+        }
+        #expect(!manager.heard().contains { $0.contains("READY=1") })
+        withExtendedLifetime(taken) {}
+        taken = nil
+        try await until("it to be up", within: .seconds(10)) {
+          manager.heard().contains("READY=1\nSTATUS=1 of 1 tunnel up")
+        }
+        #expect(try await gateway.stop(within: .seconds(10)) == .code(0))
+      }
+    }
+
+    @Test("A file that changes while a tunnel is taken over is followed, too")
+    func reloadsInARow() async throws {
+      try await Topology.pair { net in
+        let file = try File(Self.servers())
+        let server = try await run(file, in: net.server)
+        for round in 1...8 {
+          try file.write(Self.servers(["two": "idle-timeout = \(100 + round)"]))
+          server.process.send(SIGHUP)
+          // Then the successor makes sure of rules before it says that it is ready.
+          try await until("its predecessor to go", within: .seconds(5)) {
+            server.logLines(with: "goes on with the flows; ended").count >= 2 * round - 1
+          }
+          try file.write(Self.servers(["two": "idle-timeout = \(200 + round)"]))
+          server.process.send(SIGHUP)
+          try await until("the last one to be what runs", within: .seconds(5)) {
+            // One that ends meanwhile has none.
+            let lines = try net.server.processes(named: "guise").compactMap { process in
+              try? String(contentsOfFile: "/proc/\(process)/cmdline", encoding: .utf8)
+            }
+            return lines.count { $0.contains("--name=two") } == 1
+              && lines.contains { $0.contains("--idle-timeout=\(200 + round)") }
+          }
+        }
+        #expect(server.logLines(with: " ready: ").count { $0.hasSuffix("tunnel=one") } == 1)
+        #expect(try await server.stop(within: .seconds(10)) == .code(0))
+      }
+    }
+
     private func process(of tunnel: String, _ gateway: Gateway) throws -> pid_t {
       guard let match = gateway.log.firstMatch(of: try Regex("tunnel \(tunnel): process (\\d+)")),
         let text = match.output[1].substring, let process = pid_t(text)

@@ -87,4 +87,10 @@ struct PacerTests {
     }
     return count
   }
+
+  @Test func aRateOfNextToNothingIsWaitedFor() {
+    var pacer = Pacer(.datagramsPerSecond(1e-12), origin: 0)
+    pacer.depart(datagrams: 1, bytes: 100)
+    #expect(pacer.delay(at: 0) == 1_000_000_000_000_000_000)
+  }
 }

@@ -124,7 +124,7 @@ struct ProgramTests {
   func ends() throws {
     let timed = try Program(["sink", "--listen", "127.0.0.1:47041", "--duration", "0.2", "--json"]).finish()
     #expect(timed.status == 0)
-    let idle = try Program(["sink", "--listen", "127.0.0.1:47042", "--idle-exit", "0.2", "--json"])
+    let idle = try Program(["sink", "--listen", "127.0.0.1:47042", "--idle-exit", "2", "--json"])
     try idle.waitForSocket(port: 47042)
     #expect(try Program(["send", "--to", "127.0.0.1:47042", "--count", "3"]).finish().status == 0)
     #expect(idle.finish().output.contains("\"received\":3,"))

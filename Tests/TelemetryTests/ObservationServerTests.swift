@@ -49,6 +49,16 @@ import Testing
     #expect(client.receive(until: "\r\n\r\n").hasPrefix("HTTP/1.1 \(status) "))
   }
 
+  @Test(arguments: [
+    (#"{"remote_addr":"203.0.113.9"}"#, 400), (#"{"silent":60}"#, 400), ("{}", 400), (#"{"limit":1}"#, 400),
+    ("[]", 400), (#"{"remote":"nowhere"}"#, 400), (#"{"remote":"203.0.113.9"}"#, 200),
+    (#"{"all":true}"#, 200),
+    (#"{"silent_seconds":60,"local_port":1}"#, 200),
+  ]) func `flows are closed only where it is clear which`(_ query: String, _ status: Int) {
+    let request = Request(method: "POST", path: "/flows/close", host: nil, body: Array(query.utf8))
+    #expect(Routes([]).answer(request, .control(mayCommand: true)).status == status)
+  }
+
   @Test func `where all connections are taken, the one that asked nothing for longest makes room`() throws {
     let (server, port) = try server { $0.countMax = 2 }
     defer { server.stop() }

@@ -28,7 +28,9 @@ package enum HostResolution {
   static func addresses(of target: HostPort, families: Set<AddressFamily>) -> [Address] {
     guard case .name(let name) = target.host else { return [] }
     let found = (try? lookUp(name, purpose: "--remote")) ?? []
-    return found.filter { families.contains($0.family) && !$0.isUnspecified && !$0.isMulticast }
+    return found.filter {
+      families.contains($0.family) && !$0.isUnspecified && !$0.isMulticast && !$0.isLoopback
+    }
   }
 
   /// All addresses of a name; never empty.

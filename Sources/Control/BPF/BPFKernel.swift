@@ -1,5 +1,6 @@
 internal import CLiburing
 internal import DataPlane
+internal import Glibc
 
 /// What the kernel does with programs of ours (bpf(2)). Needs CAP_BPF.
 enum BPFKernel {
@@ -24,6 +25,11 @@ enum BPFKernel {
     let license = "Dual MIT/GPL"
     return try KernelError.check(
       "bpf(BPF_PROG_LOAD)", unsafe guise_bpf_load(kind.code, code, UInt32(code.count), license, name))
+  }
+
+  /// Why there is no program, in parentheses, and what helps.
+  static func reason(_ refusal: KernelError) -> String {
+    "(\(refusal))" + (refusal.errno == EPERM ? ": CAP_BPF lets it" : "")
   }
 
   /// Runs a program for a packet that begins with its Ethernet header, and gives what it returned and what became of

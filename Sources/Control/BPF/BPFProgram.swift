@@ -43,7 +43,7 @@ struct BPFProgram {
   }
 
   enum Operation {
-    case add, subtract, multiply, modulo, and, xor, shiftLeft, shiftRight
+    case add, subtract, multiply, modulo, and, or, xor, shiftLeft, shiftRight
 
     fileprivate var code: Int32 {
       switch self {
@@ -52,6 +52,7 @@ struct BPFProgram {
       case .multiply: BPF_MUL
       case .modulo: BPF_MOD
       case .and: BPF_AND
+      case .or: BPF_OR
       case .xor: BPF_XOR
       case .shiftLeft: BPF_LSH
       case .shiftRight: BPF_RSH
@@ -90,15 +91,20 @@ struct BPFProgram {
   mutating func move(_ to: Register, _ from: Register) {
     append(BPF_ALU64 | Int32(BPF_MOV) | BPF_X, to, from)
   }
+  /// All 64 bits, in two instructions.
+  mutating func move(_ to: Register, bits: UInt64) {
+    append(BPF_LD | BPF_IMM | BPF_DW, to, immediate: Int32(truncatingIfNeeded: bits))
+    append(0, .r0, immediate: Int32(truncatingIfNeeded: bits >> 32))
+  }
   mutating func change(_ register: Register, _ operation: Operation, _ value: Int32) {
     append(BPF_ALU64 | operation.code | BPF_K, register, immediate: value)
   }
   mutating func change(_ register: Register, _ operation: Operation, _ by: Register) {
     append(BPF_ALU64 | operation.code | BPF_X, register, by)
   }
-  /// 16 bits in network order become a number.
-  mutating func readNetworkOrder(_ register: Register) {
-    append(BPF_ALU | Int32(BPF_END) | Int32(BPF_TO_BE), register, immediate: 16)
+  /// So many bits in network order, 16 or 32, become a number.
+  mutating func readNetworkOrder(_ register: Register, bits: Int32 = 16) {
+    append(BPF_ALU | Int32(BPF_END) | Int32(BPF_TO_BE), register, immediate: bits)
   }
 
   // MARK: - Memory
@@ -145,6 +151,17 @@ struct BPFProgram {
     append(BPF_JMP | comparison.code | BPF_X, register, other)
   }
   mutating func call(_ helper: Helper) { append(BPF_JMP | Int32(BPF_CALL), .r0, immediate: helper.rawValue) }
+  /// Puts so many bytes of a packet onto the stack, from `r2` on, counted from where its IP header begins. Jumps where it
+  /// has fewer.
+  mutating func readHeader(of packet: Register, _ count: Int32, to place: Int, orGoTo label: Label) {
+    move(.r1, packet)
+    move(.r3, .stack)
+    change(.r3, .add, Int32(place))
+    move(.r4, count)
+    move(.r5, Int32(BPF_HDR_START_NET.rawValue))
+    call(.loadBytesFromHeader)
+    jump(if: .r0, .unequal, 0, to: label)
+  }
   mutating func exit() { append(BPF_JMP | Int32(BPF_EXIT), .r0) }
 
   /// The instructions, with every jump going where it should.

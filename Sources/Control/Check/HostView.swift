@@ -40,6 +40,13 @@ struct HostView: Sendable {
   }
 
   func text(_ path: String) -> String? { TextFile.text(root + path) }
+  /// What instances of this network namespace have on record.
+  func instances(areAlive: Bool) -> [InstanceRecord] {
+    let namespace = NetworkNamespace.current()
+    return StateDirectory.instances(
+      "\(root)\(StateDirectory.standardPath)/\(namespace.inode)", namespace, areAlive: areAlive)
+  }
+
   func names(in folder: String) -> [String] { TextFile.names(in: root + folder) }
   func number(_ name: String) -> Int? { sysctl.read(name).flatMap { Int($0) } }
 

@@ -13,6 +13,10 @@ enum SupervisorCalls {
       SystemCallFilter.Rule(
         call: SYS_clone, verdict: .allow, conditions: [.argument(0, masked: newNamespaces, is: 0)]),
       SystemCallFilter.Rule(call: SYS_clone, verdict: .refuse(EPERM)),
+      // Whether others have come to have programs where packets come in.
+      SystemCallFilter.Rule(
+        call: SYS_bpf, verdict: .allow, conditions: [.argument(0, is: Int32(BPF_PROG_QUERY.rawValue))]),
+      SystemCallFilter.Rule(call: SYS_bpf, verdict: .refuse(EPERM)),
     ],
     otherwise: .allow, isLogged: false)
 
@@ -22,7 +26,7 @@ enum SupervisorCalls {
   private static let forbidden =
     otherProcesses + [
       // Code in the kernel, or as good as that.
-      SYS_init_module, SYS_finit_module, SYS_delete_module, SYS_kexec_load, SYS_kexec_file_load, SYS_bpf,
+      SYS_init_module, SYS_finit_module, SYS_delete_module, SYS_kexec_load, SYS_kexec_file_load,
       SYS_perf_event_open, SYS_userfaultfd, SYS_io_uring_setup,
       // Another view of the file system, or other namespaces.
       SYS_mount, SYS_umount2, SYS_pivot_root, SYS_chroot, SYS_move_mount, SYS_open_tree, SYS_fsopen,

@@ -96,6 +96,9 @@ package struct FirewallRules: Equatable, Sendable {
     TableFamily.allCases.filter { !chains($0).isEmpty }
   }
 
+  /// Those that there is none in.
+  var otherFamilies: [TableFamily] { TableFamily.allCases.filter { !tableFamilies.contains($0) } }
+
   /// Text that deletes a table, and does nothing when there is none.
   package static func removal(of table: String, _ family: TableFamily = .inet) -> String {
     "add table \(family.rawValue) \(table)\ndelete table \(family.rawValue) \(table)\n"

@@ -18,7 +18,8 @@ struct HostFirewall: ~Copyable {
   private let policyMonitor = ChangeMonitor.policies()
   /// Devices where nobody else's rules would be passed by.
   private var checkedDevices: Set<String> = []
-  /// Devices that a predecessor's programs are attached to.
+  /// Whether a table may be there, and the devices that programs are attached to, of a predecessor.
+  private let hasPredecessor: Bool
   private var inheritedOutlets: [String]
   /// Programs at tc; nil where there are none.
   private var translator: Translator?
@@ -27,10 +28,10 @@ struct HostFirewall: ~Copyable {
   private let log: Logger
 
   /// `predecessor`: of the process whose device this is going to be. `resumesTracked`: whether flows that are gone on
-  /// with went through connection tracking.
+  /// with went through connection tracking. `keepsPorts`: whether it has had its servers' answers to itself all along.
   init(
     device: String, pairs: [TunAddressPair], _ preflight: Preflight, predecessor: InstanceRecord?,
-    resumesTracked: Bool, _ state: StateDirectory?, _ log: Logger
+    resumesTracked: Bool, keepsPorts: Bool, _ state: StateDirectory?, _ log: Logger
   ) {
     let configuration = preflight.configuration
     self.device = device
@@ -39,9 +40,11 @@ struct HostFirewall: ~Copyable {
     mark = configuration.mark
     choice = TranslationChoice(
       mode: configuration.firewall, listen: configuration.listen, remotes: preflight.remotes, device: device,
-      state: state, resumesTracked: resumesTracked, flowCountMax: configuration.flowCountMax,
+      state: state, resumesTracked: resumesTracked, keepsPorts: keepsPorts,
+      flowCountMax: configuration.flowCountMax,
       mark: configuration.mark)
     self.log = log
+    hasPredecessor = predecessor != nil
     inheritedOutlets = predecessor?.outlets ?? []
   }
 
@@ -84,18 +87,25 @@ struct HostFirewall: ~Copyable {
       log.warning("addresses are translated by connection tracking, since \(Bypass.refusal(error))")
       abandonTC()
     }
-    detachInherited()
-    if let rules { try guardian.install(rules) }
+    // Whatever is refused half-way, there may be something to remove.
     isInstalled = true
+    if let rules {
+      try guardian.install(rules)
+      // A predecessor may have translated otherwise.
+      if hasPredecessor { try Firewall.remove(table: FirewallRules.table(of: device), rules.otherFamilies) }
+    }
+    // What a predecessor's programs translated comes to our rules from here on.
+    detachInherited()
     warnAboutOthers()
   }
 
-  /// Takes it that a predecessor has installed rules like ours, whose programs give way to ours at once.
+  /// Takes it that a predecessor has installed rules like ours, whose programs give way to ours at once, and to rules as
+  /// soon as they are there.
   mutating func takeUp() {
     isInstalled = true
     // What is refused now is refused again when it is installed.
     try? directTranslator()
-    detachInherited()
+    if outletDevices != nil { detachInherited() }
   }
 
   /// Takes a predecessor's programs away from where ours have not taken their place.
@@ -137,6 +147,9 @@ struct HostFirewall: ~Copyable {
 
   private func warnAboutOthers() {
     guard let rules else { return }
+    if choice.mode == .tc, let programs = (outletDevices ?? []).lazy.compactMap(Bypass.programs).first {
+      log.warning("\(programs): guise's come after them, and see only what these pass on to the next")
+    }
     let isForwarded = rules.tableFamilies.contains(.inet)
     guard isForwarded || choice.mode == .tc, let ruleset = try? Ruleset.current() else { return }
     if choice.mode == .tc, let chain = ruleset.chainForForwarded {
@@ -154,14 +167,31 @@ struct HostFirewall: ~Copyable {
   /// or filters where they come in, which nobody has asked to pass by.
   private mutating func giveWay(rulesHaveChanged: Bool) {
     let policiesHaveChanged = policyMonitor.hearsOfChanges()
-    guard choice.mode == .auto, translator != nil, var next = rules else { return }
+    guard choice.mode == .auto, translator != nil else { return }
     let outlets = outletDevices ?? []
     let obstacle =
-      (rulesHaveChanged ? Bypass.rules() : nil) ?? (policiesHaveChanged ? Bypass.policies() : nil)
+      (rulesHaveChanged ? rulesOfOthers() : nil) ?? (policiesHaveChanged ? Bypass.policies() : nil)
       ?? outlets.lazy.compactMap(Bypass.filters).first
-    guard let reason = obstacle else { return }
+    if let obstacle { track(because: obstacle) }
+  }
+
+  /// A look that fails, as on a host that is short of time or memory, is taken again, and no reason to leave tc.
+  private mutating func rulesOfOthers() -> String? {
+    do throws(SetupError) {
+      return try Bypass.rules()
+    } catch {
+      guardian.looksAgain = true
+      return nil
+    }
+  }
+
+  /// Goes over to connection tracking, with the flows.
+  private mutating func track(because reason: String) {
+    guard var next = rules else { return }
     for index in next.paths.indices { next.paths[index].translation = .tracked(ports: nil) }
     replace(with: next, because: reason)
+    // What passed them by so far may not pass them.
+    warnAboutOthers()
   }
 
   /// Plans to track what was to be translated at tc.
@@ -233,8 +263,7 @@ struct HostFirewall: ~Copyable {
         case .server(_, let port): ([], port...port)
         }
       try translator.translate(
-        path.pair, by: outlet, remotes: remotes, ports: ports, mtu: mtu, mark: mark,
-        leavesOthersAlone: !others.isEmpty)
+        path.pair, by: outlet, others: others, remotes: remotes, ports: ports, mark: mark)
     }
   }
 
@@ -250,9 +279,16 @@ struct HostFirewall: ~Copyable {
 
   /// Lets a client's rules name the servers by other addresses.
   mutating func follow(remotes: [Endpoint]) {
+    let known = Set(choice.rivals.map(\.device))
     choice.remotes = remotes
     guard var next = rules else { return }
     next.end = .client(remotes: remotes)
+    if let rival = choice.rivals.first(where: { !known.contains($0.device) }) {
+      for index in next.paths.indices { next.paths[index].translation = choice.tracked }
+      return replace(
+        with: next,
+        because: "a server's address has changed, and \(rival.device) on this host goes there already")
+    }
     followOutlets(&next, isAstray: true)
     replace(with: next, because: "a server's address has changed")
   }
@@ -282,9 +318,8 @@ struct HostFirewall: ~Copyable {
     guard next != rules else { return }
     var refusal: SetupError?
     do throws(SetupError) {
-      let left = rules?.tableFamilies.filter { !next.tableFamilies.contains($0) } ?? []
       try guardian.install(next)
-      try Firewall.remove(table: FirewallRules.table(of: device), left)
+      try Firewall.remove(table: FirewallRules.table(of: device), next.otherFamilies)
     } catch {
       refusal = error
     }

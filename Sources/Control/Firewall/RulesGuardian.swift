@@ -1,20 +1,25 @@
 /// Notices when somebody else removes or changes our table, and puts it back (docs/decisions/0071-flushed-rules.md).
 struct RulesGuardian: ~Copyable {
   private let monitor = ChangeMonitor.rules()
+  /// Whether rules may have changed that nobody has looked at since.
+  var looksAgain = false
   /// What nft showed after the last installation.
   private var listing: String?
   /// Whether a restoration failed, which is tried again and not complained about twice.
   private var isStuck = false
   private(set) var restorations: UInt64 = 0
 
-  /// Whether somebody has changed any rules since this was last asked.
-  func hearsOfChanges() -> Bool { monitor.hearsOfChanges() }
+  /// Whether somebody may have changed any rules since this was last asked.
+  mutating func hearsOfChanges() -> Bool {
+    defer { looksAgain = false }
+    return monitor.hearsOfChanges() || looksAgain
+  }
 
   mutating func install(_ rules: FirewallRules) throws(SetupError) {
     try Firewall.install(rules)
-    // What the kernel told of this change is no news; what somebody changes from here on is.
-    _ = hearsOfChanges()
     listing = Firewall.listing(rules)
+    // Others' rules were looked at a while ago, and what has come since is told of along with ours.
+    looksAgain = true
   }
 
   mutating func noteRestoration() { restorations += 1 }

@@ -23,12 +23,12 @@ struct Ruleset {
 
   /// The rules that are in force now.
   static func current() throws(SetupError) -> Ruleset {
-    try Ruleset(listing: try HostTool.nft.run(["-j", "list", "ruleset"]))
+    try Ruleset(listing: try HostTool.nft.run(["-j", "-t", "list", "ruleset"]))
   }
 
   init(listing: String) throws(SetupError) {
     guard let list = try? JSONDecoder().decode(Listing.self, from: Data(listing.utf8)) else {
-      throw .toolOutputUnreadable(command: "nft -j list ruleset")
+      throw .toolOutputUnreadable(command: "nft -j -t list ruleset")
     }
     chains = list.nftables.compactMap(\.chain)
     rules = list.nftables.compactMap(\.rule)

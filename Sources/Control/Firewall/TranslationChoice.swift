@@ -14,6 +14,9 @@ struct TranslationChoice {
   let state: StateDirectory?
   /// A client's flows that were there before, under ports that connection tracking gave them.
   let resumesTracked: Bool
+  /// Whether a running process that this one takes over from has its servers' answers to itself: clients that have come
+  /// since keep to other ports.
+  let keepsPorts: Bool
   /// `--max-flows`.
   let flowCountMax: Int?
   /// `--fwmark`.
@@ -53,7 +56,7 @@ struct TranslationChoice {
 
   /// Whether a client may have the ports of its servers' answers to itself.
   private func checkClient() throws(Obstacle) {
-    if let rival = rivals.first {
+    if !keepsPorts, let rival = rivals.first {
       let common = remotes.first { rival.remotes?.contains("\($0)") == true } ?? remotes[0]
       throw Obstacle("\(rival.device) on this host goes to \(common) already")
     }
@@ -64,7 +67,8 @@ struct TranslationChoice {
     }
   }
 
-  private var tracked: Translation {
+  /// Connection tracking, beside other clients of the same servers.
+  var tracked: Translation {
     let isConfined = rivals.contains { $0.isStateless == true }
     return .tracked(ports: isConfined ? Translation.furtherPorts : nil)
   }
@@ -87,7 +91,7 @@ struct TranslationChoice {
       }
       return Outlet(device: nil, address: sources[0])
     case .tcp:
-      let outlets = addresses(family)
+      let outlets = addresses(family).map(\.outlet)
       guard outlets.count <= 1 else {
         let list = outlets.map { "\($0.address)" }.joined(separator: ", ")
         throw Obstacle(
@@ -106,10 +110,9 @@ struct TranslationChoice {
       guard let outlet = try outlet(family) else { return nil }
       var ways: [String] = []
       for remote in remotes where remote.address.family == family {
-        guard let way = HostNetwork.egressDevice(to: remote.address, mark: mark) else {
-          throw Obstacle("the way to \(remote.address) is not known")
-        }
-        if !ways.contains(way) { ways.append(way) }
+        let devices = HostNetwork.egressDevices(to: remote.address, mark: mark)
+        guard !devices.isEmpty else { throw Obstacle("the way to \(remote.address) is not known") }
+        ways += devices.filter { !ways.contains($0) }
       }
       guard ways.count == 1 else {
         throw Obstacle("the ways to the servers lead by several devices (\(ways.joined(separator: ", ")))")
@@ -117,9 +120,15 @@ struct TranslationChoice {
       guard Bypass.hasLinkHeader(ways[0]) else { throw Obstacle("\(ways[0]) has no link-layer header") }
       return (Outlet(device: ways[0], address: outlet.address), [])
     }
-    let found = addresses(family)
+    let addresses = addresses(family)
+    for (index, one) in addresses.enumerated() {
+      guard let other = addresses[..<index].first(where: one.sharesNetwork) else { continue }
+      let devices = [other, one].compactMap(\.outlet.device).joined(separator: " and ")
+      throw Obstacle("\(devices) are on one network, so that an answer may leave by the other")
+    }
+    let found = addresses.map(\.outlet)
     for outlet in found {
-      if let device = outlet.device, Bypass.isLoopback(device) {
+      if let device = outlet.device, Bypass.isEnteredByOthers(device) {
         throw Obstacle("\(outlet.address) is an address of \(device), which packets come to by any device")
       }
       let beside = found.filter { $0.device == outlet.device }
@@ -140,10 +149,18 @@ struct TranslationChoice {
     {
       return nil
     }
-    let wishes = preferred.map { [$0] } ?? HostNetwork.defaultRouteDevices(family)
+    let routes = preferred.map { [[$0]] } ?? HostNetwork.defaultRoutes(family)
+    guard routes.allSatisfy({ $0.count <= 1 }) else {
+      throw Obstacle("the default route leads by several devices")
+    }
     let main =
-      wishes.lazy.compactMap { wish in candidates.first { $0.device == wish } }.first ?? candidates[0]
-    return (main, found.filter { $0 != main } + clientsBesideServer(family))
+      routes.joined().lazy.compactMap { wish in candidates.first { $0.device == wish } }.first
+      ?? candidates[0]
+    let others = found.filter { $0 != main } + clientsBesideServer(family)
+    guard others.count <= TranslatorMemory.othersMax else {
+      throw Obstacle("\(others.count + 1) devices have addresses, more than there is room for")
+    }
+    return (main, others)
   }
 
   /// What takes the place of a translation now that the host's addresses are others, or, if `isAstray`, its routes; nil to
@@ -154,6 +171,9 @@ struct TranslationChoice {
     if case .tracked = translation { return nil }
     let current = translation.outlet
     switch listen {
+    // Another address is preferred by now, as happens with temporary ones (RFC 8981): the flows keep theirs.
+    case .udp where mayBypass && !isAstray && family == .ipv6 && current.map(LocalAddresses.has) == true:
+      return nil
     case .udp:
       guard let remote = remotes.first(where: { $0.address.family == family }),
         let address = LocalAddresses.source(to: remote.address, mark: mark),
@@ -164,7 +184,7 @@ struct TranslationChoice {
     case .tcp where mayBypass: return bypass(family, from: current)
     case .tcp:
       if let current, LocalAddresses.has(current.address) { return nil }
-      let found = addresses(family)
+      let found = addresses(family).map(\.outlet)
       if mode == .auto, !found.isEmpty { return .tracked(ports: nil) }
       return found.count == 1 ? .stateless(found[0]) : nil
     }
@@ -197,7 +217,7 @@ struct TranslationChoice {
   }
 
   /// Other clients of one of the same servers.
-  private var rivals: [InstanceRecord] {
+  var rivals: [InstanceRecord] {
     let own = Set(remotes.map { "\($0)" })
     return neighbours.filter { !own.isDisjoint(with: $0.remotes ?? []) }
   }
@@ -206,9 +226,9 @@ struct TranslationChoice {
   private var neighbours: [InstanceRecord] { state?.liveInstances(besides: device) ?? [] }
 
   /// The addresses that a server answers by; none of a TUN device of guise's, dead or alive.
-  private func addresses(_ family: AddressFamily) -> [Outlet] {
-    let outlets = LocalAddresses.reachable(family, except: Set((state?.devices ?? []) + [device]))
-    guard case .tcp(let address?, _) = listen else { return outlets }
-    return outlets.filter { $0.address == address }
+  private func addresses(_ family: AddressFamily) -> [LocalAddress] {
+    let found = LocalAddresses.reachable(family, except: Set((state?.devices ?? []) + [device]))
+    guard case .tcp(let address?, _) = listen else { return found }
+    return found.filter { $0.outlet.address == address }
   }
 }

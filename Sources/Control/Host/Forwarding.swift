@@ -7,7 +7,8 @@ internal import Glibc
 /// that listens to them (1) goes to 2 *before* forwarding goes on, and back to 1 after it has gone off.
 ///
 /// Switching the global value writes every interface's own: those that forwarded before are remembered,
-/// so that switching off leaves them as they were.
+/// so that switching off leaves them as they were. IPv4's writes `conf/all/accept_redirects` as well: off as it goes on,
+/// and on as it goes off (`inet_forward_change` in net/ipv4/devinet.c), whatever it was before.
 enum Forwarding {
   /// The changes to make, in order; undone in reverse. Empty when the host forwards already.
   ///
@@ -18,6 +19,9 @@ enum Forwarding {
     var changes: [SysctlChange] = []
     if families.contains(.ipv4), sysctl.read("net/ipv4/ip_forward") == "0" {
       changes += forwardingInterfaces(below: "net/ipv4/conf", sysctl)
+      if let before = sysctl.read(redirects) {
+        changes.append(SysctlChange(name: redirects, before: before, after: "0"))
+      }
       changes.append(SysctlChange(name: "net/ipv4/ip_forward", before: "0", after: "1"))
     }
     if families.contains(.ipv6), sysctl.read("net/ipv6/conf/all/forwarding") == "0" {
@@ -27,6 +31,8 @@ enum Forwarding {
     }
     return changes
   }
+
+  private static let redirects = "net/ipv4/conf/all/accept_redirects"
 
   /// Interfaces that forward already: nothing to change, but a value to put back.
   private static func forwardingInterfaces(below folder: String, _ sysctl: Sysctl) -> [SysctlChange] {
@@ -45,7 +51,9 @@ enum Forwarding {
 
   /// Makes the changes in order; what was made before a refusal is undone.
   static func apply(_ changes: [SysctlChange], _ sysctl: Sysctl) throws(SetupError) {
-    for (index, change) in changes.enumerated() where change.before != change.after {
+    // Redirects go off by themselves, and only have to be put back.
+    for (index, change) in changes.enumerated()
+    where change.before != change.after && change.name != redirects {
       do throws(SetupError) {
         try sysctl.write(change.name, change.after)
       } catch {

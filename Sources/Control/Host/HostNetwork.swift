@@ -51,8 +51,15 @@ enum HostNetwork {
     (try? HostTool.ip.run(route(to: remote, mark))).flatMap(device(ofRoute:))
   }
 
-  private static func route(to remote: Address, _ mark: UInt32?) -> [String] {
-    ["-j", option(remote.family), "route", "get", "\(remote)"] + (mark.map { ["mark", "\($0)"] } ?? [])
+  /// The devices by which packets to `remote` may leave: several where its route deals them out (RFC 2992); none where
+  /// there is no way, or it is an address of the host's own.
+  static func egressDevices(to remote: Address, mark: UInt32? = nil) -> [String] {
+    (try? HostTool.ip.run(route(to: remote, mark, ["fibmatch"]))).flatMap(wayOut)?.devices ?? []
+  }
+
+  private static func route(to remote: Address, _ mark: UInt32?, _ words: [String] = []) -> [String] {
+    ["-j", option(remote.family), "route", "get"] + words + ["\(remote)"]
+      + (mark.map { ["mark", "\($0)"] } ?? [])
   }
 
   /// The device of the first default route, where a server's answers leave.
@@ -64,9 +71,12 @@ enum HostNetwork {
     return nil
   }
 
-  private static func device(ofRoute text: String) -> String? {
+  private static func device(ofRoute text: String) -> String? { wayOut(text)?.device }
+
+  /// The first route that ip(8) has printed; nil where it does not leave the host.
+  private static func wayOut(_ text: String) -> Route? {
     guard let route = try? decode([Route].self, text, []).first, route.type != "local" else { return nil }
-    return route.device
+    return route
   }
 
   /// The MTU of the first default route's link, where a server's answers leave.
@@ -94,27 +104,24 @@ enum HostNetwork {
   }
 
   private static func mtu(ofRoute text: String) -> Int? {
-    guard let route = try? decode([Route].self, text, []).first, route.type != "local",
-      let device = route.device
-    else { return nil }
+    guard let route = wayOut(text), let device = route.device else { return nil }
     if let metric = route.metrics?.compactMap(\.mtu).first { return metric }
     guard let link = try? HostTool.ip.run(["-j", "link", "show", "dev", device]) else { return nil }
     return try? decode([Interface].self, link, []).first?.mtu
   }
 
-  /// The devices of all default routes of a family, the preferred first.
-  static func defaultRouteDevices(_ family: AddressFamily) -> [String] {
-    guard let text = try? HostTool.ip.run(["-j", option(family), "route", "show", "default"]),
-      let routes = try? decode([Route].self, text, [])
-    else { return [] }
-    var devices: [String] = []
-    for route in routes {
-      for device in [route.device].compactMap(\.self) + (route.hops ?? []).compactMap(\.device)
-      where !devices.contains(device) {
-        devices.append(device)
-      }
+  /// The devices of each default route of a family, the preferred route first: several where it deals its packets out
+  /// (RFC 2992).
+  static func defaultRoutes(_ family: AddressFamily) -> [[String]] {
+    guard let text = try? HostTool.ip.run(["-j", option(family), "route", "show", "default"]) else {
+      return []
     }
-    return devices
+    return ((try? decode([Route].self, text, [])) ?? []).map(\.devices)
+  }
+
+  /// The devices of all of them, each once.
+  static func defaultRouteDevices(_ family: AddressFamily) -> [String] {
+    defaultRoutes(family).joined().reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
   }
 
   /// Links of one kind, as ip-link(8) calls it.
@@ -209,6 +216,12 @@ enum HostNetwork {
     let metrics: [Metric]?
     /// Of a route with several ways.
     let hops: [Hop]?
+
+    /// Each once.
+    var devices: [String] {
+      ([device] + (hops ?? []).map(\.device)).compactMap(\.self)
+        .reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
+    }
 
     struct Hop: Decodable {
       let device: String?

@@ -14,6 +14,9 @@ struct HostSetup: ~Copyable {
   let pairs: [TunAddressPair]
   private(set) var firewall: HostFirewall
 
+  /// Until it has begun.
+  private var steering: QueueSteering?
+
   private let log: Logger
   private let sysctl = Sysctl()
   private let state: StateDirectory?
@@ -44,7 +47,7 @@ struct HostSetup: ~Copyable {
       let record = predecessor.flatMap { state.record(of: $0.header.device) }
       let resumesTracked = predecessor != nil && record?.isStateless != true
       if let predecessor {
-        if var setup = join(preflight, state, predecessor.header, record, flowFile, log) {
+        if var setup = join(preflight, state, predecessor, record, flowFile, log) {
           Leftovers.undo(state, Sysctl(), for: end, goingOnWith: setup.device.name, log)
           try setup.firewall.plan()
           return setup
@@ -90,11 +93,12 @@ struct HostSetup: ~Copyable {
 
   private init(
     _ preflight: Preflight, device: TunDevice, pairs: [TunAddressPair], predecessor: InstanceRecord?,
-    resumesTracked: Bool, _ state: StateDirectory?, _ log: Logger, flowFile: String?, isBorrowed: Bool
+    resumesTracked: Bool, keepsPorts: Bool = false, _ state: StateDirectory?, _ log: Logger,
+    flowFile: String?, isBorrowed: Bool
   ) {
     firewall = HostFirewall(
       device: device.name, pairs: pairs, preflight, predecessor: predecessor, resumesTracked: resumesTracked,
-      state, log)
+      keepsPorts: keepsPorts, state, log)
     self.flowFile = flowFile
     self.isBorrowed = isBorrowed
     self.device = device
@@ -107,11 +111,12 @@ struct HostSetup: ~Copyable {
 
   /// Takes queues of the predecessor's device, if device and addresses are there and are what is asked for.
   private static func join(
-    _ preflight: Preflight, _ state: StateDirectory, _ predecessor: FlowFileHeader, _ record: InstanceRecord?,
-    _ flowFile: String?, _ log: Logger
+    _ preflight: Preflight, _ state: StateDirectory, _ predecessor: FlowStore.Predecessor,
+    _ record: InstanceRecord?, _ flowFile: String?, _ log: Logger
   ) -> HostSetup? {
     let configuration = preflight.configuration
-    guard configuration.device == nil || configuration.device == predecessor.device else { return nil }
+    let (predecessor, isRunning) = (predecessor.header, predecessor.isRunning)
+    guard configuration.mayHave(device: predecessor.device) else { return nil }
     var pairs: [TunAddressPair] = []
     for family in AddressFamily.allCases {
       let pair = predecessor.pair(family)
@@ -119,7 +124,7 @@ struct HostSetup: ~Copyable {
       guard let pair else { continue }
       let request = family == .ipv4 ? configuration.tunIPv4 : configuration.tunIPv6
       let outlet = Outlet(device: predecessor.device, address: pair.local)
-      guard request.isMet(by: pair), LocalAddresses.reachable(family, except: []).contains(outlet) else {
+      guard request.isMet(by: pair), LocalAddresses.has(outlet) else {
         return nil
       }
       pairs.append(pair)
@@ -135,7 +140,9 @@ struct HostSetup: ~Copyable {
     }
     return HostSetup(
       preflight, device: device, pairs: pairs, predecessor: record,
-      resumesTracked: record?.isStateless != true, state, log, flowFile: flowFile, isBorrowed: true)
+      resumesTracked: record?.isStateless != true,
+      keepsPorts: isRunning && record?.isStateless == true && record?.processID == predecessor.processID,
+      state, log, flowFile: flowFile, isBorrowed: true)
   }
 
   /// Removes a device that is of no use to the dead predecessor's successor.
@@ -156,7 +163,7 @@ struct HostSetup: ~Copyable {
   }
 
   /// Makes sure of what takes time and is most likely as it should be. What is refused is logged.
-  mutating func complete() {
+  mutating func complete(_ preflight: Preflight) {
     guard isIncomplete else { return }
     isIncomplete = false
     do throws(SetupError) {
@@ -164,6 +171,47 @@ struct HostSetup: ~Copyable {
     } catch {
       log.warning("cannot renew the firewall's rules: \(error)")
     }
+    // Whoever ended just before our record was there may have switched it off.
+    guard !Forwarding.changes(preflight.families, sysctl, device: device.name).isEmpty else { return }
+    do throws(SetupError) {
+      try state?.withLock { () throws(SetupError) in try enableForwarding(preflight.families) }
+    } catch {
+      log.warning("\(error)")
+    }
+  }
+
+  /// Has packets come to the worker that owns their flow. Where that is refused, they come as the kernel has it, and
+  /// workers pass on what is another's.
+  mutating func steer(to owners: FlowOwners) {
+    // A predecessor's program knows its own workers.
+    try? device.steer(by: nil)
+    guard owners.workerCount > 1 else { return }
+    do throws(KernelError) {
+      steering = try QueueSteering(device, owners)
+    } catch {
+      noteUnsteered(error)
+    }
+    followQueues()
+  }
+
+  /// Goes on with that once a predecessor's queues are gone.
+  mutating func followQueues() {
+    do throws(KernelError) {
+      guard try steering?.begin() == true else { return }
+      steering = nil
+      log.info("\(device.name): a program gives packets to the worker that their flow belongs to")
+    } catch {
+      noteUnsteered(error)
+    }
+  }
+
+  private mutating func noteUnsteered(_ error: KernelError) {
+    steering = nil
+    log.notice(
+      """
+      with more than 4096 flows, workers will pass on to each other what comes to the wrong one, since the kernel \
+      refuses a program that would give it to the right one \(BPFKernel.reason(error))
+      """)
   }
 
   /// Where this instance answers questions; nil where there is no state directory.
@@ -265,10 +313,16 @@ struct HostSetup: ~Copyable {
   /// Records first, changes then: whoever cleans up must know of everything that may have happened.
   private mutating func claim(_ rules: FirewallRules?, _ preflight: Preflight) {
     guard let state else { return }
+    var serves: ListenPort?
+    if case .tcp(let address, let port) = preflight.configuration.listen {
+      serves = ListenPort(address, port: port)
+    }
+    if let serves { warnOfOthers(serves, isKnown: preflight.configuration.flowFile != .off) }
     let record = InstanceRecord(
       namespace: state.namespace.identity, processID: getpid(),
       tunnel: preflight.configuration.name, device: device.name,
       firewallTable: rules.map { FirewallRules.table(of: $0.device) }, outlets: firewall.outletDevices,
+      serves: serves.map { "\($0)" },
       remotes: preflight.configuration.role == .client ? preflight.remotes.map { "\($0)" } : nil,
       isStateless: rules?.isStateless, flowFile: flowFile)
     do throws(LockedFile.Failure) {
@@ -277,6 +331,18 @@ struct HostSetup: ~Copyable {
     } catch {
       log.warning(
         "cannot record in \(state.path) what this process changes: nobody cleans up if it is killed")
+    }
+  }
+
+  /// `isKnown`: whether one with the very same port has been warned of by its flow file.
+  private func warnOfOthers(_ serves: ListenPort, isKnown: Bool) {
+    for other in state?.liveInstances(besides: device.name) ?? []
+    where other.overlaps(serves) && !(isKnown && other.serves == "\(serves)") {
+      log.warning(
+        """
+        process \(other.processID) serves TCP \(other.serves ?? "") as well (device \(other.device)): flows to \
+        what both have go to one of them
+        """)
     }
   }
 
@@ -299,16 +365,19 @@ struct HostSetup: ~Copyable {
 
   mutating func followAddresses() {
     firewall.followAddresses()
-    recordOutlets()
+    renewRecord()
   }
 
-  /// Whoever cleans up must know of every device that a program was attached to.
-  private mutating func recordOutlets() {
+  /// Whoever cleans up must know of every device that a program was attached to, and other clients of the same server
+  /// of how its answers are told apart.
+  private mutating func renewRecord(remotes: [Endpoint]? = nil) {
     guard var next = record, let state else { return }
     let known = next.outlets ?? []
     let added = (firewall.outletDevices ?? []).filter { !known.contains($0) }
-    guard !added.isEmpty else { return }
-    next.outlets = known + added
+    if !added.isEmpty { next.outlets = known + added }
+    next.isStateless = firewall.rules?.isStateless
+    if let remotes { next.remotes = remotes.map { "\($0)" } }
+    guard next != record else { return }
     record = next
     do throws(LockedFile.Failure) {
       try instance?.replaceContents(StateDirectory.encode(next))
@@ -316,7 +385,13 @@ struct HostSetup: ~Copyable {
       log.warning("cannot record in \(state.path) what this process changes: \(error.text)")
     }
   }
-  mutating func follow(remotes: [Endpoint]) { firewall.follow(remotes: remotes) }
+
+  /// On record first: of two clients that come to the same server at once, one at least finds the other there.
+  mutating func follow(remotes: [Endpoint]) {
+    renewRecord(remotes: remotes)
+    firewall.follow(remotes: remotes)
+    renewRecord()
+  }
 
   /// Puts the rules back where somebody else has changed them, once they are ours.
   mutating func restoreRules() {
@@ -344,7 +419,9 @@ struct HostSetup: ~Copyable {
     guard !isUndone else { return }
     isUndone = true
     firewall.remove()
-    for error in Forwarding.undo(unrecorded, sysctl) { log.warning("\(error)") }
+    if state?.hasLiveInstance(besides: device.name) != true {
+      for error in Forwarding.undo(unrecorded, sysctl) { log.warning("\(error)") }
+    }
     if let state { Leftovers.putBackShared(state, sysctl, besides: device.name, log) }
     instance.take()?.remove()
   }

@@ -1,15 +1,30 @@
 internal import DataPlane
 internal import Glibc
 
+/// An address of the host's that others can reach.
+struct LocalAddress {
+  /// With its device.
+  let outlet: Outlet
+  /// It, and what is on the same link.
+  let network: AddressPrefix
+
+  /// Whether `other`, of another device, lies in the same network, so that answers may leave by either.
+  func sharesNetwork(with other: LocalAddress) -> Bool {
+    let (mine, theirs) = (network, other.network)
+    return outlet.device != other.outlet.device
+      && (mine.contains(theirs.address) || theirs.contains(mine.address))
+  }
+}
+
 /// The addresses that this host has now, as the kernel says without the help of ip(8).
 enum LocalAddresses {
   /// The addresses that others can reach, with their devices: none of loopback, none that is valid on one
   /// link only, none on `except`. Empty where the kernel refuses to tell (getifaddrs(3)).
-  static func reachable(_ family: AddressFamily, except: Set<String>) -> [Outlet] {
+  static func reachable(_ family: AddressFamily, except: Set<String>) -> [LocalAddress] {
     var list: UnsafeMutablePointer<ifaddrs>?
     guard unsafe getifaddrs(&list) == 0 else { return [] }
     defer { unsafe freeifaddrs(list) }
-    var found: [Outlet] = []
+    var found: [LocalAddress] = []
     while let entry = unsafe list {
       unsafe list = entry.pointee.ifa_next
       let device = unsafe String(cString: entry.pointee.ifa_name)
@@ -17,14 +32,24 @@ enum LocalAddresses {
         let address = unsafe address(entry.pointee.ifa_addr), address.family == family,
         !address.isLoopback, !address.isLinkLocal
       else { continue }
-      found.append(Outlet(device: device, address: address))
+      let mask = unsafe self.address(entry.pointee.ifa_netmask)
+      let length = mask?.bytes.reduce(0) { $0 + $1.nonzeroBitCount } ?? address.bytes.count * 8
+      found.append(
+        LocalAddress(
+          outlet: Outlet(device: device, address: address),
+          network: AddressPrefix(address, length: length)))
     }
     return found
   }
 
   /// Whether others can reach this host by `address`.
   static func has(_ address: Address) -> Bool {
-    reachable(address.family, except: []).contains { $0.address == address }
+    reachable(address.family, except: []).contains { $0.outlet.address == address }
+  }
+
+  /// Whether it is at that device that others can reach that address.
+  static func has(_ outlet: Outlet) -> Bool {
+    reachable(outlet.address.family, except: []).contains { $0.outlet == outlet }
   }
 
   /// The address that packets to `remote`, with `mark` if they have one, leave with now; nil where there is no way.

@@ -23,17 +23,20 @@ struct Pipe: ~Copyable {
   }
 
   mutating func closeWriteEnd() {
+    guard writeEnd >= 0 else { return }
     close(writeEnd)
     writeEnd = -1
   }
 
-  /// Writes all of `text`; a reader that has gone away is its own exit status's business.
-  func write(_ text: String) {
-    var rest = Array(text.utf8)[...]
+  /// Writes as much of `rest` as there is room for, and takes that off it; all of it where the reader has gone away,
+  /// which is its own exit status's business.
+  func writeWithoutWaiting(_ rest: inout ArraySlice<UInt8>) {
+    _ = fcntl(writeEnd, F_SETFL, O_NONBLOCK)
     while !rest.isEmpty {
       let count = unsafe rest.withUnsafeBytes { unsafe Glibc.write(writeEnd, $0.baseAddress, $0.count) }
-      guard count > 0 || errno == EINTR else { return }
-      rest = rest.dropFirst(max(count, 0))
+      if count < 0, errno == EINTR { continue }
+      if count < 0, errno == EAGAIN { return }
+      rest = count > 0 ? rest.dropFirst(count) : []
     }
   }
 }

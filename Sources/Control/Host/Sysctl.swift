@@ -37,8 +37,9 @@ struct SysctlChange: Codable, Equatable, Sendable {
       switch parts.count {
       case 3: parts == ["net", "ipv4", "ip_forward"]
       case 5:
-        parts[0] == "net" && (parts[1] == "ipv4" || parts[1] == "ipv6") && parts[2] == "conf"
-          && parts[3] != "." && parts[3] != ".." && (parts[4] == "forwarding" || parts[4] == "accept_ra")
+        parts == ["net", "ipv4", "conf", "all", "accept_redirects"]
+          || parts[0] == "net" && (parts[1] == "ipv4" || parts[1] == "ipv6") && parts[2] == "conf"
+            && parts[3] != "." && parts[3] != ".." && (parts[4] == "forwarding" || parts[4] == "accept_ra")
       default: false
       }
     return isKnown && [before, after].allSatisfy { ["0", "1", "2"].contains($0) }

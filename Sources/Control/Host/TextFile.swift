@@ -17,13 +17,30 @@ package enum TextFile {
     return try read(descriptor)
   }
 
-  static func read(_ descriptor: Int32) throws(Refused) -> [UInt8] {
+  /// What records of guise's may take.
+  static let ownBytesMax = 1 << 20
+
+  /// A record of guise's, in a folder that may be an unprivileged user's: no link, no pipe that never ends, and of no
+  /// more than `ownBytesMax` bytes (EFBIG).
+  static func readOwn(_ path: String) throws(Refused) -> [UInt8] {
+    let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
+    guard descriptor >= 0 else { throw Refused(errno: errno) }
+    defer { close(descriptor) }
+    var status = stat()
+    guard unsafe fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+      throw Refused(errno: EINVAL)
+    }
+    return try read(descriptor, bytesMax: ownBytesMax)
+  }
+
+  static func read(_ descriptor: Int32, bytesMax: Int = .max) throws(Refused) -> [UInt8] {
     var bytes: [UInt8] = []
     var chunk = [UInt8](repeating: 0, count: 65_536)
     while true {
       let count = unsafe Glibc.read(descriptor, &chunk, chunk.count)
       if count > 0 {
         bytes += chunk[..<count]
+        guard bytes.count <= bytesMax else { throw Refused(errno: EFBIG) }
       } else if count == 0 {
         return bytes
       } else if errno != EINTR {

@@ -28,10 +28,11 @@ struct FlowStore: ~Copyable {
 
   static let handOverSecondsMax = 5
 
-  /// nil when flows are not kept: because nobody wants it, or because it cannot be, which is logged.
+  /// nil when flows are not kept: because nobody wants it, or because it cannot be, which is logged. Throws where the
+  /// file that is asked for is somebody else's.
   static func open(
     _ configuration: GatewayConfiguration, _ state: StateDirectory?, _ log: Logger
-  ) -> FlowStore? {
+  ) throws(SetupError) -> FlowStore? {
     let path: String
     var owner: FileOwner?
     switch configuration.flowFile {
@@ -41,7 +42,9 @@ struct FlowStore: ~Copyable {
         lock.remove()
       }
       return nil
-    case .path(let chosen): path = chosen
+    case .path(let chosen):
+      path = chosen
+      for file in [path, unfinished(path)] where isForeign(file) { throw .flowFileForeign(path: file) }
     case .standard:
       guard let state else { return nil }
       path = state.flowFile(of: configuration.listen)
@@ -49,6 +52,8 @@ struct FlowStore: ~Copyable {
     }
     var store = FlowStore(path: path, owner: owner, log: log)
     guard let isRunning = store.lockPredecessor() else { return store }
+    // What an ended process could not remove is empty.
+    if !isRunning, store.lock?.isEmpty == true { return store }
     let namespace = (state?.namespace ?? .current()).identity
     store.predecessor = store.header(configuration, namespace).map {
       Predecessor(header: $0, isRunning: isRunning)
@@ -106,6 +111,19 @@ struct FlowStore: ~Copyable {
     } catch {
       log.warning("the flow file \(path) is of no use, since \(error): starting afresh")
       return nil
+    }
+  }
+
+  /// Whether something lies there that guise has not made. What a crash of the host has left of a file of its own may be
+  /// empty, or begin with zeros.
+  private static func isForeign(_ path: String) -> Bool {
+    do throws(FlowFileRefusal) {
+      return try read(path) { descriptor throws(FlowFileRefusal) in
+        try FlowFileContents.isForeign(descriptor: descriptor)
+      }
+    } catch {
+      // A link or a folder, say; and who may not even read it is refused later, when it is made.
+      return error != .unreadable(errno: ENOENT) && error != .unreadable(errno: EACCES)
     }
   }
 
@@ -184,6 +202,7 @@ struct FlowStore: ~Copyable {
   mutating func make(_ header: FlowFileHeader, workerCount: Int, flowsPerWorker: Int) -> FlowFile? {
     do throws(LockedFile.Failure) {
       let file = try LockedFile(Self.unfinished(path), owner: owner)
+      file.empty()
       let descriptor = try file.reopen()
       do throws(KernelError) {
         let flows = try FlowFile(

@@ -18,6 +18,7 @@ enum Leftovers {
   ) {
     state.reapDeadInstances { record in
       if record.device == device { return false }
+      if end == nil || record.flowFile != end, state.isBeingTakenOver(record) { return false }
       if let end, record.flowFile != end, state.hasFlows(record) { return false }
       let tunnel = record.tunnel.map { " (tunnel \($0))" } ?? ""
       log.notice(
@@ -36,6 +37,11 @@ enum Leftovers {
       } catch {
         log.warning("cannot remove the table \(table): \(error)")
         return false
+      }
+    }
+    if end == nil {
+      for name in state.removeUnclaimedFlows() {
+        log.notice("removed the flows of a process that has gone: \(name)")
       }
     }
     putBackShared(state, sysctl, besides: nil, log)

@@ -54,6 +54,15 @@ struct LockedFile: ~Copyable {
 
   deinit { close(descriptor) }
 
+  /// Whether another process holds the file at `path` just now. Asks without keeping others who ask from it.
+  static func isHeldNow(_ path: String) -> Result<Bool, Failure> {
+    let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
+    guard descriptor >= 0 else { return .failure(.refused(errno: errno)) }
+    defer { close(descriptor) }
+    guard flock(descriptor, LOCK_SH | LOCK_NB) != 0 else { return .success(false) }
+    return errno == EWOULDBLOCK ? .success(true) : .failure(.refused(errno: errno))
+  }
+
   /// Another descriptor of the same file, to read and write, which the lock does not hang on.
   func reopen() throws(Failure) -> Int32 {
     let other = unsafe open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW)
@@ -66,32 +75,35 @@ struct LockedFile: ~Copyable {
     return other
   }
 
-  /// Whether this process holds the lock of the file at `path`, by the kernel's own account (proc_locks(5)).
-  static func isHeld(_ path: String, by process: Int32) -> Bool {
+  /// Whether a process, that one if there is a number, holds the lock of the file at `path`, by the kernel's own account
+  /// (proc_locks(5)). It knows processes of other PID namespaces by no number that they have themselves.
+  static func isHeld(_ path: String, by process: Int32? = nil) -> Bool {
     var status = stat()
     guard unsafe lstat(path, &status) == 0 else { return false }
     return TextFile.lines("/proc/locks").contains { line in
       let fields = line.split(separator: " ")
-      return fields.count >= 6 && fields[1] == "FLOCK" && fields[4] == "\(process)"
+      return fields.count >= 6 && fields[1] == "FLOCK" && process.map { fields[4] == "\($0)" } != false
         && fields[5].split(separator: ":").last == "\(status.st_ino)"
     }
   }
 
   func replaceContents(_ bytes: [UInt8]) throws(Failure) {
-    guard ftruncate(descriptor, 0) == 0, lseek(descriptor, 0, SEEK_SET) == 0 else {
-      throw .refused(errno: errno)
-    }
+    // Room first: where there is none, what was there stays.
+    let refusal = posix_fallocate(descriptor, 0, max(1, bytes.count))
+    guard refusal == 0 || refusal == EOPNOTSUPP else { throw .refused(errno: refusal) }
+    guard lseek(descriptor, 0, SEEK_SET) == 0 else { throw .refused(errno: errno) }
     do {
       try TextFile.write(bytes, to: descriptor)
     } catch {
       throw .refused(errno: error.errno)
     }
+    guard ftruncate(descriptor, bytes.count) == 0 else { throw .refused(errno: errno) }
   }
 
   func contents() throws(Failure) -> [UInt8] {
     guard lseek(descriptor, 0, SEEK_SET) == 0 else { throw .refused(errno: errno) }
     do {
-      return try TextFile.read(descriptor)
+      return try TextFile.read(descriptor, bytesMax: TextFile.ownBytesMax)
     } catch {
       throw .refused(errno: error.errno)
     }
@@ -103,6 +115,17 @@ struct LockedFile: ~Copyable {
     self.path = path
   }
 
-  /// Removes the file while the lock is still held, so that nobody takes over a name that goes away.
-  consuming func remove() { unsafe unlink(path) }
+  /// Takes what is in it away.
+  func empty() { ftruncate(descriptor, 0) }
+
+  var isEmpty: Bool {
+    var status = stat()
+    return unsafe fstat(descriptor, &status) == 0 && status.st_size == 0
+  }
+
+  /// Removes the file while the lock is still held, so that nobody takes over a name that goes away. Where the
+  /// directory does not let this user, it leaves an empty file.
+  consuming func remove() {
+    if unsafe unlink(path) != 0 { ftruncate(descriptor, 0) }
+  }
 }

@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// What one running instance has on the host; its file is locked for as long as the instance lives.
 struct InstanceRecord: Codable, Equatable, Sendable {
   /// `NetworkNamespace.identity`.
@@ -10,6 +12,8 @@ struct InstanceRecord: Codable, Equatable, Sendable {
   var firewallTable: String?
   /// The devices that its programs at tc are attached to, beside its own.
   var outlets: [String]?
+  /// A server's TCP port, with an address if it has one of its own: `[ADDRESS:]PORT`.
+  var serves: String?
   /// A client's servers, each as `ADDRESS:PORT`.
   var remotes: [String]?
   /// Whether its packets pass connection tracking by.
@@ -22,9 +26,22 @@ struct InstanceRecord: Codable, Equatable, Sendable {
   var isPlausible: Bool {
     GatewayConfiguration.isDeviceName(device) && !device.contains("%")
       && (firewallTable == nil || firewallTable == FirewallRules.table(of: device))
-      && (outlets ?? []).allSatisfy { GatewayConfiguration.isDeviceName($0) && !$0.contains("%") }
+      && (outlets ?? []).allSatisfy(Self.isOutletName)
       && flowFile.map(StateDirectory.isFlowFileName) != false
       && tunnel.map(GatewayConfiguration.isTunnelName) != false
+  }
+}
+
+extension InstanceRecord {
+  /// Whether packets may come that are for both it and such a server.
+  func overlaps(_ service: ListenPort) -> Bool {
+    serves.flatMap { try? ListenPort($0) }?.overlaps(service) == true
+  }
+
+  /// Whether the kernel lets a device be called so (`dev_valid_name` in net/core/dev.c): an outlet is anybody's.
+  private static func isOutletName(_ name: String) -> Bool {
+    (1..<Int(IFNAMSIZ)).contains(name.utf8.count) && name != "." && name != ".."
+      && !name.utf8.contains { $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: ":") || $0 <= UInt8(ascii: " ") }
   }
 }
 

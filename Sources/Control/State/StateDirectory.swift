@@ -54,7 +54,7 @@ struct StateDirectory: Sendable {
     defer { extendLifetime(lock) }
     let names = TextFile.names(in: path)
     for name in names where name.hasSuffix(".json") {
-      guard let bytes = try? TextFile.read("\(path)/\(name)"),
+      guard let bytes = try? TextFile.readOwn("\(path)/\(name)"),
         Self.decode(NamespaceRecord.self, bytes)?.namespace != namespace.identity
       else { return }
     }
@@ -66,7 +66,9 @@ struct StateDirectory: Sendable {
 
   /// Whether this user, or the one that the process becomes, can remove what lies here.
   func belongs(to account: Account?) -> Bool {
-    FileOwner(ofDirectory: path)?.user == account?.user ?? geteuid()
+    // Another's start may just have removed it, as it was empty: who uses it makes it again, as their own.
+    guard let owner = FileOwner(ofDirectory: path) else { return true }
+    return owner.user == account?.user ?? geteuid()
   }
 
   /// Runs `body` while no other instance sets up or cleans up; waits for that, up to `secondsMax`.
@@ -113,9 +115,22 @@ struct StateDirectory: Sendable {
 
   /// Takes the instance's file and fills it in.
   func claim(_ record: InstanceRecord) throws(LockedFile.Failure) -> LockedFile {
-    let file = try LockedFile("\(path)/\(instancePrefix)\(record.device).json", owner: owner)
+    let file = try claimFile(of: record.device)
     try file.replaceContents(Self.encode(record))
     return file
+  }
+
+  /// Others hold a file for as long as it takes to see whose it is, which is longer on a busy host.
+  private func claimFile(of device: String) throws(LockedFile.Failure) -> LockedFile {
+    for _ in 0..<500 {
+      do throws(LockedFile.Failure) {
+        return try LockedFile("\(path)/\(instancePrefix)\(device).json", owner: owner)
+      } catch {
+        guard error == .heldByAnother else { throw error }
+        usleep(10_000)
+      }
+    }
+    throw .heldByAnother
   }
 
   /// Whether another instance of this namespace is alive. Records of dead ones do not count.
@@ -130,7 +145,7 @@ struct StateDirectory: Sendable {
   func record(of device: String) -> InstanceRecord? { record(in: "\(instancePrefix)\(device).json") }
 
   private func record(in name: String) -> InstanceRecord? {
-    (try? TextFile.read("\(path)/\(name)")).flatMap { Self.decode(InstanceRecord.self, $0) }
+    (try? TextFile.readOwn("\(path)/\(name)")).flatMap { Self.decode(InstanceRecord.self, $0) }
   }
 
   /// The devices of all instances on record, dead or alive.
@@ -141,13 +156,9 @@ struct StateDirectory: Sendable {
   private func liveInstanceFiles(besides own: String?) -> [String] {
     instanceFiles().filter { name in
       guard name != own.map({ "\(instancePrefix)\($0).json" }) else { return false }
-      do throws(LockedFile.Failure) {
-        _ = try LockedFile("\(path)/\(name)", owner: owner)
-        return false
-      } catch {
-        // Of one that belongs to somebody else nobody can tell.
-        return error == .heldByAnother || error == .refused(errno: EACCES)
-      }
+      // Of one that belongs to somebody else nobody can tell.
+      let isHeld = LockedFile.isHeldNow("\(path)/\(name)")
+      return isHeld == .success(true) || isHeld == .failure(.refused(errno: EACCES))
     }
   }
 
@@ -178,14 +189,16 @@ struct StateDirectory: Sendable {
     "\(path)/\(name.dropLast(".json".count)).sock"
   }
 
-  /// The records of instances that were killed, in a directory that need not be there. Changes nothing, and locks
-  /// nothing.
-  static func deadInstances(folder: String, _ namespace: NetworkNamespace) -> [InstanceRecord] {
+  /// The records of instances that live, or that were killed, in a directory that need not be there. Changes nothing,
+  /// and locks nothing.
+  static func instances(
+    _ folder: String, _ namespace: NetworkNamespace, areAlive: Bool
+  ) -> [InstanceRecord] {
     instanceFiles(folder, namespace).compactMap { name in
       let path = "\(folder)/\(name)"
-      guard let record = (try? TextFile.read(path)).flatMap({ decode(InstanceRecord.self, $0) }),
+      guard let record = (try? TextFile.readOwn(path)).flatMap({ decode(InstanceRecord.self, $0) }),
         record.namespace == namespace.identity, record.isPlausible,
-        !LockedFile.isHeld(path, by: record.processID)
+        LockedFile.isHeld(path) == areAlive
       else { return nil }
       return record
     }
@@ -222,10 +235,30 @@ struct StateDirectory: Sendable {
     return FlowStore.hasLivingFlows(file, namespace.identity)
   }
 
+  /// Whether another process is going on with the flows of a dead instance, whose record it has yet to claim.
+  func isBeingTakenOver(_ record: InstanceRecord) -> Bool {
+    guard let file = flowFile(of: record) else { return false }
+    return LockedFile.isHeldNow(file) == .success(true)
+  }
+
   func removeFlows(of record: InstanceRecord) {
     guard let file = flowFile(of: record) else { return }
     unsafe unlink(file)
     unsafe unlink(FlowStore.unfinished(file))
+  }
+
+  /// Removes flows that no process has and no record is about, as when a device was removed under its gateway; gives
+  /// the files' names.
+  func removeUnclaimedFlows() -> [String] {
+    let claimed = Set(instanceFiles().compactMap { record(in: $0)?.flowFile })
+    return TextFile.names(in: path).filter { name in
+      let end = name.hasSuffix(".new") ? String(name.dropLast(".new".count)) : name
+      guard name.hasPrefix(instancePrefix), Self.isFlowFileName(end), !claimed.contains(end),
+        let file = try? LockedFile("\(path)/\(name)", mustExist: true)
+      else { return false }
+      file.remove()
+      return true
+    }
   }
 
   private func flowFile(of record: InstanceRecord) -> String? {
@@ -248,7 +281,7 @@ struct StateDirectory: Sendable {
 
   /// The changes on record; empty when there are none or the namespace that they were made in is gone.
   func shared() -> [SysctlChange] {
-    guard let bytes = try? TextFile.read(sharedPath), let record = Self.decode(SharedRecord.self, bytes),
+    guard let bytes = try? TextFile.readOwn(sharedPath), let record = Self.decode(SharedRecord.self, bytes),
       record.namespace == namespace.identity
     else { return [] }
     return record.sysctls.filter(\.isPlausible)

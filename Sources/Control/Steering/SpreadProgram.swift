@@ -71,15 +71,8 @@ struct SpreadProgram {
     mix(Self.source)
   }
 
-  /// Bytes from `r2` on, counted from where the IP header begins.
   private mutating func read(_ count: Int32, to place: Int) {
-    code.move(.r1, Self.packet)
-    code.move(.r3, .stack)
-    code.change(.r3, .add, Int32(place))
-    code.move(.r4, count)
-    code.move(.r5, Int32(BPF_HDR_START_NET.rawValue))
-    code.call(.loadBytesFromHeader)
-    code.jump(if: .r0, .unequal, 0, to: unreadable)
+    code.readHeader(of: Self.packet, count, to: place, orGoTo: unreadable)
   }
 
   /// 16 bits that depend on all of the register's lower half.

@@ -61,7 +61,7 @@ struct FlowEventLog {
     case .opened, .closedIdle, .closedByPeer, .closedOnRequest: .info
     case .pathLimitLowered, .resumed, .reopened, .serverChanged, .closedForRoom: .notice
     case .suspended, .closedUnanswered, .closedRefused, .datagramTooLarge: .warning
-    case .resumedElsewhere, .flowFileFull: .warning
+    case .resumedElsewhere, .flowFileFull, .segmentsRefused, .datagramsRefused: .warning
     case .portSpaceFull, .flowTableFull, .sourceFlowsFull, .newFlowRate, .socketUnavailable: .warning
     }
   }
@@ -116,6 +116,10 @@ struct FlowEventLog {
       "the flow file cannot grow (\(KernelError.reason(Int32(event.detail)))): worker "
         + "\(event.worker)'s flows beyond the first \(event.limit) are lost if this process is killed; make room "
         + "there, or choose another place with '--flow-file'"
+    case .segmentsRefused, .datagramsRefused:
+      "the kernel cuts no trains of \(event.kind == .segmentsRefused ? "segments" : "datagrams") "
+        + "(\(KernelError.reason(Int32(event.detail)))): worker \(event.worker) hands them over one by one from now on, "
+        + "which costs CPU and loses nothing"
     case .socketUnavailable:
       "no UDP socket for \(path): such flows are refused (socket-unavailable) until "
         + socketRemedy(errno: Int32(event.detail))

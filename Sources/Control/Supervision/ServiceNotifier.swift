@@ -22,6 +22,9 @@ struct ServiceNotifier: ~Copyable {
     return descriptor
   }
 
+  /// Whether somebody wants to know.
+  var isHeard: Bool { descriptor != nil }
+
   deinit { if let descriptor { close(descriptor) } }
 
   /// The service works: its set-up, or reading its configuration again, is complete.

@@ -34,7 +34,7 @@ package struct Supervisor {
     try privileges.check()
     let confinement = try Confinement.choose(configuration, privileges, log)
     let state = HostSetup.openState(confinement.account, log)
-    var flows = FlowStore.open(configuration, state, log)
+    var flows = try FlowStore.open(configuration, state, log)
     var metrics: MetricsListener?
     if let address = configuration.metrics {
       metrics = try MetricsListener(address, after: flows?.predecessor?.metrics(state))
@@ -53,7 +53,7 @@ package struct Supervisor {
       let observation = Observation.start(
         gateway, preflight, host, metrics.take(), commanders: [Account.root, starter], log)
       announce(preflight, host, isKept ? flows?.path : nil)
-      host.complete()
+      host.complete(preflight)
       try endWithParent()
       notifier.ready("carries datagrams")
       let names = RemoteNames(
@@ -106,6 +106,7 @@ package struct Supervisor {
         try openSockets(&plan, preflight, sharesPort: true)
       }
       try host.takeCharge(preflight)
+      host.steer(to: plan.owners)
     } catch {
       host.device.close()
       throw error
@@ -248,9 +249,8 @@ package struct Supervisor {
       try ConnectionSpread.attach(to: plan.udpSockets, connections: configuration.connections)
       plan.sharesSources = true
     } catch {
-      let remedy = error.errno == EPERM ? ": CAP_BPF lets it" : ""
       log.notice(
-        "each program's connections are one worker's, since the kernel refuses to share them out (\(error))\(remedy)"
+        "each program's connections are one worker's, since the kernel refuses to share them out \(BPFKernel.reason(error))"
       )
     }
   }
@@ -326,6 +326,7 @@ package struct Supervisor {
       }
       if tick % Self.firewallTicks == 1 { observation.lookAfter(host) }
       followRemotes(gateway, names, &host)
+      host.followQueues()
       while let event = gateway.nextFlowEvent() { events.record(event, now: .now) }
       events.summarize(now: .now)
       if let failure = gateway.failure {
@@ -336,6 +337,8 @@ package struct Supervisor {
       case .stop(let name):
         log.notice("\(name): stopping; once more ends without waiting for the workers")
         return .stop
+      case .handOver(let process) where kill(process, 0) != 0 && errno == ESRCH:
+        log.warning("SIGUSR2 of process \(process), which has gone: going on")
       case .handOver(let process) where canHandOver:
         log.notice("SIGUSR2 of process \(process): handing over")
         return .handOver(to: process)

@@ -35,8 +35,8 @@ final class Translator {
 
   /// Translates a family's packets from now on, between our end and `outlet`.
   func translate(
-    _ pair: TunAddressPair, by outlet: Outlet, remotes: [Endpoint], ports: ClosedRange<UInt16>, mtu: Int,
-    mark: UInt32?, leavesOthersAlone: Bool
+    _ pair: TunAddressPair, by outlet: Outlet, others: [Outlet], remotes: [Endpoint],
+    ports: ClosedRange<UInt16>, mark: UInt32?
   ) throws(KernelError) {
     guard let outletDevice = outlet.device else { return }
     let family = pair.peer.family
@@ -45,8 +45,8 @@ final class Translator {
     guard index != 0 else { return }
     let next = TranslatorTask(
       inner: pair.peer, outer: outlet.address, remotes: remotes.filter { $0.address.family == family },
-      ports: ports, outletIndex: index, deviceIndex: unsafe if_nametoindex(device), mtu: mtu, mark: mark ?? 0,
-      leavesOthersAlone: leavesOthersAlone)
+      ports: ports, outletIndex: index, deviceIndex: unsafe if_nametoindex(device), mark: mark ?? 0,
+      otherIndexes: others.compactMap(\.device).map { unsafe if_nametoindex($0) }.filter { $0 != 0 })
     programs.set(next, family)
     outlets[family] = outletDevice
     try attach(programs.outward, Filter(device: device, direction: .outward))
@@ -115,6 +115,8 @@ final class Translator {
     where unsafe if_nametoindex(filter.device) == place.index && !isInPlace(filter, at: place.index) {
       filters[filter] = nil
       try attach(filter.direction == .outward ? programs.outward : programs.inward, filter)
+      // What we made before is still ours, where the filter alone was taken away.
+      if !place.keepsClsact { filters[filter]?.keepsClsact = false }
       isRestored = true
     }
     return isRestored
@@ -127,8 +129,11 @@ final class Translator {
   }
 
   /// Takes away what another process has left at these devices, and at its TUN device if that is `ownAsWell`.
+  ///
+  /// There first: connection tracking that has seen a packet come in, and not what went out after it, calls the next one
+  /// invalid, which acknowledges that. What goes out before anything came in, rules drop, and it is not remembered.
   static func detach(device: String, outlets: [String], ownAsWell: Bool = false) {
-    let places = outlets.map { ($0, Direction.inward) } + (ownAsWell ? [(device, Direction.outward)] : [])
+    let places = (ownAsWell ? [(device, Direction.outward)] : []) + outlets.map { ($0, Direction.inward) }
     for (place, direction) in places {
       let index = unsafe if_nametoindex(place)
       if index != 0 {

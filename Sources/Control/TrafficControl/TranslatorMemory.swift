@@ -16,25 +16,26 @@ struct TranslatorMemory: ~Copyable {
     static let isActive = 0
     static let outletIndex = 4
     static let deviceIndex = 8
-    /// Of the TUN device.
-    static let mtu = 12
-    static let mark = 16
+    static let mark = 12
     /// What becoming the outer address, or the inner one again, adds to a checksum (RFC 1624), folded.
-    static let outwardSum = 20
-    static let inwardSum = 24
+    static let outwardSum = 16
+    static let inwardSum = 20
     /// The TCP ports that packets come in to.
-    static let portFirst = 28
-    static let portLast = 32
-    /// Whether what leaves by another device is left to the kernel, and not dropped.
-    static let leavesOthersAlone = 36
-    static let inner = 40
-    static let outer = 56
+    static let portFirst = 24
+    static let portLast = 28
+    static let inner = 32
+    static let outer = 48
     /// A client's servers: an address, and the port as the packet has it, or 0 behind the last one.
-    static let remotes = 72
+    static let remotes = 64
     static let remoteStride = 20
     static let remotePort = 16
+    /// Other devices, which packets are left to the kernel for; 0 behind the last one.
+    static let others = remotes + GatewayConfiguration.remotesMax * remoteStride
+    static let end = others + othersMax * 4
   }
-  static let blockBytes = 256
+  static let othersMax = 8
+  /// In whole lines of the cache.
+  static let blockBytes = (Field.end + 63) & ~63
   /// Where numbers of 64 bits lie, one for each `Counter`, for each of `counterRows` processors.
   static let counters = 2 * blockBytes
   static let counterStride = 64
@@ -102,11 +103,13 @@ struct TranslatorMemory: ~Copyable {
       put(task.inner, at: block + Field.inner)
       put(task.outer, at: block + Field.outer)
     }
-    put(UInt32(task.mtu), at: block + Field.mtu)
     put(task.mark, at: block + Field.mark)
     put(UInt32(task.ports.lowerBound), at: block + Field.portFirst)
     put(UInt32(task.ports.upperBound), at: block + Field.portLast)
-    put(task.leavesOthersAlone ? 1 : 0, at: block + Field.leavesOthersAlone)
+    for index in 0..<Self.othersMax {
+      put(
+        index < task.otherIndexes.count ? task.otherIndexes[index] : 0, at: block + Field.others + index * 4)
+    }
     for index in 0..<GatewayConfiguration.remotesMax {
       let offset = block + Field.remotes + index * Field.remoteStride
       let remote = index < task.remotes.count ? task.remotes[index] : nil

@@ -98,8 +98,7 @@ extension TranslatorProgram {
     code.jump(if: Self.hops, .atMost, 1, to: label)
   }
 
-  /// No fragment, no padding behind it, which the TUN device would take for payload, and no more than the device takes:
-  /// the kernel sees to all of that.
+  /// No fragment, and no padding behind it, which the TUN device would take for payload: the kernel sees to both.
   mutating func goUnlessWhole(to label: BPFProgram.Label, at start: Int) {
     if family == .ipv4 {
       code.load(.r0, .half, Self.bytes, start + 6)
@@ -111,23 +110,19 @@ extension TranslatorProgram {
     code.load(.r0, .half, Self.bytes, start + (family == .ipv4 ? 2 : 4))
     code.readNetworkOrder(.r0)
     code.jump(if: .r0, .unequal, .r1, to: label)
-    readWireBytes(into: .r1, at: start, linkBytes: start)
-    loadShared(.r0, Field.mtu)
-    code.jump(if: .r1, .greater, .r0, to: label)
   }
 
-  /// The size of the IP packet, or of the largest one that a train is cut into.
-  mutating func readWireBytes(into register: BPFProgram.Register, at start: Int, linkBytes: Int) {
+  /// The size of a packet that begins with its IP header, or of the largest one that a train is cut into.
+  mutating func readWireBytes(into register: BPFProgram.Register) {
     let isTrain = code.label()
     let isKnown = code.label()
     code.load(register, .word, Self.packet, Context.segmentBytes)
     code.jump(if: register, .unequal, 0, to: isTrain)
     code.load(register, .word, Self.packet, Context.length)
-    if linkBytes != 0 { code.change(register, .subtract, Int32(linkBytes)) }
     code.jump(to: isKnown)
     code.place(isTrain)
     // The TCP header's length is in the upper half of a byte, in words.
-    code.load(.r0, .byte, Self.bytes, start + headerBytes + 12)
+    code.load(.r0, .byte, Self.bytes, headerBytes + 12)
     code.change(.r0, .shiftRight, 4)
     code.change(.r0, .shiftLeft, 2)
     code.change(register, .add, .r0)

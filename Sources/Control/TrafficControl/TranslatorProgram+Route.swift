@@ -48,7 +48,7 @@ extension TranslatorProgram {
       code.load(.r0, .half, Self.bytes, headerBytes + from)
       code.store(.half, .stack, to, .r0)
     }
-    readWireBytes(into: .r1, at: 0, linkBytes: 0)
+    readWireBytes(into: .r1)
     code.store(.half, .stack, Route.length, .r1)
     loadShared(.r0, Field.deviceIndex)
     code.store(.word, .stack, Route.interface, .r0)
@@ -82,9 +82,11 @@ extension TranslatorProgram {
     loadShared(.r1, Field.outletIndex)
     let leavesByOutlet = code.label()
     code.jump(if: .r0, .equal, .r1, to: leavesByOutlet)
-    loadShared(.r0, Field.leavesOthersAlone)
-    code.jump(if: .r0, .equal, 0, to: stray)
-    code.jump(to: next)
+    for index in 0..<TranslatorMemory.othersMax {
+      loadShared(.r1, Field.others + index * 4)
+      code.jump(if: .r0, .equal, .r1, to: next)
+    }
+    code.jump(to: stray)
     code.place(leavesByOutlet)
     // An IPv4 route may go by an IPv6 router.
     code.load(.r0, .byte, .stack, Route.family)

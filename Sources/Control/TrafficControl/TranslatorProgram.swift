@@ -5,8 +5,9 @@ internal import DataPlane
 /// (docs/decisions/0085-translation-at-tc.md).
 ///
 /// TCP between our end and the network goes straight to the other device. What the kernel has to look at, as a packet
-/// that is too big, has come to its last hop, or has padding behind it, gets its new address all the same and is then
-/// forwarded. ICMP errors about packets that are too big are known by the packet that they quote.
+/// that has come to its last hop, or has padding behind it, gets its new address all the same and is then forwarded.
+/// What is larger than the TUN device's MTU comes to our end, which has the room: an error of the kernel's would quote
+/// an address that its sender does not know. ICMP errors about packets that are too big are known by the packet that they quote.
 ///
 /// Here is what both programs do, step by step; the steps are in `TranslatorProgram+Packets`, `+Route` and `+Rewriting`.
 struct TranslatorProgram {

@@ -13,12 +13,10 @@ struct TranslatorTask: Equatable, Sendable {
   /// Interface indexes: where packets leave and enter the host, and the TUN device.
   var outletIndex: UInt32
   var deviceIndex: UInt32
-  /// Of the TUN device, in bytes.
-  var mtu: Int
   /// `--fwmark`, or 0.
   var mark: UInt32
-  /// Whether rules translate what leaves by other devices.
-  var leavesOthersAlone: Bool
+  /// Where rules translate what leaves; what would leave elsewhere is dropped.
+  var otherIndexes: [UInt32]
 
   /// Whether it leads between the same addresses, by the same devices.
   func hasWays(of other: TranslatorTask) -> Bool {

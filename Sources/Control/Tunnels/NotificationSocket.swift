@@ -39,15 +39,21 @@ struct NotificationSocket: ~Copyable {
 
   deinit { close(descriptor) }
 
-  /// The next process that says it is ready, by the kernel's own account of who sent it; nil when nobody does.
-  func nextReady() -> pid_t? {
+  /// How many messages are read at a time: anybody on the host can send some.
+  private static let messagesMax = 256
+
+  /// The processes that say they are ready, or that they live, which they do once a second from then on, so that no single
+  /// message has to get through; by the kernel's own account of who sent it.
+  func takeReady() -> [pid_t] {
     var bytes = [UInt8](repeating: 0, count: 4_096)
-    while true {
+    var senders: [pid_t] = []
+    for _ in 0..<Self.messagesMax {
       var sender: Int32 = 0
       let count = unsafe guise_receive_from_process(descriptor, &bytes, bytes.count, &sender)
-      guard count >= 0 else { return nil }
+      guard count >= 0 else { break }
       let lines = String(decoding: bytes.prefix(Int(count)), as: UTF8.self).split(separator: "\n")
-      if lines.contains("READY=1") { return sender }
+      if lines.contains("READY=1") || lines.contains("WATCHDOG=1") { senders.append(sender) }
     }
+    return senders
   }
 }

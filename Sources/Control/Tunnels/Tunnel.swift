@@ -19,6 +19,8 @@ struct Tunnel {
   /// When to start a process, as there is none; nil while one runs or none shall.
   private var due: ContinuousClock.Instant?
   private var delay = RestartDelay()
+  /// How long a successor may take where the settings have changed once more.
+  private static let patience = Duration.seconds(10)
   /// Whether a process has come up, or died, since the tunnel is there.
   private(set) var hasSettled = false
   private(set) var failureCount = 0
@@ -53,6 +55,11 @@ struct Tunnel {
     process.map { RunningTunnel(name: name, processID: $0.processID) }
   }
 
+  /// Of what carries it. A process that is starting would be ended by the signal.
+  func showStatistics() {
+    if let process, process.isReady { process.send(SIGUSR1) }
+  }
+
   func send(_ signal: Int32) {
     for process in [process, successor].compactMap(\.self) + replaced { process.send(signal) }
   }
@@ -80,20 +87,36 @@ struct Tunnel {
     successor?.stop()
   }
 
+  /// Whether it is what `next` says, or about to be.
+  func follows(_ next: TunnelPlan) -> Bool {
+    guard next == plan else { return false }
+    guard let process, successor == nil, !process.isStopping else { return true }
+    return process.plan == next
+  }
+
   /// Makes it what `next` says: in the running process's place with its flows if that can be, or after it.
   mutating func change(to next: TunnelPlan) {
-    guard next != plan else { return }
+    guard !follows(next) else { return }
     let previous = plan
     plan = next
     hasSettled = false
-    guard let running = process, previous != nil else {
+    if let successor {
+      // It may have the flows already, and is replaced in its turn; but what it waits for may never come.
+      if successor.start.duration(to: .now) > Self.patience { self.successor?.stop() }
+    } else if process != nil, previous != nil {
+      replaceProcess()
+    } else {
       // Whatever it waits for: the new settings may be the remedy.
       due = due.map { _ in .now }
-      return
     }
-    successor?.stop()
+  }
+
+  /// Has another process take the place of one with former settings.
+  private mutating func replaceProcess() {
+    // One that ends is followed by another anyway.
+    guard let running = process, !running.isStopping, let next = plan else { return }
     let canSucceed = running.plan.map { next.configuration.canSucceed($0.configuration) } ?? true
-    guard running.isReady, successor == nil, canSucceed else {
+    guard running.isReady, canSucceed else {
       log.notice("tunnel \(name): changed so that its flows begin anew")
       process?.stop()
       return
@@ -106,7 +129,8 @@ struct Tunnel {
 
   /// Somebody says that it is ready. Whether it is one of ours.
   mutating func noteReady(_ processID: pid_t) -> Bool {
-    if process?.processID == processID {
+    if let running = process, running.processID == processID {
+      guard !running.isReady else { return true }
       process?.isReady = true
       hasSettled = true
       return true
@@ -121,6 +145,11 @@ struct Tunnel {
     process?.isReady = true
     successor = nil
     hasSettled = true
+    // Changed once more while it took over.
+    if let plan, process?.plan != plan {
+      hasSettled = false
+      replaceProcess()
+    }
     return true
   }
 
@@ -165,9 +194,9 @@ struct Tunnel {
     if end == .status(SetupError.takeOverImpossibleStatus) {
       log.notice("tunnel \(name): its flows begin anew")
       process?.stop()
-    } else if next.isStopping {
+    } else if next.isStopping || next.plan != plan {
       // Another change came before it was ready.
-      process?.stop()
+      replaceProcess()
     } else {
       log.error(
         "tunnel \(name): the new settings do not work, as process \(next.processID) says; it goes on with the old ones"

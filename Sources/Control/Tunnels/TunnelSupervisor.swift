@@ -14,6 +14,9 @@ package struct TunnelSupervisor {
   private static let tickMilliseconds = 100
   /// How often, in ticks, the service manager is told that all is well.
   private static let aliveTicks = 10
+  /// How long a service manager, which would only start us again, is kept waiting for a first tunnel: a network may
+  /// still be on its way.
+  private static let patience = Duration.seconds(10)
   /// How long tunnels may take to end: a gateway gives its workers 10 s.
   private static let stopSecondsMax = 15
 
@@ -40,6 +43,7 @@ package struct TunnelSupervisor {
     log.info("starting \(Self.count(tunnels.count)): \(tunnels.map(\.name).joined(separator: ", "))")
     goOn(program)
 
+    let start = ContinuousClock.now
     var isSettled = false
     var isFirst = true
     var isRenewing = false
@@ -48,14 +52,16 @@ package struct TunnelSupervisor {
       tick += 1
       if tick % Self.aliveTicks == 0 { notifier.alive() }
       followProcesses(socket)
-      if isSettled != tunnels.allSatisfy(\.hasSettled) {
+      let up = tunnels.count(where: \.isUp)
+      let haveSettled = tunnels.allSatisfy(\.hasSettled)
+      if isFirst, haveSettled, up == 0 {
+        guard notifier.isHeard, .now - start < Self.patience else {
+          stop(signals, socket)
+          throw SetupError.noTunnelStarted
+        }
+      } else if isSettled != haveSettled {
         isSettled.toggle()
         if isSettled {
-          let up = tunnels.count(where: \.isUp)
-          if isFirst, up == 0 {
-            stop(signals, socket)
-            throw SetupError.noTunnelStarted
-          }
           isFirst = false
           let summary = "\(up) of \(Self.count(tunnels.count)) up"
           log.notice("\(summary)")
@@ -79,7 +85,7 @@ package struct TunnelSupervisor {
         notifier.reloading()
         if !reload(program) { notifier.ready("the configuration file is wrong: going on as before") }
         isSettled = false
-      case .showStatistics: for tunnel in tunnels { tunnel.send(SIGUSR1) }
+      case .showStatistics: for tunnel in tunnels { tunnel.showStatistics() }
       case .renew: isRenewing = true
       case .handOver, .childEnded, nil: break
       }
@@ -101,7 +107,7 @@ package struct TunnelSupervisor {
 
   /// Takes note of who is ready and who has ended, and starts whom it is time for.
   private mutating func followProcesses(_ socket: borrowing NotificationSocket) {
-    while let process = socket.nextReady() {
+    for process in socket.takeReady() {
       for index in tunnels.indices where tunnels[index].noteReady(process) { break }
     }
     // What one leaves, another may need: a port, a device's name.
@@ -127,7 +133,7 @@ package struct TunnelSupervisor {
     }
     for plan in plans {
       if let index = tunnels.firstIndex(where: { $0.name == plan.name }) {
-        if tunnels[index].plan == plan { unchanged += 1 }
+        if tunnels[index].follows(plan) { unchanged += 1 }
         tunnels[index].change(to: plan)
       } else {
         log.notice("tunnel \(plan.name): new in the configuration file")

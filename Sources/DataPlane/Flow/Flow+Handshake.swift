@@ -20,6 +20,8 @@ extension Flow {
     sendNext = segment.acknowledgement
     receiveNext = segment.sequence
     acknowledged = segment.sequence
+    // What comes first is acknowledged by what leaves first, as after a pause.
+    ackDueAt = now &+ Limits.ackPiggybackNanoseconds
     lastActivity = now
     openedAt = now
     return control(.ack)
@@ -81,12 +83,19 @@ extension Flow {
     state = .established
     var reaction: Reaction
     if segment.payloadLength > 0 {
-      lastActivity = now
       reaction = acknowledge(upTo: segment.sequence + segment.payloadLength, now: now)
+      if now &- lastActivity >= Limits.quietNanoseconds {
+        beWatched(now: now)
+        reaction.deadlineMoved = true
+      }
+      lastActivity = now
     } else {
       reaction = receiveEmpty(segment, now: now)
     }
-    if releasesHeld { (reaction.releasesHeld, reaction.deadlineMoved) = (true, true) }
+    if releasesHeld {
+      beWatched(now: now)
+      (reaction.releasesHeld, reaction.deadlineMoved) = (true, true)
+    }
     return reaction
   }
 
@@ -107,7 +116,7 @@ extension Flow {
       if now &- lastActivity >= idleNanoseconds {
         return Reaction(effect: .close(.idle), reply: reset)
       }
-      let acknowledgement = acknowledgementDue(now: now)
+      let acknowledgement = acknowledgementDue(now: now, isWatched: keepalive != nil)
       guard let keepalive, state != .unconfirmed else { return Reaction(reply: acknowledgement) }
       var reaction = watch(now: now, keepalive: keepalive)
       if reaction.reply == nil { reaction.reply = acknowledgement }
@@ -142,7 +151,7 @@ extension Flow {
   func deadline(idleNanoseconds: UInt64, isWatched: Bool = false) -> UInt64 {
     guard state == .established || state == .suspended else { return retryAt }
     var earliest = lastActivity &+ idleNanoseconds
-    if ackDueAt != 0 { earliest = min(earliest, ackDueAt) }
+    if let due = pureAckDueAt(isWatched: isWatched) { earliest = min(earliest, due) }
     return isWatched ? min(earliest, retryAt) : earliest
   }
 }

@@ -49,6 +49,10 @@ extension Flow {
     if liveness.unanswered == 0 { retryAt = now &+ Limits.silenceNanoseconds }
   }
 
+  /// The other end speaks after a pause, or answers again: what goes back may meet a dead path.
+  @inline(never)
+  mutating func beWatched(now: UInt64) { retryAt = min(retryAt, now &+ Limits.quietNanoseconds) }
+
   /// Looks at an established flow: is an answer overdue?
   mutating func watch(now: UInt64, keepalive: UInt64) -> Reaction {
     if state == .suspended { return watchSuspended(now: now) }

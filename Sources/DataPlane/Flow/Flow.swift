@@ -66,7 +66,7 @@ struct Flow: BitwiseCopyable {
   var downlinkTrain: TrainID
   /// Datagrams that wait for the handshake, a list through the buffer pool.
   var pendingHead: BufferID
-  /// When outstanding bytes must be acknowledged, CLOCK_MONOTONIC nanoseconds; 0 when nothing is.
+  /// When outstanding bytes must be acknowledged, or the first that come; CLOCK_MONOTONIC nanoseconds, 0 when none are.
   var ackDueAt: UInt64
   /// What was last heard of the other end.
   var liveness: Liveness

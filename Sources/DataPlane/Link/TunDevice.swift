@@ -13,6 +13,8 @@ package struct TunDevice: Sendable {
   package let queues: [Int32]
   /// Whether the device takes and gives super-packets.
   package let offload: Bool
+  /// Whether the kernel numbers the queues as they are here: those of another process may have been before them.
+  package let isOrdered: Bool
 
   /// Most bytes of a device name, without the terminator (IFNAMSIZ - 1).
   package static let nameLengthMax = 15
@@ -53,7 +55,7 @@ package struct TunDevice: Sendable {
       while queues.count < queueCount {
         queues.append(try attach(realName, isNew: false).descriptor)
       }
-      return TunDevice(name: realName, queues: queues, offload: offloads)
+      return TunDevice(name: realName, queues: queues, offload: offloads, isOrdered: true)
     } catch {
       for queue in queues { Glibc.close(queue) }
       throw error
@@ -66,6 +68,8 @@ package struct TunDevice: Sendable {
   ) throws(KernelError) -> TunDevice {
     var queues: [Int32] = []
     do throws(KernelError) {
+      queues.append(try attach(name, isNew: false).descriptor)
+      let isOrdered = has(1, name)
       while queues.count < queueCount { queues.append(try attach(name, isNew: false).descriptor) }
       try KernelError.check(
         "ioctl(TUNSETVNETHDRSZ)", guise_tun_set_vnet_header_size(queues[0], vnetHeaderSize))
@@ -73,7 +77,7 @@ package struct TunDevice: Sendable {
       if !offloads { try KernelError.check("ioctl(TUNSETOFFLOAD)", guise_tun_set_offload(queues[0], 0)) }
       try KernelError.check(
         "ioctl(SIOCSIFMTU, \(mtu))", unsafe guise_link_set_mtu(name, Int32(clamping: mtu)))
-      return TunDevice(name: name, queues: queues, offload: offloads)
+      return TunDevice(name: name, queues: queues, offload: offloads, isOrdered: isOrdered)
     } catch {
       for queue in queues { Glibc.close(queue) }
       throw error
@@ -92,6 +96,35 @@ package struct TunDevice: Sendable {
 
   static func keep(_ queue: Int32, _ isKept: Bool) throws(KernelError) {
     try KernelError.check("ioctl(TUNSETPERSIST)", guise_tun_set_persistent(queue, isKept ? 1 : 0))
+  }
+
+  // MARK: - Which packet comes to which queue
+
+  /// Has a program choose the queue of each packet, by the numbers that the kernel gave the queues; nil: the one that
+  /// wrote the packet's flow last. It stays with the device.
+  package func steer(by program: Int32?) throws(KernelError) {
+    try KernelError.check("ioctl(TUNSETSTEERINGEBPF)", guise_tun_set_steering(queues[0], program ?? -1))
+  }
+
+  /// Whether no other process has queues of the device. Never, where sysfs(5) does not show it.
+  package var isAlone: Bool { Self.has(queues.count, name) }
+
+  private static func has(_ count: Int, _ name: String) -> Bool {
+    func exists(_ number: Int) -> Bool {
+      unsafe access("/sys/class/net/\(name)/queues/tx-\(number)", F_OK) == 0
+    }
+    return exists(count - 1) && !exists(count)
+  }
+
+  /// Has the kernel number the queues as they are here, where no other process has any. What waits in them, but for the
+  /// first, is lost.
+  package func putInOrder() throws(KernelError) {
+    var refusal: Int32 = 0
+    // A queue that is attached becomes the last one.
+    for isAttached in [Int32(0), 1] {
+      for queue in queues.dropFirst() { refusal = min(refusal, guise_tun_set_queue(queue, isAttached)) }
+    }
+    try KernelError.check("ioctl(TUNSETQUEUE)", refusal)
   }
 
   /// Closes every queue, which removes a device that is not kept. For whoever still owns the descriptors.

@@ -27,6 +27,12 @@ package struct FlowFileContents: Sendable {
     try FlowFileHeader(try bytes(descriptor, 0, FlowFileHeader.length))
   }
 
+  /// Whether it begins like no flow file, of any version; nor with zeros, or not at all.
+  package static func isForeign(descriptor: Int32) throws(FlowFileRefusal) -> Bool {
+    let bytes = try bytes(descriptor, 0, FlowFileHeader.name.count)
+    return !FlowFileHeader.name.starts(with: bytes) && bytes.contains { $0 != 0 }
+  }
+
   /// Whether any flow would still be open, had its process gone on.
   package var hasLivingFlows: Bool {
     let now = guise_now()
@@ -37,19 +43,29 @@ package struct FlowFileContents: Sendable {
   private mutating func readSection(
     _ descriptor: Int32, _ worker: Int, used: Int
   ) throws(FlowFileRefusal) {
-    let bytes = try Self.bytes(descriptor, header.sectionOffset(worker: worker), used * header.stride)
-    let whole = bytes.count / header.stride
-    missing += used - whole
-    let span = unsafe bytes.span.bytes
-    for slot in 0..<whole {
-      let start = slot * header.stride
-      switch FlowRecord.read(span.extracting(start..<start + header.stride)) {
-      case .free: break
-      case .unfinished: unfinished += 1
-      case .flow(let record): flows.append(record)
+    // In pieces: the file may be sparse, and say that it has more than there is memory for.
+    for first in stride(from: 0, to: used, by: Self.slotsAtOnce) {
+      let count = min(Self.slotsAtOnce, used - first)
+      let offset = header.sectionOffset(worker: worker) + first * header.stride
+      let bytes = try Self.bytes(descriptor, offset, count * header.stride)
+      let whole = bytes.count / header.stride
+      let span = unsafe bytes.span.bytes
+      for slot in 0..<whole {
+        let start = slot * header.stride
+        switch FlowRecord.read(span.extracting(start..<start + header.stride)) {
+        case .free: break
+        case .unfinished: unfinished += 1
+        case .flow(let record): flows.append(record)
+        }
+      }
+      guard whole == count else {
+        missing += used - first - whole
+        return
       }
     }
   }
+
+  private static let slotsAtOnce = 1_024
 
   /// As many of `count` bytes as there are.
   private static func bytes(

@@ -59,6 +59,8 @@ package struct FlowFileHeader: Equatable, Sendable {
   // MARK: - Bytes
 
   static let length = 4_096
+  /// What every flow file begins with.
+  static let name = Array("guiseflw".utf8)
 
   /// The header as it lies in the file.
   private struct Image: BitwiseCopyable {
@@ -81,7 +83,7 @@ package struct FlowFileHeader: Equatable, Sendable {
     var device = InlineArray<16, UInt8>(repeating: 0)
     var namespace = InlineArray<128, UInt8>(repeating: 0)
 
-    /// "guiseflw".
+    /// `FlowFileHeader.name`.
     static let magic: UInt64 = 0x776c_6665_7369_7567
 
     /// FNV-1a over everything else.

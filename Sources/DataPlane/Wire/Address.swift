@@ -33,6 +33,9 @@ package struct Address: Hashable, Sendable, BitwiseCopyable {
     self = unsafe withUnsafeBytes(of: &six) { unsafe $0.loadUnaligned(as: Address.self) }
   }
 
+  /// The words of 0.0.0.0: those of any IPv4 address but for the upper half of `low`, its four bytes.
+  package static var ipv4Prefix: (high: UInt64, low: UInt64) { (0, UInt64(mappedPrefix)) }
+
   package var isIPv4: Bool { high == 0 && UInt32(truncatingIfNeeded: low) == Self.mappedPrefix }
 
   /// The four bytes of an IPv4 address in memory order.

@@ -18,6 +18,9 @@ package struct Pacer: Sendable {
   private var due = 0.0
   private var spaced = 0.0
 
+  /// Longer than anybody waits: a rate may be as small as one likes.
+  private static let delayMax = 1e18
+
   /// The first datagram is due at `origin` (nanoseconds).
   package init(_ rate: TrafficRate, origin: UInt64) {
     self.rate = rate
@@ -30,7 +33,7 @@ package struct Pacer: Sendable {
     if rate == .unlimited { return 0 }
     let elapsed = Double(now &- origin)
     let next = max(due, spaced)
-    return elapsed >= next ? 0 : UInt64((next - elapsed).rounded(.up))
+    return elapsed >= next ? 0 : UInt64(min(next - elapsed, Self.delayMax).rounded(.up))
   }
 
   /// Forgets what lies too far before `now`. Call it when the clock was read, before `delay`.

@@ -82,8 +82,11 @@ struct Routes: Sendable {
   }
 
   private func flows(_ request: Request, mayCommand: Bool) -> Answer {
-    guard let query = JSON.decode(FlowQuery.self, request.body), let selection = query.selection else {
-      return .refusal(400, "the query cannot be read")
+    guard let query = FlowQuery.read(request.body), let selection = query.selection else {
+      return .refusal(
+        400,
+        "the query cannot be read: there are local_port, remote, remote_port, peer, peer_port, silent_seconds, limit, all"
+      )
     }
     do throws(WorkerSilence) {
       if request.path == "/flows/list" {
@@ -96,6 +99,7 @@ struct Routes: Sendable {
         return .json(FlowListReport(flows: flows))
       }
       guard mayCommand else { return .refusal(403, "only root and the user who started guise may do that") }
+      guard query.isSelective else { return .refusal(400, "say which flows, or {\"all\": true}") }
       if request.path == "/flows/reconnect", tunnels.contains(where: { $0.tunnel.role == "server" }) {
         return .refusal(
           409, "a server opens no flows: 'guise flows close' resets them, and clients open them anew")

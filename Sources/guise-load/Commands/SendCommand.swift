@@ -127,6 +127,7 @@ struct SendCommand: ParsableCommand {
       return try source.run()
     }
     let outcome = Result { try source.watch(state, verb: "sent", quiet: output.quiet) }
+    if let sent = try? outcome.get().sent { collectorState.show(datagrams: sent, bytes: 0) }
     collectorState.stop()
     let echoed = try collector?.join()
     try finish(try outcome.get(), echoed)

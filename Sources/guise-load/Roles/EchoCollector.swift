@@ -4,15 +4,17 @@ internal import LoadModel
 
 /// Receives what an echo sends back to a source's sockets. One thread, beside the source's.
 struct EchoCollector: Sendable {
-  /// Silence after which nothing more is expected once the source has ended.
+  /// Silence after which nothing more is expected once the source has ended: where all has come back, and where
+  /// something has not, for which a busy machine is given time.
   private static let quietNanoseconds: UInt64 = 300_000_000
+  private static let quietNanosecondsMax: UInt64 = 1_500_000_000
   /// The longest wait for stragglers.
   private static let stragglerNanoseconds: UInt64 = 3_000_000_000
 
   let sockets: [DatagramSocket]
   let verification: Verification
   let perFlow: Bool
-  /// Its stop says that the source has ended.
+  /// Its stop says that the source has ended, and its datagrams then how many were sent.
   let state: RunState
 
   /// What came back, and how many receives said that nobody listens.
@@ -28,7 +30,7 @@ struct EchoCollector: Sendable {
       }
       let now = guise_now()
       if state.isStopping, sourceEnd == nil { sourceEnd = now }
-      if let sourceEnd, isOver(now, sourceEnd: sourceEnd, lastArrival: book.ledger.lastArrival) { break }
+      if let sourceEnd, isOver(now, sourceEnd: sourceEnd, book.ledger) { break }
     }
     var report = ArrivalReport(
       book.ledger, socketDrops: sockets.reduce(0) { $0 + $1.drops }, perFlow: perFlow)
@@ -36,8 +38,10 @@ struct EchoCollector: Sendable {
     return (report, refused)
   }
 
-  private func isOver(_ now: UInt64, sourceEnd: UInt64, lastArrival: UInt64) -> Bool {
-    now - max(sourceEnd, lastArrival) >= Self.quietNanoseconds || now - sourceEnd >= Self.stragglerNanoseconds
+  private func isOver(_ now: UInt64, sourceEnd: UInt64, _ ledger: borrowing FlowLedger) -> Bool {
+    let patience = ledger.received >= state.datagrams ? Self.quietNanoseconds : Self.quietNanosecondsMax
+    return now - max(sourceEnd, ledger.lastArrival) >= patience
+      || now - sourceEnd >= Self.stragglerNanoseconds
   }
 
   private func collect(

@@ -1,5 +1,4 @@
 internal import Control
-internal import Logging
 
 /// A configuration file that makes sense: any number of tunnels (guise.toml(5)).
 ///
@@ -14,8 +13,6 @@ struct ConfigurationFile {
   let path: String
   /// In the order of the file.
   let tunnels: [TunnelPlan]
-  /// What the file says to all of them.
-  let logLevel: Logger.Level?
 
   /// All that is wrong with a file, each with the line that it stands on.
   struct Unusable: Error, CustomStringConvertible {
@@ -59,6 +56,5 @@ struct ConfigurationFile {
     }
     self.path = path
     tunnels = reader.tunnels
-    logLevel = reader.logLevel
   }
 }

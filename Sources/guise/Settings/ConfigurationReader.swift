@@ -1,10 +1,8 @@
 internal import Control
-internal import Logging
 
 /// Makes tunnels of the tables of a document, and a list of all that is wrong.
 struct ConfigurationReader {
   private(set) var tunnels: [TunnelPlan] = []
-  private(set) var logLevel: Logger.Level?
   private(set) var faults: [ConfigurationFile.Unusable.Fault] = []
 
   private var common: [Setting] = []
@@ -69,9 +67,6 @@ struct ConfigurationReader {
       return complain(node.line, unknown(node.key, TunnelKind.allCases.flatMap(\.keys).map(\.name)))
     }
     guard let setting = setting(kind, node) else { return }
-    if node.key == "log-level", case .string(let text) = node.value {
-      logLevel = Logger.Level(rawValue: text.lowercased())
-    }
     common.append(setting)
   }
 
@@ -114,10 +109,8 @@ struct ConfigurationReader {
       let plan = TunnelPlan(
         name: table.key, configuration: command.configuration, logLevel: command.options.logging.logLevel,
         arguments: [kind.rawValue] + arguments)
-      for clash in claims.add(plan.configuration, title) {
-        let line = settings.first { $0.key == clash.key }?.line
-        complain(line ?? table.line, clash.text)
-      }
+      func line(of key: String) -> Int { settings.first { $0.key == key }?.line ?? table.line }
+      for clash in claims.add(plan.configuration, title) { complain(line(of: clash.key), clash.text) }
       tunnels.append(plan)
     } catch {
       let line = settings.filter { error.keys.contains($0.key) }.map(\.line).max()
@@ -143,6 +136,13 @@ struct ConfigurationReader {
       return nil
     }
     guard let arguments = arguments(option, node) else { return nil }
+    guard arguments != ["--firewall=print"] else {
+      complain(
+        node.line,
+        "'print' is for the command line: a tunnel of a file takes auto, tc, tracked, stateless or off"
+          + (title.map { " (\($0))" } ?? ""))
+      return nil
+    }
     do throws(TunnelKind.Complaint) {
       try kind.check(option, arguments)
     } catch {

@@ -4,10 +4,23 @@ internal import Control
 struct TunnelClaims {
   private var owners: [Claim: String] = [:]
   private var metrics: [(address: MetricsAddress, owner: String)] = []
+  private var services: [(port: ListenPort, owner: String)] = []
 
   fileprivate struct Claim: Hashable {
     let key: String
     let value: String
+
+    // Whose address it is on the device does not matter: the host can have each once.
+    private var kind: String { key.hasPrefix("tun-local") || key.hasPrefix("tun-peer") ? "address" : key }
+
+    static func == (first: Claim, second: Claim) -> Bool {
+      first.kind == second.kind && first.value == second.value
+    }
+
+    func hash(into hasher: inout Hasher) {
+      hasher.combine(kind)
+      hasher.combine(value)
+    }
   }
 
   struct Clash {
@@ -35,6 +48,14 @@ struct TunnelClaims {
       }
       metrics.append((address, title))
     }
+    if case .tcp(let address, let number) = configuration.listen {
+      let port = ListenPort(address, port: number)
+      if let other = services.first(where: { $0.port.overlaps(port) }) {
+        let value = address == nil ? "TCP port \(port)" : "TCP \(port)"
+        clashes.append(Clash(Claim(key: "local", value: value), other.owner, title))
+      }
+      services.append((port, title))
+    }
     return clashes
   }
 
@@ -42,9 +63,7 @@ struct TunnelClaims {
     var claims: [Claim] = []
     switch configuration.listen {
     case .udp(let local): claims.append(Claim(key: "local", value: "UDP \(local)"))
-    case .tcp(nil, let port): claims.append(Claim(key: "local", value: "TCP port \(port)"))
-    case .tcp(let address?, let port):
-      claims.append(Claim(key: "local", value: "TCP \(address) port \(port)"))
+    case .tcp: break
     }
     if let device = configuration.device, !device.contains("%") {
       claims.append(Claim(key: "tun", value: device))

@@ -105,7 +105,7 @@ struct ForwardHookTests {
   }
 
   @Test func whatIsNotJSONIsRefused() {
-    #expect(throws: SetupError.toolOutputUnreadable(command: "nft -j list ruleset")) {
+    #expect(throws: SetupError.toolOutputUnreadable(command: "nft -j -t list ruleset")) {
       try Ruleset(listing: "table ip filter")
     }
   }

@@ -16,7 +16,7 @@ class EngineRig {
     let surroundings = try EngineSurroundings(
       role, flowCountMax: flowCountMax, tunQueue: tunQueue, listener: listener, switchboard: switchboard)
     switch kind {
-    case .uring: return try EngineRigOf(surroundings, engine: UringEngine(surroundings.resources))
+    case .uring: return try UringRig(surroundings, engine: UringEngine(surroundings.resources))
     case .epoll: return try EngineRigOf(surroundings, engine: EpollEngine(surroundings.resources))
     }
   }
@@ -43,10 +43,16 @@ class EngineRig {
   func close(flow: UInt32, generation: UInt16) {}
   var now: UInt64 { 0 }
   var polled: UInt64 { 0 }
+  /// How many entries a ring was given so far; nil where there is none.
+  var entryCount: Int? { nil }
 }
 
-private final class EngineRigOf<E: Engine & ~Copyable>: EngineRig {
-  private var engine: E
+private final class UringRig: EngineRigOf<UringEngine> {
+  override var entryCount: Int? { unsafe Int(engine.ring.ring.pointee.sq.sqe_tail) }
+}
+
+private class EngineRigOf<E: Engine & ~Copyable>: EngineRig {
+  fileprivate var engine: E
 
   init(_ surroundings: EngineSurroundings, engine: consuming E) throws {
     self.engine = engine

@@ -68,6 +68,14 @@ final class EngineSurroundings {
     peer = try Self.bind(port: peerEndpoint.port)
   }
 
+  /// Lets so many bytes wait at the listener, as root may.
+  func makeRoom(_ byteCount: Int32) throws(KernelError) {
+    var byteCount = byteCount
+    try KernelError.checkErrno(
+      "setsockopt(SO_RCVBUFFORCE)",
+      unsafe setsockopt(resources.listener ?? -1, SOL_SOCKET, SO_RCVBUFFORCE, &byteCount, 4))
+  }
+
   func wake() { resources.switchboard.wake(resources.worker) }
 
   // The other side's traffic.

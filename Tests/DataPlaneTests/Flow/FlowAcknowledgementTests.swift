@@ -16,7 +16,7 @@ import Testing
     let segments = 4 * Limits.ackStepBytes / 1_024
     for _ in 0..<segments {
       _ = flow.receive(data(flow.receiveNext, 1_024), now: start)
-      acks.insert(flow.acknowledgementForData().value)
+      acks.insert(flow.acknowledgementForData(now: start).value)
     }
     // The place where it began, and four steps: so few that GRO at the other end can merge.
     let wanted = (0...4).map { (FlowFixture.receiveNext + $0 * Limits.ackStepBytes).value }
@@ -28,7 +28,7 @@ import Testing
     for _ in 0..<10_000 {
       let reaction = flow.receive(data(flow.receiveNext, 1_400), now: start)
       #expect(reaction.reply == nil)
-      _ = flow.acknowledgementForData()
+      _ = flow.acknowledgementForData(now: start)
     }
   }
 
@@ -74,10 +74,91 @@ import Testing
       flow.deadline(idleNanoseconds: FlowFixture.idle) == start + second / 2 + FlowFixture.idle)
   }
 
+  @Test func `data that leaves half a second later acknowledges, and no pure ACK follows`() {
+    var flow = FlowFixture.established
+    _ = flow.receive(data(flow.receiveNext, 10), now: start)
+    #expect(flow.acknowledgementForData(now: start + second / 2 - 1) == FlowFixture.receiveNext)
+    #expect(flow.acknowledgementForData(now: start + second / 2) == FlowFixture.receiveNext + 10)
+    #expect(flow.expire(now: start + second, idleNanoseconds: FlowFixture.idle).reply == nil)
+    // What comes next, soon after that data, has a second of its own.
+    flow.lastActivity = start + second / 2
+    let later = start + second - 1
+    let next = flow.receive(data(flow.receiveNext, 10), now: later)
+    #expect(next.deadlineMoved && flow.deadline(idleNanoseconds: FlowFixture.idle) == later + second)
+    #expect(flow.acknowledgementForData(now: later) == FlowFixture.receiveNext + 10)
+  }
+
+  @Test func `what comes after a pause is acknowledged by whatever leaves next`() {
+    var flow = FlowFixture.established
+    let later = start + second / 2
+    let first = flow.receive(data(flow.receiveNext, 10), now: later)
+    #expect(first.deadlineMoved)
+    #expect(flow.acknowledgementForData(now: later) == FlowFixture.receiveNext + 10)
+    // Once: a stream that begins like that keeps its steps.
+    _ = flow.receive(data(flow.receiveNext, 10), now: later)
+    #expect(flow.acknowledgementForData(now: later) == FlowFixture.receiveNext + 10)
+  }
+
+  @Test func `what comes first to a server is acknowledged by what leaves first, and nothing by nothing`() {
+    var flow = FlowFixture.free
+    #expect(flow.accept(data(FlowFixture.receiveNext, 0), now: start) == flow.control(.ack))
+    var silent = flow
+    _ = flow.receive(data(flow.receiveNext, 10), now: start)
+    #expect(flow.acknowledgementForData(now: start) == FlowFixture.receiveNext + 10)
+    #expect(flow.expire(now: start + second, idleNanoseconds: FlowFixture.idle).reply == nil)
+    #expect(silent.expire(now: start + second, idleNanoseconds: FlowFixture.idle).reply == nil)
+    #expect(silent.ackDueAt == 0)
+  }
+
+  @Test func `what comes after a pause and is not answered gets its pure ACK half a second later`() {
+    var flow = FlowFixture.established
+    let later = start + 25 * second
+    _ = flow.receive(data(flow.receiveNext, 10), now: later)
+    #expect(flow.deadline(idleNanoseconds: FlowFixture.idle) == later + second / 2)
+    #expect(flow.expire(now: later + second / 2 - 1, idleNanoseconds: FlowFixture.idle).reply == nil)
+    let reply = flow.expire(now: later + second / 2, idleNanoseconds: FlowFixture.idle).reply
+    #expect(reply?.acknowledgement == FlowFixture.receiveNext + 10)
+  }
+
+  @Test func `a client, whom nobody watches, waits half a minute for data to send`() {
+    var flow = FlowFixture.established
+    flow.liveness.witness = .proven
+    flow.retryAt = .max
+    let keepalive = 60 * second
+    func deadline() -> UInt64 { flow.deadline(idleNanoseconds: FlowFixture.idle, isWatched: true) }
+    _ = flow.receive(data(flow.receiveNext, 10), now: start)
+    #expect(deadline() == start + 30 * second)
+    #expect(flow.acknowledgementForData(now: start + 29 * second) == FlowFixture.receiveNext + 10)
+    let again = start + 29 * second
+    flow.lastActivity = again
+    _ = flow.receive(data(flow.receiveNext, 10), now: again)
+    let due = again + 30 * second
+    #expect(
+      flow.expire(now: due - 1, idleNanoseconds: FlowFixture.idle, keepalive: keepalive).reply == nil)
+    let reply = flow.expire(now: due, idleNanoseconds: FlowFixture.idle, keepalive: keepalive).reply
+    #expect(reply?.acknowledgement == FlowFixture.receiveNext + 20 && reply?.payloadLength == 0)
+    #expect(flow.unacknowledged == 0)
+  }
+
+  /// Times between datagrams each way, in milliseconds: a game's, a slow one, and one that nearly takes the second.
+  @Test(arguments: [16, 100, 480, 990] as [UInt64])
+  func `a conversation needs no pure ACKs, and its ack moves twice a second at most`(interval: UInt64) {
+    var (flow, now) = (FlowFixture.established, start)
+    var acks: Set<UInt32> = []
+    let rounds = 20 * 1_000 / Int(interval)
+    for _ in 0..<rounds {
+      #expect(flow.receive(data(flow.receiveNext, 100), now: now).reply == nil)
+      acks.insert(flow.acknowledgementForData(now: now + 1_000_000).value)
+      now += interval * 1_000_000
+      #expect(flow.expire(now: now, idleNanoseconds: FlowFixture.idle).reply == nil)
+    }
+    #expect((10...41).contains(acks.count), "\(acks.count)")
+  }
+
   @Test func `nothing outstanding when the delay is over sends nothing`() {
     var flow = FlowFixture.established
     _ = flow.receive(data(flow.receiveNext, Limits.ackStepBytes), now: start)
-    #expect(flow.acknowledgementForData() == flow.receiveNext)
+    #expect(flow.acknowledgementForData(now: start) == flow.receiveNext)
     let reaction = flow.expire(now: start + second, idleNanoseconds: FlowFixture.idle)
     #expect(reaction.reply == nil && reaction.effect == .none)
     #expect(flow.ackDueAt == 0)
@@ -164,7 +245,7 @@ import Testing
         ? SequenceNumber(UInt32(truncatingIfNeeded: random.next()))
         : flow.receiveNext + Int.random(in: -5_000...5_000, using: &random)
       _ = flow.receive(data(sequence, Int.random(in: 0...65_495, using: &random)), now: now)
-      if random.oneIn(4) { _ = flow.acknowledgementForData() }
+      if random.oneIn(4) { _ = flow.acknowledgementForData(now: now) }
       if random.oneIn(50) { now += UInt64.random(in: 0...second, using: &random) }
       _ = flow.expire(now: now, idleNanoseconds: FlowFixture.idle)
       let outstanding = flow.unacknowledged

@@ -10,8 +10,7 @@ import Testing
   private static let key6 = FlowKey(
     remote: Address("2001:db8::2")!, local: Address("fd00::1")!, remotePort: 40_000, localPort: 4_567)
 
-  @Test func `the simulation of how flows spread computes the same`() {
-    // bench/tests/test_scale.py asserts the same value of its twin.
+  @Test func `it is what it was`() {
     let key = FlowKey(
       remote: Address("192.0.2.1")!, local: Address("192.0.2.2")!, remotePort: 40_000, localPort: 4_567)
     let hash = KeyHash(seed: (0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210))
@@ -43,14 +42,14 @@ import Testing
     #expect(KeyHash(seed: (1, 2)).hash(key) != hash.hash(key))
   }
 
-  /// An index uses the low bits and an owner the high ones: both must spread what differs in a port alone.
+  /// An index uses the low bits, and what is drawn by lot the high ones: both must spread what differs in a port alone.
   @Test(arguments: [key4, key6], [0, 32] as [UInt64])
   func `ports alone spread evenly`(key: FlowKey, shift: UInt64) {
     var key = key
     var buckets = [Int](repeating: 0, count: 256)
     for port in 0...UInt16.max {
       key.remotePort = port
-      // The low byte of the tag, the high one of what an owner is computed from.
+      // The low byte of the tag, and the highest of all.
       let byte = shift == 0 ? hash.hash(key) & 0xff : hash.hash(key) >> 56
       buckets[Int(byte)] += 1
     }

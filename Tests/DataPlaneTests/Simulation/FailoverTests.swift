@@ -79,10 +79,18 @@ import Testing
     try net.run(seconds: 12) {
       send(net)
       sent += 1
+      // It comes before what confirms the other flow.
+      net.client.kernel.inputs.reverse()
     }
     try net.step()
     let arrived = net.servers.map { $0.takeDeliveries().count }
     #expect(arrived[0] > 0 && arrived[0] + arrived[1] == sent)
+    // A stock server would have ended the flow by then.
+    for port in Set(net.ports(since: 0)) {
+      let own = net.sent.map(\.packet).filter { $0.ports.0 == port }
+      let end = own.firstIndex { $0.flags.contains(.rst) } ?? own.endIndex
+      #expect(own[end...].allSatisfy { $0.payload.isEmpty }, "data follows the reset")
+    }
   }
 
   @Test func `a preferred server that does not answer is asked now and then, and nobody notices`() throws {
@@ -97,5 +105,42 @@ import Testing
     #expect((12...21).contains(trials.count), "\(trials.count) SYNs")
     #expect(net.client.statistics.uplinkDrops(of: .client) == lost)
     #expect(net.client.statistics[.flowsReopened] == 0)
+  }
+
+  /// Answers every ACK of the client by a reset at its place, in place of server 0.
+  private func resetAll(_ net: SimulatedServers) {
+    net.passes = { packet, server in
+      guard server == 0, packet.ports.1 == 4_567, !packet.flags.contains(.syn), !packet.flags.contains(.rst)
+      else {
+        return true
+      }
+      let reset = Packet(
+        from: SimulatedServers.endpoint(0),
+        to: Endpoint(Address(bytes: packet.source[...]), port: packet.ports.0), .rst,
+        sequence: packet.acknowledgement)
+      net.client.kernel.inputs.append(.packet([UInt8](repeating: 0, count: 12) + reset.bytes))
+      return false
+    }
+  }
+
+  @Test func `a server that resets whatever it has accepted is passed over`() throws {
+    let net = try SimulatedServers(2)
+    resetAll(net)
+    try net.run(seconds: 5) { send(net) }
+    #expect(served(net) == [1])
+    // One of the first flow, and one of its successor; those of trials later on.
+    #expect((2...4).contains(net.syns().count { $0.packet.destination[3] == 2 }))
+  }
+
+  @Test func `where there is no other, it is tried again only for datagrams that come`() throws {
+    let net = try SimulatedServers(1)
+    resetAll(net)
+    send(net)
+    try net.run(seconds: 10)
+    #expect(net.syns().count == 2)
+    #expect(net.client.flowCount == 0)
+    send(net)
+    try net.run(seconds: 10)
+    #expect(net.syns().count == 4)
   }
 }

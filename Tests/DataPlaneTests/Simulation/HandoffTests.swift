@@ -96,6 +96,15 @@ import Testing
     #expect(owner.takeDeliveries().count == Limits.lentPacketsMax)
     try owner.turn()
     #expect(owner.kernel.woken.isEmpty)
+    // What is home is there for the next that come.
+    lender.kernel.inputs = Array(repeating: .packet(packet), count: 10)
+    try lender.turn()
+    #expect(lender.worker.lentCount == 10)
+    #expect(lender.statistics[.handoffFull] - before.1 == 54)
+    owner.kernel.inputs = [.woken]
+    try owner.turn()
+    #expect(owner.takeDeliveries().count == 10)
+    try owner.turn()
     try lender.turn()
     #expect(lender.worker.lentCount == 0)
     try teams.expectBalanceAndNoLeak()

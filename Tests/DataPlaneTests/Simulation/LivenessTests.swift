@@ -107,6 +107,50 @@ import Testing
     #expect(net.syns().count == 1)
   }
 
+  /// Tenths of a second between requests: a resolver's, a heartbeat, and what keeps a mapping of UDP alive.
+  @Test(arguments: [3, 7, 15, 50, 250])
+  func `ten minutes of requests and answers, however rare, are nothing but that on the wire`(tenths: Int)
+    throws
+  {
+    let net = try SimulatedServers()
+    let traffic = Traffic(net)
+    func exchange() throws {
+      traffic.exchange()
+      for _ in 0..<tenths {
+        try net.step(100_000_000)
+        traffic.serve()
+      }
+    }
+    for _ in 0..<2 { try exchange() }
+    let ends = [net.client, net.servers[0]]
+    let before = ends.map { $0.statistics[.controlSegmentsOut] }
+    let exchanges = 6_000 / tenths
+    for _ in 0..<exchanges { try exchange() }
+    #expect(traffic.answers.count == exchanges + 2)
+    #expect(ends.map { $0.statistics[.controlSegmentsOut] } == before)
+    #expect(net.client.statistics[.probes] == 0)
+  }
+
+  @Test func `a flow that the server wakes is given up as soon as any other`() throws {
+    let net = try SimulatedServers()
+    let traffic = Traffic(net)
+    try net.run(seconds: 3, each: traffic.exchange)
+    // Until nothing but the keepalive is due.
+    try net.run(seconds: 40, milliseconds: 100)
+    net.servers[0].answer([2], flow: 0)
+    try net.step(10_000_000)
+    #expect(net.client.takeDeliveries().count >= 1)
+    net.passes = { _, _ in false }
+    let cut = net.now
+    var suspended: UInt64?
+    while suspended == nil, net.now < cut + 30 * second {
+      net.client.send([1], from: app)
+      try net.step(100_000_000)
+      if kinds(net.client).contains(.suspended) { suspended = net.now }
+    }
+    #expect(try #require(suspended) - cut < 6 * second)
+  }
+
   @Test func `an end that answers nothing but a handshake is left alone`() throws {
     let net = try SimulatedServers()
     net.passes = { packet, _ in packet.ports.0 != 4_567 || packet.flags.contains(.syn) }

@@ -38,7 +38,8 @@ extension SimulationTests {
     pair.expectNoLeak(0)
   }
 
-  @Test(arguments: [EINVAL, EIO])
+  /// And all others only where it is the host that cuts none.
+  @Test(arguments: [EINVAL, EMSGSIZE, EIO])
   func `a train of datagrams that UDP refuses goes out one by one`(errno: Int32) throws {
     let pair = try SimulatedPair()
     pair.client.send([0], from: Self.app(0))
@@ -49,6 +50,32 @@ extension SimulationTests {
     for payload in sent { pair.client.send(payload, from: Self.app(0)) }
     try pair.settle()
     #expect(pair.server.takeDeliveries().map(\.payload) == sent)
+    let told = pair.server.takeEvents().filter { $0.kind == .datagramsRefused }
+    #expect(told.map(\.detail) == (errno == EIO ? [Int(errno)] : []))
+    let before = pair.server.statistics[.udpSends]
+    for payload in sent { pair.client.send(payload, from: Self.app(0)) }
+    try pair.settle()
+    #expect(pair.server.takeDeliveries().map(\.payload) == sent)
+    #expect(pair.server.statistics[.udpSends] - before == (errno == EIO ? 30 : 1))
+    expectBalance(pair.server)
+    pair.expectNoLeak(0)
+  }
+
+  @Test func `full trains that UDP refuses are one part shorter from then on`() throws {
+    let pair = try SimulatedPair()
+    pair.client.send([0], from: Self.app(0))
+    try pair.settle()
+    _ = pair.server.takeDeliveries()
+    pair.server.kernel.sendFailures = [EINVAL]
+    let train = [UInt8](repeating: 1, count: 64 * 500)
+    for round in 0..<2 {
+      let before = pair.server.statistics[.udpSends]
+      pair.client.send(train, partSize: 500, from: Self.app(0))
+      try pair.settle()
+      #expect(pair.server.takeDeliveries().count == 64)
+      #expect(pair.server.statistics[.udpSends] - before == (round == 0 ? 65 : 2))
+    }
+    #expect(pair.server.statistics[.udpSendFailed] == 0)
     expectBalance(pair.server)
     pair.expectNoLeak(0)
   }

@@ -17,6 +17,8 @@ final class SimulatedTeam {
     let switchboard = try Switchboard(workerCount: count)
     var workerPlan = WorkerPlan(plan)
     // The same seed does the same again.
+    workerPlan.owners = FlowOwners(
+      plan.role, workerCount: count, multipliers: (seed &* 0x9e37_79b9_7f4a_7c15 | 1, 0xbf58_476d_1ce4_e5b9))
     workerPlan.keyHash = KeyHash(seed: (seed, 1))
     workerPlan.cookie = HandshakeCookie(key: (seed, 2))
     let shared = workerPlan

@@ -38,7 +38,7 @@ struct FlowEnd {
   mutating func send(_ payload: [UInt8], now: UInt64) {
     precondition(isOpen)
     var header = flow.control(.ack)
-    header.acknowledgement = flow.acknowledgementForData()
+    header.acknowledgement = flow.acknowledgementForData(now: now)
     header.payloadLength = payload.count
     flow.sendNext += payload.count
     flow.lastActivity = now

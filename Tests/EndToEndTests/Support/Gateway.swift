@@ -16,6 +16,9 @@ struct Gateway: Sendable {
     return gateway
   }
 
+  /// A wrapper: the kernel takes no programs then.
+  static let withoutBPF = ["setpriv", "--bounding-set=-bpf,-sys_admin", "--inh-caps=-bpf,-sys_admin"]
+
   /// Starts it and waits for nothing.
   static func launch(_ arguments: [String], in host: Namespace, wrapper: [String] = []) throws -> Gateway {
     let command = try wrapper + [Program.guise.get()] + arguments

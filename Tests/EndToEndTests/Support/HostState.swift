@@ -12,7 +12,10 @@ struct HostState: Equatable, Sendable {
       ("route4", ["ip", "-4", "route", "show", "table", "all"]),
       ("route6", ["ip", "-6", "route", "show", "table", "all"]),
       ("policy", ["ip", "rule"]),
-      ("setting", ["sysctl", "-a", "-r", "forward|accept_ra$|rp_filter|route_localnet|disable_ipv6"]),
+      (
+        "setting",
+        ["sysctl", "-a", "-r", "forward|accept_ra$|accept_redirects|rp_filter|route_localnet|disable_ipv6"]
+      ),
     ]
     // An empty file to lock does no harm, and to remove it would let two gateways hold it at once.
     lines = host.stateFiles.filter { !$0.hasSuffix(".lock") }.map { "file: \($0)" }

@@ -3,10 +3,7 @@ struct LeftoversCheck: Check {
   let name = "leftovers"
 
   func findings(_ plan: CheckPlan, _ host: HostView) -> [Finding] {
-    let namespace = NetworkNamespace.current()
-    let dead = StateDirectory.deadInstances(
-      folder: "\(host.root)\(StateDirectory.standardPath)/\(namespace.inode)", namespace)
-    return dead.map {
+    host.instances(areAlive: false).map {
       .warn(
         "process \($0.processID) was killed, and its device \($0.device) and rules wait for its next start",
         mend: "start it again, or 'guise cleanup'")

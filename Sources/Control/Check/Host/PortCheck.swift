@@ -10,7 +10,7 @@ struct PortCheck: Check {
   func findings(_ plan: CheckPlan, _ host: HostView) -> [Finding] {
     var findings: [Finding] = []
     if let local = plan.local { findings += client(local) }
-    if let service = plan.service { findings += server(service) }
+    if let service = plan.service { findings += server(service, host) }
     if plan.mayServe {
       let ports = FlowLimits.localPorts(host.sysctl)
       if ports < Self.portsForServer {
@@ -35,7 +35,7 @@ struct PortCheck: Check {
     }
   }
 
-  private func server(_ service: ListenPort) -> [Finding] {
+  private func server(_ service: ListenPort, _ host: HostView) -> [Finding] {
     if let address = service.address, !LocalAddresses.has(address) {
       return [.fail(.localAddressMissing(address))]
     }
@@ -45,6 +45,13 @@ struct PortCheck: Check {
         .warn(
           "a program listens on TCP \(listeners.joined(separator: " and ")): it will get nothing while guise runs",
           mend: "ss -ltnp sport = :\(service.port) names it: stop it, or choose another port")
+      ]
+    }
+    if let other = host.instances(areAlive: true).first(where: { $0.overlaps(service) }) {
+      return [
+        .warn(
+          "process \(other.processID) of guise serves TCP \(other.serves ?? "") already: flows would go to one of the two",
+          mend: "'guise status' shows it: end it, start with '--takeover', or choose another port")
       ]
     }
     return [.fine("TCP port \(service.port) is free")]

@@ -45,7 +45,8 @@ struct Poller: ~Copyable {
   private mutating func waitAgain(_ result: Int32, _ timeout: UInt64) throws(KernelError) -> Int {
     switch -result {
     case EINTR: return 0
-    case ENOSYS:
+    // Lists of system calls that are older than it refuse it (seccomp(2)); it has no EPERM of its own.
+    case ENOSYS, EPERM:
       hasNanoseconds = false
       return try waitMilliseconds(timeout)
     default: throw KernelError("epoll_pwait2", errno: -result)

@@ -16,7 +16,7 @@ struct BufferRing: ~Copyable {
   private let kind: BufferPool.Class
   let group: UInt16
   /// Buffers that the kernel has, and how many it should have.
-  private var lentCount = 0
+  private(set) var lentCount = 0
   private var target: Int
   private let capacity: Int
   private var budget = BufferBudget()
@@ -51,9 +51,13 @@ struct BufferRing: ~Copyable {
     beginWindow()
   }
 
-  /// Lends free buffers up to the target; returns how many. To be called once a turn.
+  /// Whether the kernel has none left, as far as its completions have been read.
   @inline(__always)
-  mutating func lend(from buffers: inout BufferPool) -> Int {
+  var isDry: Bool { lentCount == 0 }
+
+  /// Lends free buffers up to the target. To be called once a turn.
+  @inline(__always)
+  mutating func lend(from buffers: inout BufferPool) {
     let wanted = min(target, budget.count)
     filledMost = max(filledMost, wanted &- lentCount)
     turnCount &+= 1
@@ -67,7 +71,6 @@ struct BufferRing: ~Copyable {
     }
     if count > 0 { unsafe guise_buf_ring_publish(ring, count) }
     lentCount &+= Int(count)
-    return Int(count)
   }
 
   private mutating func closeWindow() {

@@ -18,7 +18,7 @@ struct UringEngine: Engine, ~Copyable {
     static let flags = guise_sqe_fixed_file | guise_sqe_buffer_select | guise_sqe_cqe_skip_success
   }
 
-  private var ring: Ring
+  private(set) var ring: Ring
   private var files: FileTable
   private var datagramBuffers: BufferRing
   private var packetBuffers: BufferRing
@@ -35,7 +35,8 @@ struct UringEngine: Engine, ~Copyable {
   /// What ends the worker; thrown by the next turn.
   private var fatal: KernelError?
 
-  /// Receives that ended and must be armed again, once buffers are there.
+  /// What ended and must be armed again, once buffers are there: receives, and the others.
+  private var endedReceives: TokenList
   private var ended: TokenList
   private var datagramsAreLow = false
   private var packetsAreLow = false
@@ -59,7 +60,8 @@ struct UringEngine: Engine, ~Copyable {
     let shapes = try ReceiveShapes()
     let queued = try TrainList(capacity: Limits.trainCount)
     let inFlight = try TrainList(capacity: Limits.trainCount)
-    let ended = try TokenList(capacity: resources.flowCountMax + Int(FileTable.firstFlow))
+    let endedReceives = try TokenList(capacity: resources.flowCountMax + 1)
+    let ended = try TokenList(capacity: 2)
 
     self.shapes = shapes
     self.ring = ring
@@ -69,13 +71,14 @@ struct UringEngine: Engine, ~Copyable {
     self.resources = resources
     self.queued = queued
     self.inFlight = inFlight
+    self.endedReceives = endedReceives
     self.ended = ended
     flowSockets = resources.flowSockets
 
     self.ended.append(Token(.read))
     self.ended.append(Token(.wake))
     if resources.listener != nil {
-      self.ended.append(Token(.receive, index: DatagramArrival.listener))
+      self.endedReceives.append(Token(.receive, index: DatagramArrival.listener))
     }
     resources.switchboard.announceRing(self.ring.descriptor, of: resources.worker)
   }
@@ -119,24 +122,29 @@ struct UringEngine: Engine, ~Copyable {
     if isRefusedThere, let refused { inFlight.append(refused) }
   }
 
-  /// Lends free buffers, then arms what had ended for want of them. Returns whether that was so.
+  /// Lends free buffers, then arms what had ended for want of them, in its order. Returns whether that was so.
   ///
-  /// Armed while the ring is still dry, a receive would end again at once, and the loop would spin.
+  /// A receive that is armed where there is no buffer for it would end again at once: while the ring is dry, the loop would
+  /// spin; and where thousands of sockets have datagrams, each turn would arm them all, for as many datagrams as there are
+  /// buffers.
   @discardableResult
   private mutating func lend(_ buffers: inout BufferPool) -> Bool {
-    let datagramCount = datagramBuffers.lend(from: &buffers)
-    let packetCount = packetBuffers.lend(from: &buffers)
+    datagramBuffers.lend(from: &buffers)
+    packetBuffers.lend(from: &buffers)
+    var armable = endedReceives.count
+    if datagramsAreLow { armable = min(armable, datagramBuffers.lentCount) }
+    for _ in 0..<armable { arm(endedReceives.popFirst()) }
     for _ in 0..<ended.count {
       let token = ended.popFirst()
-      switch token.kind {
-      case .receive where datagramsAreLow && datagramCount == 0: ended.append(token)
-      case .read where packetsAreLow && packetCount == 0: ended.append(token)
-      default: arm(token)
+      if token.kind == .read, packetsAreLow, packetBuffers.isDry {
+        ended.append(token)
+      } else {
+        arm(token)
       }
     }
-    let goesOn = datagramsAreLow && datagramCount > 0 || packetsAreLow && packetCount > 0
-    if datagramCount > 0 { datagramsAreLow = false }
-    if packetCount > 0 { packetsAreLow = false }
+    let goesOn = datagramsAreLow && !datagramBuffers.isDry || packetsAreLow && !packetBuffers.isDry
+    if !datagramBuffers.isDry { datagramsAreLow = endedReceives.count > 0 }
+    if !packetBuffers.isDry { packetsAreLow = false }
     return goesOn
   }
 
@@ -174,7 +182,7 @@ struct UringEngine: Engine, ~Copyable {
         datagramsAreLow = true
         datagramBuffers.noteShortage()
       }
-      ended.append(token)
+      endedReceives.append(token)
     }
     guard let buffer = completion.buffer else { return nil }
     datagramBuffers.noteFilled(completion.result)
@@ -298,7 +306,7 @@ struct UringEngine: Engine, ~Copyable {
     unsafe io_uring_prep_cancel64(entry, token.rawValue, 0)
     unsafe entry.pointee.flags |= guise_sqe_cqe_skip_success
     unsafe entry.pointee.user_data = Token(.cancel).rawValue
-    ended.remove(token)
+    endedReceives.remove(token)
     files.noteClosed(flow)
     // The entries queued before this one still name the slot: they must be issued first.
     ring.submit()
