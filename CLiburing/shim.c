@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -317,6 +318,10 @@ int guise_link_get_flags(const char *name) {
   int result = link_request(name, SIOCGIFFLAGS, &value);
   return result < 0 ? result : (uint16_t)value.ifr_flags;
 }
+
+/* Files in memory */
+
+int guise_memory_file(const char *name) { return result_or_errno(memfd_create(name, MFD_CLOEXEC)); }
 
 /* bpf(2) */
 

@@ -27,7 +27,6 @@ import Testing
   }
 
   @Test func aProgramThatIgnoresItsInputDoesNotEndUs() throws {
-    signal(SIGPIPE, SIG_IGN)
     let input = String(repeating: "x", count: 1_000_000)
     #expect(try ChildProcess.run("/bin/true", [], input: input).status == 0)
   }

@@ -18,19 +18,18 @@ enum ChildProcess {
   static let secondsMax = 20
 
   static func run(_ path: String, _ arguments: [String], input: String = "") throws(Failure) -> Outcome {
-    var stdin = try Pipe()
+    let stdin = try ProgramInput(input)
     var stdout = try Pipe()
     var stderr = try Pipe()
     // Messages and numbers in the form that is parsed, whatever the operator's language.
     let search = unsafe getenv("PATH").map { unsafe String(cString: $0) } ?? "/usr/sbin:/usr/bin:/sbin:/bin"
     let child = try ProgramStart.start(
-      path, arguments, descriptors: [stdin.readEnd, stdout.writeEnd, stderr.writeEnd],
+      path, arguments, descriptors: [stdin.descriptor, stdout.writeEnd, stderr.writeEnd],
       environment: ["LC_ALL=C", "PATH=\(search)"])
-    stdin.closeReadEnd()
     stdout.closeWriteEnd()
     stderr.closeWriteEnd()
 
-    guard let texts = converse(&stdin, input, [stdout.readEnd, stderr.readEnd]) else {
+    guard let texts = collect([stdout.readEnd, stderr.readEnd]) else {
       kill(child, SIGKILL)
       _ = wait(for: child)
       throw .timedOut
@@ -38,21 +37,14 @@ enum ChildProcess {
     return Outcome(status: wait(for: child), output: texts[0], errors: texts[1])
   }
 
-  /// Writes the input as the program takes it, which may be longer than a pipe has room for, and reads all descriptors
-  /// to their end; nil when that takes longer than `secondsMax`.
-  private static func converse(_ stdin: inout Pipe, _ input: String, _ descriptors: [Int32]) -> [String]? {
+  /// Reads all descriptors to their end; nil when that takes longer than `secondsMax`.
+  private static func collect(_ descriptors: [Int32]) -> [String]? {
     var bytes = [[UInt8]](repeating: [], count: descriptors.count)
     var polls = descriptors.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
     var chunk = [UInt8](repeating: 0, count: 16_384)
-    var rest = Array(input.utf8)[...]
-    stdin.writeWithoutWaiting(&rest)
     let deadline = time(nil) + secondsMax
     while polls.contains(where: { $0.fd >= 0 }) {
-      if rest.isEmpty { stdin.closeWriteEnd() }
-      // Without an open end of the pipe, poll(2) passes over it.
-      polls.append(pollfd(fd: stdin.writeEnd, events: Int16(POLLOUT), revents: 0))
       guard unsafe poll(&polls, nfds_t(polls.count), 1000) >= 0 || errno == EINTR else { return nil }
-      if polls.removeLast().revents != 0 { stdin.writeWithoutWaiting(&rest) }
       guard time(nil) < deadline else { return nil }
       for index in polls.indices where polls[index].fd >= 0 && polls[index].revents != 0 {
         let count = unsafe read(polls[index].fd, &chunk, chunk.count)
