@@ -116,6 +116,11 @@ package struct GatewayConfiguration: Equatable, Sendable {
     self.remote = remote
   }
 
+  /// Where a server takes TCP; nil for a client.
+  package var listenPort: ListenPort? {
+    if case .tcp(let address, let port) = listen { ListenPort(address, port: port) } else { nil }
+  }
+
   package var role: Role {
     switch listen {
     case .udp: .client

@@ -20,8 +20,7 @@ struct HostSetup: ~Copyable {
   private let log: Logger
   private let sysctl = Sysctl()
   private let state: StateDirectory?
-  private var instance: LockedFile?
-  private var record: InstanceRecord?
+  private var instance: InstanceClaim?
   /// For the record: where flows are kept in the state directory.
   private let flowFile: String?
   /// Changes that could not be recorded in the state directory.
@@ -158,7 +157,7 @@ struct HostSetup: ~Copyable {
     isBorrowed = false
     isIncomplete = true
     firewall.takeUp()
-    claim(firewall.rules, preflight)
+    claim(preflight)
     try enableForwarding(preflight.families)
   }
 
@@ -299,7 +298,7 @@ struct HostSetup: ~Copyable {
 
   private mutating func bringUp(_ preflight: Preflight) throws(SetupError) {
     try firewall.plan()
-    claim(firewall.rules, preflight)
+    claim(preflight)
 
     let disableIPv6 = "net/ipv6/conf/\(device.name)/disable_ipv6"
     if preflight.families.contains(.ipv6), sysctl.read(disableIPv6) == "1" {
@@ -311,23 +310,15 @@ struct HostSetup: ~Copyable {
   }
 
   /// Records first, changes then: whoever cleans up must know of everything that may have happened.
-  private mutating func claim(_ rules: FirewallRules?, _ preflight: Preflight) {
+  private mutating func claim(_ preflight: Preflight) {
     guard let state else { return }
-    var serves: ListenPort?
-    if case .tcp(let address, let port) = preflight.configuration.listen {
-      serves = ListenPort(address, port: port)
-    }
-    if let serves { warnOfOthers(serves, isKnown: preflight.configuration.flowFile != .off) }
+    let configuration = preflight.configuration
+    if let serves = configuration.listenPort { warnOfOthers(serves, isKnown: configuration.flowFile != .off) }
     let record = InstanceRecord(
-      namespace: state.namespace.identity, processID: getpid(),
-      tunnel: preflight.configuration.name, device: device.name,
-      firewallTable: rules.map { FirewallRules.table(of: $0.device) }, outlets: firewall.outletDevices,
-      serves: serves.map { "\($0)" },
-      remotes: preflight.configuration.role == .client ? preflight.remotes.map { "\($0)" } : nil,
-      isStateless: rules?.isStateless, flowFile: flowFile)
+      preflight, device: device.name, firewall.rules, outlets: firewall.outletDevices, flowFile: flowFile,
+      in: state.namespace)
     do throws(LockedFile.Failure) {
-      instance = try state.claim(record)
-      self.record = record
+      instance = try InstanceClaim(record, in: state)
     } catch {
       log.warning(
         "cannot record in \(state.path) what this process changes: nobody cleans up if it is killed")
@@ -371,16 +362,10 @@ struct HostSetup: ~Copyable {
   /// Whoever cleans up must know of every device that a program was attached to, and other clients of the same server
   /// of how its answers are told apart.
   private mutating func renewRecord(remotes: [Endpoint]? = nil) {
-    guard var next = record, let state else { return }
-    let known = next.outlets ?? []
-    let added = (firewall.outletDevices ?? []).filter { !known.contains($0) }
-    if !added.isEmpty { next.outlets = known + added }
-    next.isStateless = firewall.rules?.isStateless
-    if let remotes { next.remotes = remotes.map { "\($0)" } }
-    guard next != record else { return }
-    record = next
+    guard let state else { return }
     do throws(LockedFile.Failure) {
-      try instance?.replaceContents(StateDirectory.encode(next))
+      try instance?.renew(
+        outlets: firewall.outletDevices, isStateless: firewall.rules?.isStateless, remotes: remotes)
     } catch {
       log.warning("cannot record in \(state.path) what this process changes: \(error.text)")
     }

@@ -48,10 +48,9 @@ struct TunnelClaims {
       }
       metrics.append((address, title))
     }
-    if case .tcp(let address, let number) = configuration.listen {
-      let port = ListenPort(address, port: number)
+    if let port = configuration.listenPort {
       if let other = services.first(where: { $0.port.overlaps(port) }) {
-        let value = address == nil ? "TCP port \(port)" : "TCP \(port)"
+        let value = port.address == nil ? "TCP port \(port)" : "TCP \(port)"
         clashes.append(Clash(Claim(key: "local", value: value), other.owner, title))
       }
       services.append((port, title))
