@@ -35,17 +35,18 @@ package final class Gateway: Sendable {
     self.plan = plan
     let remotes = plan.role == .client ? RemoteBoard([plan.remote] + plan.fallbacks) : nil
     var workerPlan = WorkerPlan(plan, remotes: remotes)
-    if plan.role == .server, let limit = plan.flowsPerSource {
-      workerPlan.sourceCounts = try SourceCounts(
-        limit: limit, flowCountMax: plan.flowCountMax, hash: workerPlan.keyHash)
-    }
-    self.workerPlan = workerPlan
     do throws(KernelError) {
+      if plan.role == .server, let limit = plan.flowsPerSource {
+        workerPlan.sourceCounts = try SourceCounts(
+          limit: limit, flowCountMax: plan.flowCountMax, hash: workerPlan.keyHash)
+      }
+      if plan.workerCount > 1 { workerPlan.flowTotal = try FlowTotal(limit: plan.flowCountMax) }
       switchboard = try Switchboard(workerCount: plan.workerCount)
     } catch {
-      workerPlan.sourceCounts?.deallocate()
+      workerPlan.deallocate()
       throw error
     }
+    self.workerPlan = workerPlan
     counters = (0..<plan.workerCount).map { _ in Statistics() }
     requestSlots = (0..<plan.workerCount).map { _ in RequestSlot() }
     eventRings = (0..<plan.workerCount).map { _ in SPSCRing(capacity: 4_096) }
@@ -57,8 +58,7 @@ package final class Gateway: Sendable {
     for counter in counters { counter.deallocate() }
     for ring in eventRings { ring.deallocate() }
     for slot in requestSlots { slot.deallocate() }
-    workerPlan.remotes?.deallocate()
-    workerPlan.sourceCounts?.deallocate()
+    workerPlan.deallocate()
   }
 
   /// Starts every worker's thread; returns when all run, or throws the first refusal with all stopped.
@@ -115,7 +115,7 @@ package final class Gateway: Sendable {
   package func statistics() -> [StatisticsSnapshot] { counters.map { $0.snapshot() } }
 
   /// Most flows at once.
-  package var flowCountMax: Int { plan.flowsPerWorker * plan.workerCount }
+  package var flowCountMax: Int { plan.flowCountMax }
 
   /// CPU time of each worker's thread so far, in seconds; nil for one that has ended.
   package func processorSeconds() -> [Double?] {

@@ -96,7 +96,10 @@ package struct GatewayPlan: Sendable {
 
   package var workerCount: Int { tunQueues.count }
 
-  /// Most flows of one worker: several do not share them evenly.
+  /// Source ports that a client's flows may have between them.
+  package var sourcePortCount: Int { Int(sourcePortMax) - PortSpace.first + 1 }
+
+  /// Most flows that one worker has room for: several do not share them evenly.
   package var flowsPerWorker: Int {
     guard workerCount > 1 else { return flowCountMax }
     return min(flowCountMax * 5 / 4 / workerCount + 256, flowCountMax)

@@ -20,8 +20,9 @@ package enum Limits {
   static let trainSegmentsMax = 64
   /// Most payload bytes in one train: an IPv4 super-packet with two bare headers.
   static let trainBytesMax = packetLengthMax - IPv4Header.length - TCPHeader.length
-  /// Trains of a worker that can be open or in flight at once.
-  static let trainCount = 512
+  /// Trains of a worker that can be open or in flight at once: one for each arrival of the largest turn and of the one
+  /// before.
+  static let trainCount = 1_024
 
   // Moderation (docs/decisions/0006-moderation.md).
 
@@ -52,6 +53,12 @@ package enum Limits {
   /// more, and no more of the trains that senders hand over, so that none keeps the other flows waiting.
   static let turnArrivalsMax: UInt32 = 128
   static let turnBytesMax = 384 * 1024
+  /// How many times as much a turn takes where many flows take turns and more waits (docs/decisions/0024-turn-depth.md).
+  static let turnDepthMax = 4
+  /// Arrivals in a turn that show that more may wait there: as many packets as epoll reads from TUN in one.
+  static let turnArrivalsBehind = 64
+  /// Datagrams in a train below which it is worth a try to have longer ones.
+  static let shortTrain = 6
   /// What is waited for longer than this ends a pause of its stream. At first, what follows it has as long to come.
   static let pauseNanoseconds: UInt64 = 40_000
   /// A shorter sleep is not worth its wake-up.
@@ -66,8 +73,8 @@ package enum Limits {
   static let budgetBytes = 1024 * 1024
   /// After so many turns in which a quarter would have sufficed, it has half of them.
   static let lendingWindowTurns = 256
-  static let datagramBufferCount = 256
-  static let packetBufferCount = 128
+  static let datagramBufferCount = 640
+  static let packetBufferCount = 512
   /// Datagrams that wait for a handshake, over all flows of a worker.
   static let pendingBufferCount = 2_048
   /// Packets lent by other workers at once.
@@ -77,6 +84,9 @@ package enum Limits {
 
   /// TCP flows that one UDP source can be spread over.
   static let connectionsMax = 64
+  /// For how many times as long as a refused socket took no other is asked for: the kernel looks through 16 000 ports in
+  /// 1.7 ms, so that a worker spends a twentieth of its time on that.
+  static let refusalTimes: UInt64 = 20
   /// Flows that one address of ours has ports for.
   static let flowsPerAddress = 65_536
   /// Most flows of a gateway: a ring's file table has room for 2^20 (`IORING_MAX_FIXED_FILES`), its own

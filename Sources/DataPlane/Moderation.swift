@@ -35,6 +35,11 @@ struct Moderation: BitwiseCopyable {
   private var attempts = Attempts()
   private var answers = Answers()
 
+  /// How much a turn takes.
+  private(set) var depth = TurnDepth()
+  /// Whether a turn of the window brought so much that more may wait.
+  private var isBehind = false
+
   init(intervalMax: UInt64, pollTime: UInt64, now: UInt64) {
     self.intervalMax = intervalMax
     self.pollTime = pollTime
@@ -59,6 +64,12 @@ struct Moderation: BitwiseCopyable {
   /// A train that leaves, on either path.
   @inline(__always)
   mutating func noteTrain() { trains &+= 1 }
+
+  /// At the end of a turn that brought so many.
+  @inline(__always)
+  mutating func noteTurn(arrivals: UInt64) {
+    if arrivals >= Limits.turnArrivalsBehind { isBehind = true }
+  }
 
   /// How the next turn is to wait, after the one that began at `now`. To be called once a turn.
   @inline(__always)
@@ -85,6 +96,8 @@ struct Moderation: BitwiseCopyable {
       current = isWorthPolling(elapsed) ? .polling(for: pollTime) : .prompt
     }
     trainsForm = streamed >= trains &* 4
+    depth.note(datagrams: streamedDatagrams &+ turned, trains: trains, isBehind: isBehind)
+    isBehind = false
     windowStart = now
     streamed = 0
     streamedDatagrams = 0

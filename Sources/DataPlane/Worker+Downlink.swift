@@ -31,7 +31,7 @@ extension Worker where E: ~Copyable {
       return drop(arrival, .foreignPort)
     }
     let owner = plan.owner(of: segment.key)
-    guard owner == index else { return handOver(arrival, to: owner) }
+    guard owner == index else { return handOver(arrival, to: owner, parts: segment.partCount) }
     let tag = flows.tag(segment.key)
     guard flows.exceedCaches || segments.count > 0 else {
       receive(segment, arrival, tag: tag)
@@ -54,9 +54,10 @@ extension Worker where E: ~Copyable {
     segments.removeAll()
   }
 
-  mutating func drop(_ arrival: PacketArrival, _ reason: DropReason) {
-    statistics.add(.segmentsIn)
-    statistics.drop(reason)
+  /// `count`: the segments in it.
+  mutating func drop(_ arrival: PacketArrival, _ reason: DropReason, _ count: Int = 1) {
+    statistics.add(.segmentsIn, count)
+    statistics.drop(reason, count)
     buffers.release(arrival.buffer)
   }
 
@@ -143,11 +144,15 @@ extension Worker where E: ~Copyable {
 
   /// Opens a flow for a client that returned our cookie, with a socket of its own.
   private mutating func acceptFlow(_ segment: Segment, _ arrival: PacketArrival, _ count: Int) {
-    guard newFlows?.take(now) != false else { return refuseFlow(segment, .newFlowRate, count) }
+    // Whoever may have no more flows takes nothing of what others open theirs with.
     guard plan.sourceCounts?.add(segment.key.remote) != false else {
       return refuseFlow(segment, .sourceFlowsFull, count)
     }
-    if flows.count == flows.capacity { _ = makeRoom() }
+    guard newFlows?.take(now) != false else {
+      plan.sourceCounts?.remove(segment.key.remote)
+      return refuseFlow(segment, .newFlowRate, count)
+    }
+    if flows.isFull { _ = makeRoom() }
     let isIPv4 = segment.key.isIPv4
     guard
       let flow = flows.insert(
@@ -184,6 +189,7 @@ extension Worker where E: ~Copyable {
       return try engine.openSocket(flow: flow, generation: flows[flow].generation, at: nil)
     } catch {
       guard error.isForWantOfRoom, makeRoom() else { throw error }
+      engine.settle()
       return try engine.openSocket(flow: flow, generation: flows[flow].generation, at: nil)
     }
   }
@@ -196,7 +202,7 @@ extension Worker where E: ~Copyable {
       case .newFlowRate: (.newFlowRate, plan.newFlowsPerSecond ?? 0)
       case .sourceFlowsFull: (.sourceFlowsFull, plan.sourceCounts?.limit ?? 0)
       case .socketUnavailable: (.socketUnavailable, 0)
-      default: (.flowTableFull, flows.capacity)
+      default: (.flowTableFull, flows.limit)
       }
     reportFull(kind, key: segment.key, peer: plan.remote, detail: Int(errno), limit: limit)
   }

@@ -5,11 +5,11 @@
 /// some that it never lends, so it is never stuck for want of them, and looks for the others in each turn as
 /// long as any are away (docs/decisions/0020-handoff-wake-ups.md).
 extension Worker where E: ~Copyable {
-  /// Passes a packet to the worker that owns its flow.
-  mutating func handOver(_ arrival: PacketArrival, to owner: Int) {
-    guard lentCount < Limits.lentPacketsMax else { return drop(arrival, .handoffFull) }
+  /// Passes a packet of so many segments to the worker that owns its flow.
+  mutating func handOver(_ arrival: PacketArrival, to owner: Int, parts: Int = 1) {
+    guard lentCount < Limits.lentPacketsMax else { return drop(arrival, .handoffFull, parts) }
     let item = Handoff(
-      kind: .packet, buffer: arrival.buffer, length: UInt32(arrival.length),
+      kind: .packet, parts: UInt8(clamping: parts), buffer: arrival.buffer, length: UInt32(arrival.length),
       memory: unsafe UInt(bitPattern: buffers.base(arrival.buffer)))
     let isPassed = switchboard.ring(from: index, to: owner).push(item)
     precondition(isPassed, "the ring holds more than all buffers that can be away (Limits.assertRelations)")
@@ -38,8 +38,8 @@ extension Worker where E: ~Copyable {
     // Safety: the memory belongs to the other worker's pool, which outlives every worker's run.
     let memory = unsafe UnsafeMutableRawPointer(bitPattern: item.memory)!
     guard let buffer = unsafe buffers.adopt(memory, home: home) else {
-      statistics.add(.segmentsIn)
-      statistics.drop(.handoffFull)
+      statistics.add(.segmentsIn, Int(item.parts))
+      statistics.drop(.handoffFull, Int(item.parts))
       return sendHome(home)
     }
     process(PacketArrival(buffer: buffer, length: Int(item.length)))
@@ -58,7 +58,7 @@ extension Worker where E: ~Copyable {
   }
 
   private mutating func sendHome(_ home: BufferPool.Home) {
-    let item = Handoff(kind: .homecoming, buffer: home.buffer, length: 0, memory: 0)
+    let item = Handoff(kind: .homecoming, parts: 0, buffer: home.buffer, length: 0, memory: 0)
     let isSent = switchboard.ring(from: index, to: Int(home.worker)).push(item)
     precondition(isSent, "the ring holds more than all buffers that can be away (Limits.assertRelations)")
     returnedTo.insert(Int(home.worker))

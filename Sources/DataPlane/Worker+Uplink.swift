@@ -81,7 +81,7 @@ extension Worker where E: ~Copyable {
   /// Opens a flow for a new sender or one more of its connections; nil when there is no room for it.
   @inline(never)
   private mutating func openFlow(for peer: FlowKey, _ count: Int) -> UInt32? {
-    if ports.takenCount == ports.capacity || flows.count == flows.capacity { _ = makeRoom() }
+    if ports.takenCount == ports.capacity || flows.isFull { _ = makeRoom() }
     let target = preference.current
     do throws(DropReason) {
       return try openFlow(for: peer, target: target, synTries: synTries)
@@ -94,7 +94,7 @@ extension Worker where E: ~Copyable {
         key: FlowKey(
           remote: remote.address, local: plan.ownAddress(isIPv4: remote.address.isIPv4),
           remotePort: remote.port, localPort: 0),
-        peer: peer.remoteEndpoint, limit: isPorts ? ports.capacity : flows.capacity)
+        peer: peer.remoteEndpoint, limit: isPorts ? ports.capacity : flows.limit)
       return nil
     }
   }

@@ -68,7 +68,8 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
     var buffers = try BufferPool(pendingPayloadMax: payloadMax)
     let trains = try TrainPool(capacity: Limits.trainCount)
     let flows = try FlowTable(
-      capacity: plan.flowCountMax, hash: plan.keyHash, indexesPeers: plan.role == .client, in: section)
+      capacity: plan.flowCountMax, total: plan.flowTotal, hash: plan.keyHash,
+      indexesPeers: plan.role == .client, in: section)
     let timers = try TimerWheel(capacity: plan.flowCountMax, now: now)
     let idleOrder = try IdleOrder(capacity: plan.flowCountMax)
     let ports = try PortSpace(
@@ -119,8 +120,9 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
 
   /// One turn. Waits until `deadline` at most, and no longer than the next timer.
   mutating func turn(until deadline: UInt64) throws(KernelError) {
-    try engine.turn(
-      moderation.pace(now), until: min(deadline, timers.nextDeadline()), &buffers, &trains)
+    let pace = moderation.pace(now)
+    engine.setDepth(moderation.depth.factor)
+    try engine.turn(pace, until: min(deadline, timers.nextDeadline()), &buffers, &trains)
     now = engine.now
     turnNumber &+= 1
     statistics.add(.turns)
@@ -152,6 +154,8 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
   private mutating func noteBatch() {
     let total = statistics[.udpReceives] &+ statistics[.tunReads]
     if total != arrivalsNoted { statistics.record(.batchSize, total &- arrivalsNoted) }
+    // Without offload no trains form, however much a turn takes.
+    if plan.segmentsPerTrainMax > 1 { moderation.noteTurn(arrivals: total &- arrivalsNoted) }
     arrivalsNoted = total
   }
 }

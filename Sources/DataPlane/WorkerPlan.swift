@@ -31,6 +31,8 @@ struct WorkerPlan: Sendable {
   var sharesSources = false
   /// Most flows of one worker.
   var flowCountMax: Int
+  /// What holds all workers together to a number of flows; nil for one alone. Owned by the gateway.
+  var flowTotal: FlowTotal?
 
   /// Server: most flows that one worker opens in a second; nil for any number.
   var newFlowsPerSecond: Int?
@@ -41,6 +43,13 @@ struct WorkerPlan: Sendable {
   var owners: FlowOwners
   var keyHash: KeyHash
   var cookie: HandshakeCookie
+
+  /// Frees what all workers share, once they have ended.
+  func deallocate() {
+    remotes?.deallocate()
+    sourceCounts?.deallocate()
+    flowTotal?.deallocate()
+  }
 
   var role: Role { owners.role }
   var workerCount: Int { owners.workerCount }

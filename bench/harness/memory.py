@@ -4,11 +4,11 @@ from pathlib import Path
 
 from .programs import BenchFailure
 
-#: Resident memory of a gateway: a worker's buffers when all are touched (256 datagram and 128 packet buffers of
-#: 67 072 bytes, 2048 small ones; Sources/DataPlane/Limits.swift), 20 MiB of program, most of it code that all
-#: instances share, and 512 bytes a flow.
+#: Resident memory of a gateway: a third of a worker's buffers (as many bytes as 384 of 67 072, of 1152, since small
+#: datagrams touch the fronts alone and of large ones 1 MiB is lent at a time), and 2048 small ones
+#: (Sources/DataPlane/Limits.swift), 20 MiB of program, most of it code that all instances share, and 512 bytes a flow.
 PROGRAM_BYTES = 20 << 20
-BUFFER_BYTES_PER_WORKER = (256 + 128) * 67_072 + 2_048 * 1_600
+BUFFER_BYTES_PER_WORKER = 384 * 67_072 + 2_048 * 1_600
 BYTES_PER_FLOW = 512
 
 

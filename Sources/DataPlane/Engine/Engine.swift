@@ -69,6 +69,9 @@ protocol Engine: ~Copyable {
     _ pace: Pace, until deadline: UInt64, _ buffers: inout BufferPool, _ trains: inout TrainPool
   ) throws(KernelError)
 
+  /// Has turns take so many times as much as usual before they are over.
+  mutating func setDepth(_ factor: Int)
+
   /// How long the last turn has looked at a polling pace, in nanoseconds; 0 when it has not.
   var polled: UInt64 { get }
 
@@ -102,6 +105,9 @@ protocol Engine: ~Copyable {
   /// Closes it. What it still brings carries the old generation.
   mutating func closeSocket(flow: UInt32, generation: UInt16)
 
+  /// Sees to it that sockets that were closed have let go of their ports.
+  mutating func settle()
+
   /// Lets go of every descriptor, so that another process may have what they stand for. The last call.
   mutating func release()
 }
@@ -111,6 +117,10 @@ extension Engine where Self: ~Copyable {
   var upcomingFlow: UInt32? { nil }
 
   var polled: UInt64 { 0 }
+
+  mutating func setDepth(_ factor: Int) {}
+
+  mutating func settle() {}
 }
 
 /// What an engine is made of.

@@ -16,6 +16,8 @@ struct FlowTable: ~Copyable {
   /// Slots below this were used at least once.
   private(set) var usedCount: UInt32 = 0
   let capacity: Int
+  /// Over all workers; nil for one alone.
+  private let total: FlowTotal?
   /// From one flow to the next, in bytes.
   static let stride = (MemoryLayout<Flow>.stride + 63) & ~63
 
@@ -25,9 +27,9 @@ struct FlowTable: ~Copyable {
   private let indexesPeers: Bool
   private(set) var count = 0
 
-  /// `indexesPeers`: whether flows are looked up by their UDP peer, too.
+  /// `indexesPeers`: whether flows are looked up by their UDP peer, too. `total`: what all workers' flows count to.
   init(
-    capacity: Int, hash: KeyHash, indexesPeers: Bool, in section: FlowSection? = nil
+    capacity: Int, total: FlowTotal? = nil, hash: KeyHash, indexesPeers: Bool, in section: FlowSection? = nil
   ) throws(KernelError) {
     let memory = try FlowMemory(capacity: capacity, in: section)
     let freeRegion = try Region.array(of: UInt32.self, count: capacity)
@@ -41,6 +43,7 @@ struct FlowTable: ~Copyable {
     self.byPeer = byPeer
     self.indexesPeers = indexesPeers
     self.capacity = capacity
+    self.total = total
     self.hash = hash
   }
 
@@ -105,14 +108,20 @@ struct FlowTable: ~Copyable {
     byPeer.find(tag(peer)) { unsafe place($0).pointee.peer == peer }
   }
 
-  /// Adds a flow whose key is not there yet; nil when the table is full.
+  /// Whether there is no room for another flow, here or over all workers.
+  var isFull: Bool { count == capacity || total?.isReached == true }
+
+  /// The number of flows that is the limit now: this worker's, or that of all.
+  var limit: Int { count == capacity ? capacity : total?.limit ?? capacity }
+
+  /// Adds a flow whose key is not there yet; nil when there is no room.
   mutating func insert(key: FlowKey, peer: FlowKey, segmentBytesMax: Int, now: UInt64) -> UInt32? {
+    guard count < capacity, total?.take() != false else { return nil }
     let index: UInt32
     if freeCount > 0 {
       freeCount -= 1
       index = unsafe free[freeCount]
     } else {
-      guard Int(usedCount) < capacity else { return nil }
       index = usedCount
       if index == UInt32(memory.coveredCount) { memory.cover() }
       usedCount += 1
@@ -153,5 +162,6 @@ struct FlowTable: ~Copyable {
     unsafe free[freeCount] = index
     freeCount += 1
     count -= 1
+    total?.giveBack()
   }
 }

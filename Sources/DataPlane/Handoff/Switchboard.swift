@@ -11,6 +11,8 @@ struct Handoff: BitwiseCopyable {
     case homecoming
   }
   var kind: Kind
+  /// Segments in the packet, where it has to be dropped; 255 stands for more.
+  var parts: UInt8
   /// The sender's identifier of the buffer (packet), the receiver's own (homecoming).
   var buffer: BufferID
   var length: UInt32

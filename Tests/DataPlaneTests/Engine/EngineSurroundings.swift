@@ -58,6 +58,10 @@ final class EngineSurroundings {
       unsafe socketpair(AF_UNIX, flags, 0, $0.baseAddress!.assumingMemoryBound(to: Int32.self))
     }
     try KernelError.checkErrno("socketpair", result)
+    // For more packets than an engine has buffers for; without the privilege there is less.
+    for end in [pair.0, pair.1] {
+      try? SocketOption.set(end, SOL_SOCKET, SO_SNDBUFFORCE, 4 * 1024 * 1024, "setsockopt(SO_SNDBUFFORCE)")
+    }
     return pair
   }
 

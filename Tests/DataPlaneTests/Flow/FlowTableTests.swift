@@ -110,6 +110,27 @@ import Testing
     #expect(table.find(Self.key(1)) == nil && table.find(Self.key(4)) == 1)
   }
 
+  @Test func `tables of one total have so many flows together`() throws {
+    let total = try FlowTotal(limit: 4)
+    defer { total.deallocate() }
+    var first = try FlowTable(capacity: 3, total: total, hash: Self.hash, indexesPeers: false)
+    var second = try FlowTable(capacity: 3, total: total, hash: Self.hash, indexesPeers: false)
+    func insert(_ number: Int, _ table: inout FlowTable) -> Bool {
+      table.insert(key: Self.key(number), peer: .none, segmentBytesMax: 1, now: 0) != nil
+    }
+    for number in 0..<3 { #expect(insert(number, &first)) }
+    let full = (first.isFull, first.limit, second.isFull)
+    #expect(full == (true, 3, false))
+    #expect(!insert(3, &first))
+    #expect(insert(3, &second))
+    let all = (second.isFull, second.limit)
+    #expect(all == (true, 4))
+    #expect(!insert(4, &second))
+    first.remove(0)
+    #expect(insert(4, &second))
+    #expect(!insert(5, &first))
+  }
+
   @Test func `changes to a flow stay where they were made`() throws {
     var table = try Self.table(3)
     for number in 0..<3 {

@@ -5,7 +5,7 @@ import Testing
 
 @Suite struct SwitchboardTests {
   private func item(_ number: Int) -> Handoff {
-    Handoff(kind: .packet, buffer: 0, length: UInt32(number), memory: 0)
+    Handoff(kind: .packet, parts: 1, buffer: 0, length: UInt32(number), memory: 0)
   }
 
   @Test func `each ordered pair of workers has a ring of its own`() throws {

@@ -154,6 +154,19 @@ import Testing
     expectBalance(flooded.server)
   }
 
+  @Test func `whoever may have no more flows leaves the number of a second to others`() throws {
+    let flooded = try Flooded(perSource: 1, perSecond: 4)
+    #expect(try flooded.open(Self.source(0, port: 1)))
+    for port in 2...40 { #expect(try !flooded.open(Self.source(0, port: port))) }
+    for number in 1...3 { #expect(try flooded.open(Self.source(number))) }
+    #expect(try !flooded.open(Self.source(4)))
+    #expect(flooded.server.statistics[.sourceFlowsFull] == 39 && flooded.server.statistics[.newFlowRate] == 1)
+    // The one that came too soon is not counted among its source's.
+    try flooded.advance(1)
+    #expect(try flooded.open(Self.source(4)))
+    expectBalance(flooded.server)
+  }
+
   @Test func `so many new flows a second and no more, and the datagrams of the others go on`() throws {
     let flooded = try Flooded(flowCountMax: 256, perSecond: 10)
     let opened = try (0..<50).count { try flooded.open(Self.source($0)) }

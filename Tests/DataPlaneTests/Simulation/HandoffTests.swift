@@ -101,9 +101,18 @@ import Testing
     try lender.turn()
     #expect(lender.worker.lentCount == 10)
     #expect(lender.statistics[.handoffFull] - before.1 == 54)
+    // A train is as many segments as it has.
+    lender.kernel.inputs = Array(repeating: .packet(packet), count: Limits.lentPacketsMax - 10)
+    try lender.turn()
+    for flow in 0..<16 { for _ in 0..<5 { teams.client.send([7], from: Self.app(flow)) } }
+    try teams.client.turn()
+    let train = try #require(teams.client.takePackets().first { SimulatedTeam.clientPort(of: $0) == port })
+    lender.kernel.inputs = [.packet(train)]
+    try lender.turn()
+    #expect(lender.statistics[.handoffFull] - before.1 == 59)
     owner.kernel.inputs = [.woken]
     try owner.turn()
-    #expect(owner.takeDeliveries().count == 10)
+    #expect(owner.takeDeliveries().count == Limits.lentPacketsMax)
     try owner.turn()
     try lender.turn()
     #expect(lender.worker.lentCount == 0)

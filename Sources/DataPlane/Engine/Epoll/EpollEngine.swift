@@ -16,6 +16,8 @@ struct EpollEngine: Engine, ~Copyable {
   private let resources: EngineResources
   private(set) var now: UInt64 = guise_now()
   private(set) var polled: UInt64 = 0
+  /// How many times as much as usual a turn takes.
+  private var depth = 1
 
   private var poller: Poller
   private var sockets: SocketTable
@@ -69,6 +71,8 @@ struct EpollEngine: Engine, ~Copyable {
 
   // MARK: A turn
 
+  mutating func setDepth(_ factor: Int) { depth = factor }
+
   mutating func turn(
     _ pace: Pace, until deadline: UInt64, _ buffers: inout BufferPool, _ trains: inout TrainPool
   ) throws(KernelError) {
@@ -87,8 +91,8 @@ struct EpollEngine: Engine, ~Copyable {
       case .polling(let time): try pollAndWait(time, deadline, buffers)
       }
     for index in 0..<count { note(poller[index].token, hasError: poller[index].hasError) }
-    readsLeft = tunIsReady ? min(Self.packetCountMax, packetBudget.count) : 0
-    visitsLeft = ready.count
+    readsLeft = tunIsReady ? min(Self.packetCountMax &* depth, packetBudget.count) : 0
+    visitsLeft = ready.count &* depth
   }
 
   /// Rests unless there is enough to do, and waits. Returns how many events there are, as the others do.
@@ -196,7 +200,7 @@ struct EpollEngine: Engine, ~Copyable {
     while true {
       if let datagrams = received.nextArrival() { return .datagrams(datagrams) }
       if readsLeft > 0, let packet = read(&buffers) { return .packet(packet) }
-      guard visitsLeft > 0 else { return nil }
+      guard visitsLeft > 0, ready.count > 0 else { return nil }
       receive(&buffers)
     }
   }
@@ -332,6 +336,7 @@ struct EpollEngine: Engine, ~Copyable {
     // What waits for being sent names the descriptor, which the next socket may get.
     send()
     sockets.close(flow: flow)
+    flowSockets?.noteClosed()
   }
 
   mutating func release() {

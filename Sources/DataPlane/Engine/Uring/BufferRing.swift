@@ -18,6 +18,8 @@ struct BufferRing: ~Copyable {
   /// Buffers that the kernel has, and how many it should have.
   private(set) var lentCount = 0
   private var target: Int
+  /// What it was before turns took more than usual.
+  private var usualTarget: Int
   private let capacity: Int
   private var budget = BufferBudget()
   /// Since so many turns: the most that the kernel filled from one to the next.
@@ -36,6 +38,7 @@ struct BufferRing: ~Copyable {
     group = UInt16(kind.rawValue)
     capacity = count
     target = min(count, Limits.lentBufferCountMin)
+    usualTarget = target
   }
 
   /// The kernel has put so many bytes into one; a number below 0 is an error.
@@ -51,14 +54,20 @@ struct BufferRing: ~Copyable {
     beginWindow()
   }
 
+  /// Turns take more than usual from now on, or no more than that: then what was enough before is enough again.
+  mutating func setDeep(_ isDeep: Bool) {
+    if isDeep { usualTarget = target } else { target = usualTarget }
+    beginWindow()
+  }
+
   /// Whether the kernel has none left, as far as its completions have been read.
   @inline(__always)
   var isDry: Bool { lentCount == 0 }
 
-  /// Lends free buffers up to the target. To be called once a turn.
+  /// Lends free buffers up to the target. To be called once a turn. `least`: no fewer for the sake of the cache.
   @inline(__always)
-  mutating func lend(from buffers: inout BufferPool) {
-    let wanted = min(target, budget.count)
+  mutating func lend(from buffers: inout BufferPool, atLeast least: Int = 0) {
+    let wanted = min(target, max(budget.count, least))
     filledMost = max(filledMost, wanted &- lentCount)
     turnCount &+= 1
     if turnCount == Limits.lendingWindowTurns { closeWindow() }

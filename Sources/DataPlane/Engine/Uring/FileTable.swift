@@ -12,13 +12,15 @@ struct FileTable: ~Copyable {
   /// Slots that the ring has.
   let count: Int
   private let region: Region
-  /// generation + 1 of the flow whose socket is open in each slot, 0 where none is: fresh memory is an empty table.
+  /// generation + 1 of the flow whose socket is open in each place, 0 where none is: fresh memory is an empty table. The
+  /// highest bit says that its receive has ended. The last place is the listener's.
   private let generations: UnsafeMutablePointer<UInt32>
   private let flowCountMax: Int
+  private static let hasEnded: UInt32 = 1 << 31
 
   /// `hasFlowSockets`: false where all flows share the listener, as a client's do.
   init(flowCountMax: Int, hasFlowSockets: Bool) throws(KernelError) {
-    let region = try Region.array(of: UInt32.self, count: flowCountMax)
+    let region = try Region.array(of: UInt32.self, count: flowCountMax + 1)
     unsafe generations = region.bound(to: UInt32.self)
     self.region = region
     self.flowCountMax = flowCountMax
@@ -31,20 +33,41 @@ struct FileTable: ~Copyable {
     flow == DatagramArrival.listener ? listener : firstFlow + Int32(flow)
   }
 
+  /// Places, of flows and of the listener: 0..<placeCount.
+  var placeCount: Int { flowCountMax + 1 }
+
+  private func place(_ flow: UInt32) -> Int {
+    if flow == DatagramArrival.listener { return flowCountMax }
+    precondition(flow < flowCountMax)
+    return Int(flow)
+  }
+
   /// Whether the socket that a receive was for is still the one in its slot.
   func isOpen(_ flow: UInt32, generation: UInt16) -> Bool {
-    if flow == DatagramArrival.listener { return true }
-    precondition(flow < flowCountMax)
-    return unsafe generations[Int(flow)] == UInt32(generation) + 1
+    unsafe generations[place(flow)] & ~Self.hasEnded == UInt32(generation) + 1
   }
 
   mutating func noteOpened(_ flow: UInt32, generation: UInt16) {
-    precondition(flow < flowCountMax)
-    unsafe generations[Int(flow)] = UInt32(generation) + 1
+    unsafe generations[place(flow)] = UInt32(generation) + 1
   }
 
-  mutating func noteClosed(_ flow: UInt32) {
-    precondition(flow < flowCountMax)
-    unsafe generations[Int(flow)] = 0
+  mutating func noteClosed(_ flow: UInt32) { unsafe generations[place(flow)] = 0 }
+
+  /// The receive of an open socket has ended. Its place.
+  mutating func noteEnded(_ flow: UInt32) -> Int {
+    let place = place(flow)
+    unsafe generations[place] |= Self.hasEnded
+    return place
+  }
+
+  /// The receive that is to be armed again at a place; nil where the socket has been closed since.
+  mutating func takeEnded(_ place: Int) -> Token? {
+    precondition(place <= flowCountMax)
+    let entry = unsafe generations[place]
+    guard entry & Self.hasEnded != 0 else { return nil }
+    let generation = entry & ~Self.hasEnded
+    unsafe generations[place] = generation
+    let flow = place == flowCountMax ? DatagramArrival.listener : UInt32(place)
+    return Token(.receive, index: flow, generation: UInt16(generation - 1))
   }
 }

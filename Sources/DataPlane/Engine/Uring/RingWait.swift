@@ -9,6 +9,8 @@ struct RingWait: BitwiseCopyable {
   private(set) var now: UInt64 = guise_now()
   /// How long it has looked at a polling pace.
   private(set) var polled: UInt64 = 0
+  /// How many times as much as usual is collected.
+  var depth = 1
   private var bursts = Bursts()
 
   /// Without a pace it does not wait.
@@ -87,8 +89,8 @@ struct RingWait: BitwiseCopyable {
   /// (`io_req_local_work_add`), which may have been run by then: it can stay set with nothing behind it.
   private func collect(_ ring: borrowing Ring) throws(KernelError) {
     var readyCount = ring.readyCount
-    while ring.hasPendingWork, readyCount < Limits.turnArrivalsMax, ring.readyByteCount < Limits.turnBytesMax
-    {
+    let (arrivalsMax, bytesMax) = (Limits.turnArrivalsMax &* UInt32(depth), Limits.turnBytesMax &* depth)
+    while ring.hasPendingWork, readyCount < arrivalsMax, ring.readyByteCount < bytesMax {
       try ring.submitAndWait(timeout: 0)
       guard ring.readyCount > readyCount else { return }
       readyCount = ring.readyCount

@@ -28,12 +28,4 @@ struct TokenList: ~Copyable {
     count -= 1
     return token
   }
-
-  /// Takes a token out, wherever it stands; keeps the order of the others.
-  mutating func remove(_ token: Token) {
-    for _ in 0..<count {
-      let first = popFirst()
-      if first != token { append(first) }
-    }
-  }
 }

@@ -35,8 +35,9 @@ struct UringEngine: Engine, ~Copyable {
   /// What ends the worker; thrown by the next turn.
   private var fatal: KernelError?
 
-  /// What ended and must be armed again, once buffers are there: receives, and the others.
-  private var endedReceives: TokenList
+  /// What ended and must be armed again, once buffers are there: receives, by their places in `files`, and the others. A
+  /// flow that has closed meanwhile leaves its place behind.
+  private var endedReceives: ReadyRing
   private var ended: TokenList
   private var datagramsAreLow = false
   private var packetsAreLow = false
@@ -60,7 +61,7 @@ struct UringEngine: Engine, ~Copyable {
     let shapes = try ReceiveShapes()
     let queued = try TrainList(capacity: Limits.trainCount)
     let inFlight = try TrainList(capacity: Limits.trainCount)
-    let endedReceives = try TokenList(capacity: resources.flowCountMax + 1)
+    let endedReceives = try ReadyRing(capacity: files.placeCount)
     let ended = try TokenList(capacity: 2)
 
     self.shapes = shapes
@@ -78,7 +79,8 @@ struct UringEngine: Engine, ~Copyable {
     self.ended.append(Token(.read))
     self.ended.append(Token(.wake))
     if resources.listener != nil {
-      self.endedReceives.append(Token(.receive, index: DatagramArrival.listener))
+      self.files.noteOpened(DatagramArrival.listener, generation: 0)
+      self.endedReceives.insert(self.files.noteEnded(DatagramArrival.listener))
     }
     resources.switchboard.announceRing(self.ring.descriptor, of: resources.worker)
   }
@@ -87,6 +89,12 @@ struct UringEngine: Engine, ~Copyable {
 
   var now: UInt64 { waiting.now }
   var polled: UInt64 { waiting.polled }
+  mutating func setDepth(_ factor: Int) {
+    guard factor != waiting.depth else { return }
+    waiting.depth = factor
+    datagramBuffers.setDeep(factor > 1)
+    packetBuffers.setDeep(factor > 1)
+  }
 
   mutating func turn(
     _ pace: Pace, until deadline: UInt64, _ buffers: inout BufferPool, _ trains: inout TrainPool
@@ -129,11 +137,17 @@ struct UringEngine: Engine, ~Copyable {
   /// buffers.
   @discardableResult
   private mutating func lend(_ buffers: inout BufferPool) -> Bool {
-    datagramBuffers.lend(from: &buffers)
+    // One receive takes 33 before it lets others have a turn: with fewer, the first would always take them all.
+    let isShared = endedReceives.count > 1
+    datagramBuffers.lend(from: &buffers, atLeast: isShared ? Limits.moderationBatchFull + 1 : 0)
     packetBuffers.lend(from: &buffers)
     var armable = endedReceives.count
     if datagramsAreLow { armable = min(armable, datagramBuffers.lentCount) }
-    for _ in 0..<armable { arm(endedReceives.popFirst()) }
+    while armable > 0, endedReceives.count > 0 {
+      guard let token = files.takeEnded(endedReceives.popFirst()) else { continue }
+      arm(token)
+      armable -= 1
+    }
     for _ in 0..<ended.count {
       let token = ended.popFirst()
       if token.kind == .read, packetsAreLow, packetBuffers.isDry {
@@ -182,7 +196,7 @@ struct UringEngine: Engine, ~Copyable {
         datagramsAreLow = true
         datagramBuffers.noteShortage()
       }
-      endedReceives.append(token)
+      endedReceives.insert(files.noteEnded(token.index))
     }
     guard let buffer = completion.buffer else { return nil }
     datagramBuffers.noteFilled(completion.result)
@@ -306,12 +320,15 @@ struct UringEngine: Engine, ~Copyable {
     unsafe io_uring_prep_cancel64(entry, token.rawValue, 0)
     unsafe entry.pointee.flags |= guise_sqe_cqe_skip_success
     unsafe entry.pointee.user_data = Token(.cancel).rawValue
-    endedReceives.remove(token)
     files.noteClosed(flow)
     // The entries queued before this one still name the slot: they must be issued first.
     ring.submit()
     _ = try? ring.setFile(-1, slot: FileTable.slot(of: flow))
+    flowSockets?.noteClosed()
   }
+
+  /// What is cancelled holds its socket until the ring's work is run.
+  mutating func settle() { try? ring.submitAndWait(timeout: 0) }
 
   /// The kernel takes a ring apart some 50 ms after its descriptor is closed, with all that it holds.
   mutating func release() {
