@@ -19,6 +19,7 @@ package enum SetupError: Error, Equatable, Sendable {
   case userNotPermitted(String)
   case stateUnavailable(path: String)
   case flowFileForeign(path: String)
+  case flowFileImpossible(path: String, errno: Int32)
   case takeOverImpossible(process: Int32, reason: String)
   case takeOverTimedOut(process: Int32, seconds: Int)
   case parentGone(process: Int32)
@@ -127,6 +128,9 @@ extension SetupError: CustomStringConvertible {
     case .stateUnavailable(let path): "cannot write \(path): run as root"
     case .flowFileForeign(let path):
       "\(path) is no flow file, and '--flow-file' would have guise replace it: choose another path, or move it away"
+    case .flowFileImpossible(let path, let errno):
+      "'--flow-file' \(path) cannot be made (\(text(errno))): choose a path in a directory that is there and can be "
+        + "written, or leave the option out"
     case .takeOverImpossible(let process, let reason):
       "cannot take over from process \(process), since \(reason): end it ('kill \(process)') and start without "
         + "'--takeover'; its flows begin anew then"
@@ -208,6 +212,9 @@ extension SetupError: CustomStringConvertible {
     case .lockedMemoryExhausted(let error):
       "too little memory may be locked (\(error)): raise the limit with 'LimitMEMLOCK=infinity' in systemd, or "
         + "'ulimit -l unlimited'"
+    case .userUnknown(let name) where name.contains(":"):
+      "there is no user and group '\(name)' ('--user'): give names or numbers that 'getent passwd' and 'getent group' "
+        + "show"
     case .userUnknown(let name):
       "there is no user '\(name)' ('--user'): make one with 'useradd --system \(name)', or give another name or "
         + "number"

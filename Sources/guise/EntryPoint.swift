@@ -10,10 +10,11 @@ enum EntryPoint {
     var defaults: EnvironmentDefaults?
     var tunnel = ""
     do {
-      let given = try EnvironmentDefaults(
-        Array(CommandLine.arguments.dropFirst()), environment: environment())
-      defaults = given
-      var command = try GuiseCommand.parseAsRoot(given.arguments)
+      let given = GivenCommand(Array(CommandLine.arguments.dropFirst()))
+      try given.refuseRepetitions()
+      let whole = try EnvironmentDefaults(given, environment: environment())
+      defaults = whole
+      var command = try GuiseCommand.parseAsRoot(whole.arguments)
       if let name = (command as? any GatewayCommand)?.options.name { tunnel = "\(name): " }
       try command.run()
     } catch let error as SetupError {

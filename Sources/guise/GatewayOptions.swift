@@ -113,7 +113,8 @@ struct GatewayOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "The largest IP packet in bytes; without it, what the route to the remote takes.", valueName: "bytes"))
+      "The largest IP packet in bytes; without it, what the link takes that packets leave by.",
+      valueName: "bytes"))
   var mtu: Int?
 
   @Option(
@@ -178,7 +179,8 @@ struct GatewayOptions: ParsableArguments {
     }
     if let tun, !GatewayConfiguration.isDeviceName(tun) {
       throw ValidationError(
-        "'\(tun)' cannot be the name of a device: use up to 15 letters, digits, '-', '_' or '.'")
+        "'\(tun)' cannot be the name of a device: use up to 15 letters, digits, '-', '_' or '.', other than 'all' and "
+          + "'default'")
     }
     try check(workers, in: GatewayConfiguration.workersRange, "--workers")
     try check(mtu, in: GatewayConfiguration.mtuRange, "--mtu")
@@ -211,7 +213,8 @@ struct GatewayOptions: ParsableArguments {
   }
 
   private static func address(_ text: String, _ family: AddressFamily) throws -> Address {
-    guard let address = Address(text), address.family == family, !address.isUnspecified else {
+    guard let address = Address(text), address.family == family, !address.isUnspecified, !address.isMulticast
+    else {
       throw ValidationError(
         "write an \(family) address, as in \(family == .ipv4 ? "192.168.200.2" : "fcc8::2")")
     }

@@ -135,6 +135,18 @@ import Testing
       ["guise.toml:4: there is a tunnel 'office' already, on line 1"]
     ),
     (
+      client + "[server.office]\nlocal = 1\nremote = [\"a:1\", \"b:1\"]\nworkers = [1, 2]\n",
+      [
+        "guise.toml:4: there is a tunnel 'office' already, on line 1",
+        "guise.toml:6: 'remote' is one host:port, and here are 2",
+        "guise.toml:7: 'workers' is one count, and here are 2",
+      ]
+    ),
+    (
+      client + client.replacing("office", with: "b").replacing("127.0.0.1:51821", with: "0.0.0.0:51821"),
+      ["guise.toml:5: 'local' UDP 0.0.0.0:51821 is taken by [client.office]"]
+    ),
+    (
       client + client.replacing("office", with: "b"),
       ["guise.toml:5: 'local' UDP 127.0.0.1:51821 is taken by [client.office]"]
     ),

@@ -5,7 +5,7 @@ import Testing
 /// Environment variables stand in for what the command line leaves out, and for nothing else.
 @Suite struct EnvironmentDefaultsTests {
   private func arguments(_ given: [String], _ environment: [String: String]) throws -> [String] {
-    try EnvironmentDefaults(given, environment: environment).arguments
+    try EnvironmentDefaults(GivenCommand(given), environment: environment).arguments
   }
 
   @Test func aVariableIsADefault() throws {
@@ -41,7 +41,8 @@ import Testing
   }
 
   @Test func aComplaintNamesTheVariable() throws {
-    let defaults = try EnvironmentDefaults(["client"], environment: ["GUISE_MTU": "1", "GUISE_TUN": "x"])
+    let defaults = try EnvironmentDefaults(
+      GivenCommand(["client"]), environment: ["GUISE_MTU": "1", "GUISE_TUN": "x"])
     #expect(
       defaults.origins(in: "The value '1' is invalid for '--mtu <bytes>'")
         == "--mtu comes from the environment variable GUISE_MTU.")

@@ -49,9 +49,12 @@ import Testing
   @Test func `a gateway's variables select no flows`() throws {
     let environment = ["GUISE_REMOTE": "server.example:4567", "GUISE_ALL": "1", "GUISE_INTERVAL": "5"]
     for command in [["flows", "close"], ["flows", "list"], ["reconnect"]] {
-      #expect(try EnvironmentDefaults(command, environment: environment).arguments == command)
+      #expect(try EnvironmentDefaults(GivenCommand(command), environment: environment).arguments == command)
     }
-    #expect(try EnvironmentDefaults(["top"], environment: environment).arguments == ["top", "--interval=5"])
+    #expect(
+      try EnvironmentDefaults(GivenCommand(["top"]), environment: environment).arguments == [
+        "top", "--interval=5",
+      ])
   }
 
   /// Each of them teaches with a command line that it takes itself.

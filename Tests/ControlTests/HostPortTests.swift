@@ -64,6 +64,31 @@ import Testing
 
 @Suite struct HostResolutionTests {
   /// A resolver's mistake: clients would send to themselves.
+  @Test(arguments: [
+    ("127.0.0.1:1", "127.0.0.1:1", true), ("127.0.0.1:1", "0.0.0.0:1", true), ("127.0.0.1:1", "[::]:1", true),
+    ("[::1]:1", "[::]:1", true), ("[::1]:1", "0.0.0.0:1", false), ("0.0.0.0:1", "[::]:1", true),
+    ("127.0.0.1:1", "127.0.0.2:1", false), ("127.0.0.1:1", "0.0.0.0:2", false), ("a:1", "a:1", true),
+    ("a:1", "b:1", false), ("a:1", "127.0.0.1:1", false),
+  ])
+  func whatCanBeHadOnceOverlaps(a: String, b: String, overlap: Bool) throws {
+    #expect(try HostPort(a).overlaps(HostPort(b)) == overlap)
+    #expect(try HostPort(b).overlaps(HostPort(a)) == overlap)
+  }
+
+  @Test(arguments: [
+    ("nobody:nogroup", 65_534, 65_534), ("nobody:0", 65_534, 0), ("7:nogroup", 7, 65_534), ("7", 7, 7),
+    ("7:8", 7, 8), ("root:8", 0, 8),
+  ])
+  func anAccountIsAUserAndAGroup(text: String, user: UInt32, group: UInt32) throws {
+    let account = try #require(Account(text))
+    #expect(account.user == user && account.group == group)
+  }
+
+  @Test(arguments: [
+    "", ":", "7:", ":7", "no-such-user", "nobody:no-such-group", "4294967295", "7:4294967295", "1:2:3",
+  ])
+  func whoIsNobodyIsRefused(text: String) { #expect(Account(text) == nil) }
+
   @Test func aNameThatIsLookedUpAgainHasNoLoopbackAddresses() throws {
     #expect(HostResolution.addresses(of: try HostPort("localhost:4567"), families: [.ipv4, .ipv6]).isEmpty)
   }

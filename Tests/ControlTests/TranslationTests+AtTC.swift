@@ -135,6 +135,40 @@ extension TranslationTests {
     try namespace.expectUntouched()
   }
 
+  /// Sends a SYN to gcv0 behind a tag of VLAN 0, with a priority, by way of the link's other end.
+  private static let sendWithPriority = """
+    import socket, struct
+    def sum(data):
+        total = sum_(struct.unpack("!%dH" % (len(data) // 2), data))
+        while total >> 16: total = (total & 0xffff) + (total >> 16)
+        return struct.pack("!H", ~total & 0xffff)
+    sum_ = __builtins__.sum
+    device = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+    device.bind(("gcv1", 0))
+    target = bytes.fromhex(open("/sys/class/net/gcv0/address").read().strip().replace(":", ""))
+    ends = socket.inet_aton("203.0.113.7") + socket.inet_aton("203.0.113.1")
+    tcp = struct.pack("!HHIIBBHHH", 40000, 4567, 7, 0, 5 << 4, 2, 65535, 0, 0)
+    tcp = tcp[:16] + sum(ends + struct.pack("!HH", 6, len(tcp)) + tcp) + tcp[18:]
+    ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(tcp), 0, 0x4000, 64, 6, 0) + ends
+    ip = ip[:10] + sum(ip) + ip[12:]
+    device.send(target + device.getsockname()[4] + struct.pack("!HHH", 0x8100, 3 << 13, 0x0800) + ip + tcp)
+    """
+
+  @Test func aTagThatSaysAPriorityAloneIsNone() throws {
+    let namespace = try NetworkNamespaceFixture("priority")
+    let server = try GuiseProcess(namespace, Self.server + ["4567", "-4", "--firewall", "tc"])
+    #expect(server.waits(for: "ready:"))
+    _ = try namespace.run(["python3", "-c", Self.sendWithPriority])
+    var table = ""
+    let isAnswered = Patience.wait(milliseconds: 5_000, step: 200) {
+      table = (try? namespace.run(GuiseProcess.command + ["status"])) ?? ""
+      return table.contains(", 2 packets at tc")
+    }
+    #expect(isAnswered, "\(table)")
+    #expect(server.status(after: SIGINT) == 0)
+    try namespace.expectUntouched()
+  }
+
   @Test func programsFollowAnAddressOnTheirDevice() throws {
     let namespace = try NetworkNamespaceFixture("follow")
     let server = try GuiseProcess(namespace, Self.server + ["4567"])

@@ -40,6 +40,26 @@ extension EndToEnd.Traffic {
       }
     }
 
+    @Test("Three workers together have as many flows as the end may have", arguments: ["client", "server"])
+    func flowsOfAllWorkers(end: String) async throws {
+      try await Topology.pair { net in
+        let options = ["--workers", "3", "--max-flows", "40"]
+        // All flows come from one address.
+        let serverOptions = ["--max-flows-per-source", "200"]
+        let tunnel = try await Tunnel.up(
+          on: net, clientOptions: end == "client" ? options : [],
+          serverOptions: serverOptions + (end == "server" ? options : []))
+        try await tunnel.echoService()
+        let report = try await Load.send(
+          in: net.client, to: Tunnel.entrance, rate: "600p", seconds: 2, "--flows", "120", "--echo")
+        #expect(report.echo?.flows == 40)
+        let limited = end == "client" ? tunnel.client : tunnel.server
+        let table = try await limited.counters()
+        #expect(try table["flow-table-full"] > 0)
+        #expect(limited.logLines(with: "all 40 flows").count >= 1)
+      }
+    }
+
     @Test("A source has as many flows as it may, and the next one is told of in the log")
     func flowsPerSource() async throws {
       try await Topology.pair { net in

@@ -44,6 +44,29 @@ extension EndToEnd.Traffic {
     }
 
     @Test(
+      "What other traffic of the host has learned of the path does not keep a flow from learning it",
+      arguments: [(Tunnel.Transport.ipv4, "tc", 1360), (.ipv6, "tc", 1340), (.ipv4, "tracked", 1360)])
+    func learnedByOthers(_ transport: Tunnel.Transport, _ firewall: String, _ limit: Int) async throws {
+      try await Topology.routed(nat: false) { net in
+        try #require(net.router).ip("link", "set", "outside", "mtu", "1400")
+        try net.server.ip("link", "set", "eth0", "mtu", "1400")
+        let tunnel = try await Tunnel.up(
+          on: net, over: transport, clientOptions: ["--firewall", firewall])
+        let (application, service) = (try tunnel.application(), try tunnel.listener())
+        try application.send([1])
+        _ = try await service.next()
+        let address = transport == .ipv4 ? net.serverAddress4 : net.serverAddress6
+        // Nobody answers it.
+        _ = try? net.client.run("ping", "-c", "1", "-W", "1", "-M", "do", "-s", "1440", address)
+        #expect(try net.client.run("ip", "route", "get", address).contains("mtu 1400"))
+        try application.send([UInt8](repeating: 3, count: limit + 1))
+        try await tunnel.client.counts("path MTU updates", 1)
+        try application.send([UInt8](repeating: 5, count: limit))
+        #expect(try await service.drain().map(\.bytes.count) == [limit])
+      }
+    }
+
+    @Test(
       "A server learns of a narrow link on the way back, behind its own address translation",
       arguments: [
         (Tunnel.Transport.ipv4, false, 1240, "auto"), (.ipv4, true, 1240, "auto"),

@@ -14,7 +14,9 @@ import Testing
     PrometheusText([
       Metric.TunnelReading(
         tunnel: tunnel, counters: workers.map { $0.snapshot() }, processorSeconds: workers.map { _ in 1.5 },
-        firewall: FirewallReport(table: "guise_guise0", isInstalled: false, invalidPackets: 3),
+        firewall: FirewallReport(
+          table: "guise_guise0", isInstalled: false, tcPackets: 5, tcStrays: 12, invalidPackets: 3,
+          restorations: 1),
         isHealthy: true)
     ]).text.split(separator: "\n").map(String.init)
   }
@@ -43,6 +45,11 @@ import Testing
     }
     #expect(lines.contains("guise_segments_total{tunnel=\"guise0\",worker=\"1\",direction=\"out\"} 2006"))
     #expect(lines.contains("guise_firewall_installed{tunnel=\"guise0\"} 0"))
+    for (name, value) in [
+      ("tc_packets", 5), ("tc_strays", 12), ("firewall_invalid_packets", 3), ("firewall_restored", 1),
+    ] {
+      #expect(lines.contains { $0 == "guise_\(name)_total{tunnel=\"guise0\"} \(value)" })
+    }
     #expect(lines.contains { $0.contains("remote=\"a\\\"b\\\\c:1\"") })
   }
 

@@ -28,7 +28,7 @@ extension Address {
   }
 
   /// 224.0.0.0/4 and 255.255.255.255, or ff00::/8: no TCP peer has it.
-  var isMulticast: Bool { isIPv4 ? bytes[0] >= 224 : bytes[0] == 0xff }
+  package var isMulticast: Bool { isIPv4 ? bytes[0] >= 224 : bytes[0] == 0xff }
 
   private static let loopbackIPv6 = Address("::1")!
 }

@@ -71,6 +71,14 @@ package struct HostPort: Hashable, Sendable, CustomStringConvertible {
     return (address, both.port)
   }
 
+  /// Whether one of the two alone can be had on a host, as far as that can be told without looking up names. `[::]` is
+  /// all addresses of both families, 0.0.0.0 those of IPv4 (ipv6(7)).
+  package func overlaps(_ other: HostPort) -> Bool {
+    guard port == other.port else { return false }
+    guard case .address(let a) = host, case .address(let b) = other.host else { return host == other.host }
+    return a == b || a.includes(b) || b.includes(a)
+  }
+
   /// Letters, digits, `-`, `_` and dots; something like 300.1.2.3 is a mistyped address, not a name.
   private static func isPlausibleName(_ text: String) -> Bool {
     guard (1...253).contains(text.utf8.count), text.utf8.allSatisfy(\.isNameByte),
@@ -85,4 +93,9 @@ package struct HostPort: Hashable, Sendable, CustomStringConvertible {
     case .name(let name): "\(name):\(port)"
     }
   }
+}
+
+extension Address {
+  /// Whether it stands for all addresses, among them another one.
+  fileprivate func includes(_ other: Address) -> Bool { isUnspecified && (!isIPv4 || other.isIPv4) }
 }

@@ -65,6 +65,7 @@ struct BPFProgram {
     case now = 5
     case processorID = 8
     case replaceTransportChecksum = 11
+    case removeVLANTag = 19
     case redirect = 23
     case pullData = 39
     case changeHead = 43

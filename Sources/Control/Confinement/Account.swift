@@ -17,23 +17,39 @@ struct Account: Equatable, Sendable {
     return Account(name: "65534", user: 65_534, group: 65_534)
   }
 
-  /// By name, or by number as `USER` or `USER:GROUP`; nil where there is no such account.
+  /// `USER` or `USER:GROUP`, each by name or by number; nil where there is no such account. Without a group, a name
+  /// has that of its entry, and a number the group of the same number.
   init?(_ text: String) {
-    if let account = Self.named(text) {
-      self = account
+    let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+    guard
+      let own = Self.named(parts[0])
+        ?? Self.number(parts[0]).map({ Account(name: text, user: $0, group: $0) })
+    else { return nil }
+    guard parts.count == 2 else {
+      self = own
       return
     }
-    let numbers = text.split(separator: ":", omittingEmptySubsequences: false).map { UInt32($0) }
-    guard numbers.count <= 2, let user = numbers.first ?? nil, let group = numbers.last ?? nil,
-      user != UInt32.max, group != UInt32.max
-    else { return nil }
-    self.init(name: text, user: user, group: group)
+    guard let group = Self.group(parts[1]) else { return nil }
+    self.init(name: text, user: own.user, group: group)
   }
 
   init(name: String, user: uid_t, group: gid_t) {
     self.name = name
     self.user = user
     self.group = group
+  }
+
+  /// All ones mean "as it is" to the kernel (setresuid(2)).
+  private static func number(_ text: String) -> UInt32? { UInt32(text).flatMap { $0 == .max ? nil : $0 } }
+
+  private static func group(_ text: String) -> gid_t? {
+    var entry = unsafe Glibc.group()
+    var found: UnsafeMutablePointer<Glibc.group>?
+    var texts = [CChar](repeating: 0, count: 65_536)
+    guard unsafe getgrnam_r(text, &entry, &texts, texts.count, &found) == 0, unsafe found != nil else {
+      return number(text)
+    }
+    return unsafe entry.gr_gid
   }
 
   private static func named(_ name: String) -> Account? {

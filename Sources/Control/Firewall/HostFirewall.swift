@@ -18,6 +18,8 @@ struct HostFirewall: ~Copyable {
   private let policyMonitor = ChangeMonitor.policies()
   /// Devices where nobody else's rules would be passed by.
   private var checkedDevices: Set<String> = []
+  /// Whether there were rules of iptables-legacy at the start, while they could be seen.
+  private var hasLegacyRules = false
   /// Whether a table may be there, and the devices that programs are attached to, of a predecessor.
   private let hasPredecessor: Bool
   private var inheritedOutlets: [String]
@@ -52,6 +54,7 @@ struct HostFirewall: ~Copyable {
   /// nothing yet.
   mutating func plan() throws(SetupError) {
     guard choice.mode != .off else { return }
+    hasLegacyRules = Bypass.legacyRules() != nil
     var paths: [FirewallRules.Path] = []
     for pair in pairs {
       let family = pair.peer.family
@@ -308,7 +311,7 @@ struct HostFirewall: ~Copyable {
     guard choice.mode == .auto, translation.isAtTC, let outletDevice = translation.outlet?.device,
       !checkedDevices.contains(outletDevice)
     else { return true }
-    guard Bypass.obstacle(on: outletDevice) == nil else { return false }
+    guard !hasLegacyRules, Bypass.obstacle(on: outletDevice) == nil else { return false }
     checkedDevices.insert(outletDevice)
     return true
   }
@@ -323,7 +326,7 @@ struct HostFirewall: ~Copyable {
     } catch {
       refusal = error
     }
-    // Not tried again for the same change.
+    // Where they were refused, the guardian tries again each second.
     rules = next
     do throws(KernelError) { try directTranslator() } catch { refusal = .refusal(error) }
     if !next.paths.contains(where: \.translation.isAtTC), choice.mode == .auto {
@@ -347,9 +350,14 @@ struct HostFirewall: ~Copyable {
     giveWay(rulesHaveChanged: thereAreChanges)
     guard let rules else { return }
     do throws(SetupError) {
-      if try guardian.restore(rules, afterChanges: thereAreChanges) {
+      switch try guardian.restore(rules, afterChanges: thereAreChanges) {
+      case nil: break
+      case .again:
         log.warning(
           "somebody has removed or changed the table \(FirewallRules.table(of: device)): restored")
+      case .atLast:
+        try Firewall.remove(table: FirewallRules.table(of: device), rules.otherFamilies)
+        log.notice("the firewall's rules are in place now: \(rules.summary)")
       }
     } catch {
       log.warning("somebody has removed the firewall's rules, and they cannot be restored: \(error)")

@@ -5,7 +5,7 @@ struct RulesGuardian: ~Copyable {
   var looksAgain = false
   /// What nft showed after the last installation.
   private var listing: String?
-  /// Whether a restoration failed, which is tried again and not complained about twice.
+  /// Whether an installation failed, which is tried again and not complained about twice.
   private var isStuck = false
   private(set) var restorations: UInt64 = 0
 
@@ -16,7 +16,14 @@ struct RulesGuardian: ~Copyable {
   }
 
   mutating func install(_ rules: FirewallRules) throws(SetupError) {
-    try Firewall.install(rules)
+    do throws(SetupError) {
+      try Firewall.install(rules)
+    } catch {
+      isStuck = true
+      listing = nil
+      throw error
+    }
+    isStuck = false
     listing = Firewall.listing(rules)
     // Others' rules were looked at a while ago, and what has come since is told of along with ours.
     looksAgain = true
@@ -24,20 +31,27 @@ struct RulesGuardian: ~Copyable {
 
   mutating func noteRestoration() { restorations += 1 }
 
-  /// Whether the rules had to be put back; they are looked at where there were changes. Throws the first of several
-  /// failures in a row.
-  mutating func restore(_ rules: FirewallRules, afterChanges: Bool) throws(SetupError) -> Bool {
+  /// What had to be done for the rules to be there.
+  enum Restoration {
+    /// Somebody had removed or changed them.
+    case again
+    /// They had been refused before.
+    case atLast
+  }
+
+  /// Puts the rules back where they are not as they were installed; they are looked at where there were changes. Throws
+  /// the first of several failures in a row.
+  mutating func restore(_ rules: FirewallRules, afterChanges: Bool) throws(SetupError) -> Restoration? {
     guard afterChanges || isStuck, listing == nil || Firewall.listing(rules) != listing
-    else { return false }
+    else { return nil }
+    let wasStuck = isStuck
     do throws(SetupError) {
       try install(rules)
     } catch {
-      guard !isStuck else { return false }
-      isStuck = true
+      guard !wasStuck else { return nil }
       throw error
     }
-    isStuck = false
     restorations += 1
-    return true
+    return wasStuck ? .atLast : .again
   }
 }

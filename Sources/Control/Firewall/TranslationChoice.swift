@@ -181,7 +181,11 @@ struct TranslationChoice {
       else { return nil }
       guard mayBypass else { return .stateless(Outlet(device: nil, address: address)) }
       return bypass(family, from: current)
-    case .tcp where mayBypass: return bypass(family, from: current)
+    case .tcp where mayBypass:
+      let next = bypass(family, from: current)
+      // Answers leave by another device, and not to where the ways lead that programs know: connection tracking knows
+      // which address each flow came to.
+      return isAstray && mode == .auto && next == translation ? .tracked(ports: nil) : next
     case .tcp:
       if let current, LocalAddresses.has(current.address) { return nil }
       let found = addresses(family).map(\.outlet)

@@ -42,10 +42,10 @@ enum ChildProcess {
     var bytes = [[UInt8]](repeating: [], count: descriptors.count)
     var polls = descriptors.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
     var chunk = [UInt8](repeating: 0, count: 16_384)
-    let deadline = time(nil) + secondsMax
+    let deadline = ContinuousClock.now + .seconds(secondsMax)
     while polls.contains(where: { $0.fd >= 0 }) {
       guard unsafe poll(&polls, nfds_t(polls.count), 1000) >= 0 || errno == EINTR else { return nil }
-      guard time(nil) < deadline else { return nil }
+      guard ContinuousClock.now < deadline else { return nil }
       for index in polls.indices where polls[index].fd >= 0 && polls[index].revents != 0 {
         let count = unsafe read(polls[index].fd, &chunk, chunk.count)
         if count > 0 {

@@ -38,11 +38,12 @@ enum HostNetwork {
 
   /// The largest packet in bytes that the way to `remote` takes, or nil where none is known.
   ///
-  /// The way to an address of the host's own is nil as well: loopback's 65 536 says nothing.
+  /// The way to an address of the host's own is nil as well: loopback's 65 536 says nothing. Nor is it what other traffic
+  /// has learned of the path for some minutes (RFC 1191): a flow learns that by itself, and forgets it again.
   ///
   /// `mark`: that of the packets, which rules of routing may go by.
   static func egressMTU(to remote: Address, mark: UInt32? = nil) -> Int? {
-    guard let text = try? HostTool.ip.run(route(to: remote, mark)) else { return nil }
+    guard let text = try? HostTool.ip.run(route(to: remote, mark, ["fibmatch"])) else { return nil }
     return mtu(ofRoute: text)
   }
 
@@ -104,10 +105,12 @@ enum HostNetwork {
   }
 
   private static func mtu(ofRoute text: String) -> Int? {
-    guard let route = wayOut(text), let device = route.device else { return nil }
+    guard let route = wayOut(text) else { return nil }
     if let metric = route.metrics?.compactMap(\.mtu).first { return metric }
-    guard let link = try? HostTool.ip.run(["-j", "link", "show", "dev", device]) else { return nil }
-    return try? decode([Interface].self, link, []).first?.mtu
+    return route.devices.compactMap { device in
+      (try? HostTool.ip.run(["-j", "link", "show", "dev", device]))
+        .flatMap { try? decode([Interface].self, $0, []).first?.mtu }
+    }.min()
   }
 
   /// The devices of each default route of a family, the preferred route first: several where it deals its packets out

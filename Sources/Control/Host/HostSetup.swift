@@ -10,7 +10,7 @@ struct HostSetup: ~Copyable {
   /// Packets that may wait in each of the device's queues; the kernel's own 500 is one burst.
   static let transmitQueueLength = 4096
 
-  let device: TunDevice
+  private(set) var device: TunDevice
   let pairs: [TunAddressPair]
   private(set) var firewall: HostFirewall
 
@@ -130,13 +130,8 @@ struct HostSetup: ~Copyable {
     }
     guard
       let device = try? TunDevice.join(
-        name: predecessor.device, queueCount: preflight.workers, mtu: preflight.mtu,
-        offload: configuration.offload != .off)
+        name: predecessor.device, queueCount: preflight.workers, offload: configuration.offload != .off)
     else { return nil }
-    guard device.offload || configuration.offload != .on else {
-      device.close()
-      return nil
-    }
     return HostSetup(
       preflight, device: device, pairs: pairs, predecessor: record,
       resumesTracked: record?.isStateless != true,
@@ -156,6 +151,8 @@ struct HostSetup: ~Copyable {
     guard isBorrowed else { return }
     isBorrowed = false
     isIncomplete = true
+    do throws(KernelError) { try device.enter(mtu: preflight.mtu) } catch { throw .kernelRefused(error) }
+    guard device.offload || preflight.configuration.offload != .on else { throw .offloadRefused }
     firewall.takeUp()
     claim(preflight)
     try enableForwarding(preflight.families)

@@ -45,6 +45,7 @@ struct Preflight: Sendable {
     for source in configuration.sources { try check(source: source, to: remote) }
 
     var families = try carriedFamilies(configuration, remotes, available)
+    warnOfUnused(configuration, families, log)
     let mtu = EgressMTU.choose(configuration, remotes, families, predecessor, log)
     if mtu < minimumMTUForIPv6, families.contains(.ipv6) {
       guard configuration.role == .server else { throw .mtuTooSmallForIPv6(mtu) }
@@ -81,6 +82,7 @@ struct Preflight: Sendable {
     case .udp(let target):
       let all = Set(AddressFamily.allCases)
       let local = try HostResolution.endpoint(of: target, families: all, purpose: "--local")
+      guard !local.address.isMulticast else { throw .udpAddressUnavailable(local) }
       if !isFree { try checkFree(local) }
       return local
     case .tcp(let address, let port):
@@ -164,9 +166,23 @@ struct Preflight: Sendable {
     }
   }
 
+  /// Names options that change nothing, as their family is not carried.
+  private static func warnOfUnused(
+    _ configuration: GatewayConfiguration, _ families: Set<AddressFamily>, _ log: Logger
+  ) {
+    let requests = [(AddressFamily.ipv4, configuration.tunIPv4, ""), (.ipv6, configuration.tunIPv6, "6")]
+    for (family, request, suffix) in requests where request.isExplicit && !families.contains(family) {
+      log.warning(
+        "'--tun-local\(suffix)' and '--tun-peer\(suffix)' are of no use: this tunnel carries no \(family)")
+    }
+  }
+
   static func checkRemote(_ address: Address, _ role: Role) throws(SetupError) {
     if address.isUnspecified { throw .remoteUnusable(address, kind: "the unspecified address") }
     if address.isMulticast { throw .remoteUnusable(address, kind: "a multicast or broadcast address") }
+    if address.isLinkLocal, !address.isIPv4 {
+      throw .remoteUnusable(address, kind: "a link-local address, which each link has its own of")
+    }
     if role == .client, address.isLoopback { throw .remoteLoopback(address) }
   }
 

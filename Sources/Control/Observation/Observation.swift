@@ -65,6 +65,9 @@ struct Observation: Sendable {
     tunnel.note(host.firewall.report())
   }
 
+  /// Keeps what can be told of the firewall without running a program as it is.
+  func follow(_ host: borrowing HostSetup) { tunnel.renew(host.firewall.outline()) }
+
   /// Ends the server. The socket's name stays for who goes on with the device and has made it its own.
   func stop(removingSocket: Bool) {
     server?.stop()
@@ -73,14 +76,20 @@ struct Observation: Sendable {
 }
 
 extension HostFirewall {
+  /// How addresses are translated, without a look at the rules.
+  func outline() -> FirewallReport {
+    guard let rules else { return FirewallReport() }
+    return FirewallReport(
+      table: rules.tableFamilies.isEmpty ? nil : FirewallRules.table(of: rules.device),
+      translation: rules.summary, tcPackets: tcCounts?.translated, tcStrays: tcCounts?.strays,
+      restorations: restorations)
+  }
+
   /// How the rules are, as nft tells.
   func report() -> FirewallReport {
-    guard let rules else { return FirewallReport() }
+    var report = outline()
+    guard let rules else { return report }
     let table = FirewallRules.table(of: rules.device)
-    var report = FirewallReport(
-      table: rules.tableFamilies.isEmpty ? nil : table, translation: rules.summary,
-      tcPackets: tcCounts?.translated,
-      tcStrays: tcCounts?.strays, restorations: restorations)
     do throws(SetupError) {
       for family in rules.tableFamilies {
         let listing = try HostTool.nft.run(["-j", "list", "counters", "table", family.rawValue, table])

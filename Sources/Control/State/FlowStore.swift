@@ -29,7 +29,7 @@ struct FlowStore: ~Copyable {
   static let handOverSecondsMax = 5
 
   /// nil when flows are not kept: because nobody wants it, or because it cannot be, which is logged. Throws where the
-  /// file that is asked for is somebody else's.
+  /// file that is asked for is somebody else's, or has no place, and where a process cannot be taken over from.
   static func open(
     _ configuration: GatewayConfiguration, _ state: StateDirectory?, _ log: Logger
   ) throws(SetupError) -> FlowStore? {
@@ -45,6 +45,7 @@ struct FlowStore: ~Copyable {
     case .path(let chosen):
       path = chosen
       for file in [path, unfinished(path)] where isForeign(file) { throw .flowFileForeign(path: file) }
+      try checkFolder(of: path)
     case .standard:
       guard let state else { return nil }
       path = state.flowFile(of: configuration.listen)
@@ -57,6 +58,11 @@ struct FlowStore: ~Copyable {
     let namespace = (state?.namespace ?? .current()).identity
     store.predecessor = store.header(configuration, namespace).map {
       Predecessor(header: $0, isRunning: isRunning)
+    }
+    if configuration.takesOver, isRunning, store.predecessor == nil {
+      throw .takeOverImpossible(
+        process: LockedFile.holders(path).first ?? 0,
+        reason: "its flow file \(path) is of no use to this version")
     }
     if configuration.takesOver, !isRunning {
       log.notice("no process has this end: '--takeover' starts like any other")
@@ -124,6 +130,14 @@ struct FlowStore: ~Copyable {
     } catch {
       // A link or a folder, say; and who may not even read it is refused later, when it is made.
       return error != .unreadable(errno: ENOENT) && error != .unreadable(errno: EACCES)
+    }
+  }
+
+  /// Whoever names a place relies on it: better to start nowhere than where flows are lost.
+  private static func checkFolder(of path: String) throws(SetupError) {
+    let folder = path.lastIndex(of: "/").map { path[...$0] } ?? "."
+    guard unsafe access(String(folder), W_OK | X_OK) == 0 else {
+      throw .flowFileImpossible(path: path, errno: errno)
     }
   }
 

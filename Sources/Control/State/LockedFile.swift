@@ -12,17 +12,22 @@ struct LockedFile: ~Copyable {
   }
 
   /// Opens or makes the file (mode 0600) and takes the lock without waiting. One that must be there already is
-  /// not made (ENOENT). With an `owner`, as root can, the file belongs to that user.
+  /// not made (ENOENT). With an `owner`, as root can, one that is made belongs to that user.
   init(_ path: String, mustExist: Bool = false, owner: FileOwner? = nil) throws(Failure) {
-    let flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | (mustExist ? 0 : O_CREAT)
-    let descriptor = unsafe open(path, flags, 0o600)
+    let flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW
+    var descriptor = unsafe open(path, flags)
+    if descriptor < 0, errno == ENOENT, !mustExist {
+      // Nothing but what this call makes is given away: a name that was there may be one of somebody else's file.
+      descriptor = unsafe open(path, flags | O_CREAT | O_EXCL, 0o600)
+      if descriptor >= 0, let owner { fchown(descriptor, owner.user, owner.group) }
+      if descriptor < 0, errno == EEXIST { throw .heldByAnother }
+    }
     guard descriptor >= 0 else { throw .refused(errno: errno) }
     // Whoever owns the directory could have put a name of somebody else's file into it.
     guard Self.isPlain(descriptor) else {
       close(descriptor)
       throw .refused(errno: EPERM)
     }
-    if let owner { fchown(descriptor, owner.user, owner.group) }
     guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
       let error = errno
       close(descriptor)
@@ -75,15 +80,23 @@ struct LockedFile: ~Copyable {
     return other
   }
 
-  /// Whether a process, that one if there is a number, holds the lock of the file at `path`, by the kernel's own account
-  /// (proc_locks(5)). It knows processes of other PID namespaces by no number that they have themselves.
+  /// Whether a process, that one if there is a number, holds the lock of the file at `path`.
   static func isHeld(_ path: String, by process: Int32? = nil) -> Bool {
+    let holders = holders(path)
+    return process.map(holders.contains) ?? !holders.isEmpty
+  }
+
+  /// The processes that hold the lock of the file at `path`, by the kernel's own account (proc_locks(5)). It knows
+  /// processes of other PID namespaces by no number that they have themselves.
+  static func holders(_ path: String) -> [Int32] {
     var status = stat()
-    guard unsafe lstat(path, &status) == 0 else { return false }
-    return TextFile.lines("/proc/locks").contains { line in
+    guard unsafe lstat(path, &status) == 0 else { return [] }
+    return TextFile.lines("/proc/locks").compactMap { line in
       let fields = line.split(separator: " ")
-      return fields.count >= 6 && fields[1] == "FLOCK" && process.map { fields[4] == "\($0)" } != false
-        && fields[5].split(separator: ":").last == "\(status.st_ino)"
+      guard fields.count >= 6, fields[1] == "FLOCK",
+        fields[5].split(separator: ":").last == "\(status.st_ino)"
+      else { return nil }
+      return Int32(fields[4])
     }
   }
 

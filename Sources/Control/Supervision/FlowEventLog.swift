@@ -100,9 +100,10 @@ struct FlowEventLog {
         + "programs that keep their port need fewer; another client for another port of the server has ports "
         + "of its own"
     case .flowTableFull:
-      "all \(event.limit) flows that worker \(event.worker) has room for are in use, and \(path) is refused "
-        + "(flow-table-full) until others end: raise '--max-flows', or 'LimitNOFILE=' in systemd or 'ulimit "
-        + "-Hn', shorten '--idle-timeout', or see who opens so many"
+      "all \(event.limit) flows that there is room for are in use (worker \(event.worker)), and \(path) is refused "
+        + "(flow-table-full) until others end: raise '--max-flows'"
+        + (role == .server ? ", or 'LimitNOFILE=' in systemd or 'ulimit -Hn'" : "")
+        + ", shorten '--idle-timeout', or see who opens so many"
     case .sourceFlowsFull:
       "\(event.remote.address) has \(event.limit) flows, and \(path) is refused (source-flows-full) until others of "
         + "it end: raise '--max-flows-per-source' where many clients share an address, or see who opens so many"

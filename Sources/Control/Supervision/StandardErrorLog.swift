@@ -1,10 +1,12 @@
 internal import Glibc
 package import Logging
+internal import Synchronization
 
 /// One line per record on standard error: time (UTC), level, text. systemd's journal has the time itself, and is told
 /// the priority instead (sd-daemon(3)).
 ///
-/// A line is written in one call, so that lines of several processes do not mix.
+/// A line is written in one call, so that lines of several processes do not mix. Nobody waits for a reader that has
+/// fallen behind: what it has no room for is left out, and how much that was stands there later.
 package struct StandardErrorLog: LogHandler {
   package var metadata: Logger.Metadata = [:]
   package var metadataProvider: Logger.MetadataProvider?
@@ -21,11 +23,33 @@ package struct StandardErrorLog: LogHandler {
     var time = timespec()
     unsafe clock_gettime(CLOCK_REALTIME, &time)
     let all = metadata.merging(event.metadata ?? [:]) { $1 }
-    Self.write(Self.line(Self.isJournal ? nil : time, event.level, "\(event.message)", all))
+    func line(_ level: Logger.Level, _ message: String, _ metadata: Logger.Metadata) -> String {
+      Self.line(Self.isJournal ? nil : time, level, message, metadata)
+    }
+    let missing = Self.missing.exchange(0, ordering: .relaxed)
+    let notice =
+      missing == 0 ? "" : line(.warning, "\(missing) lines are missing here: nobody read them", [:])
+    guard !Self.write(notice + line(event.level, "\(event.message)", all), milliseconds: 0) else { return }
+    Self.missing.add(missing + 1, ordering: .relaxed)
   }
 
-  /// Writes text as it is; gives up quietly when nobody reads any more.
-  package static func write(_ text: String) { try? TextFile.write(Array(text.utf8), to: STDERR_FILENO) }
+  /// Lines that nobody had room for, since the last one that was written.
+  private static let missing = Atomic<Int>(0)
+
+  /// Writes text as it is, in pieces that a pipe takes whole once it has room (PIPE_BUF in pipe(7)); gives up quietly, and
+  /// is false, when nobody reads any more, or not in time.
+  @discardableResult
+  package static func write(_ text: String, milliseconds: Int32 = 2_000) -> Bool {
+    var rest = Array(text.utf8)[...]
+    while !rest.isEmpty {
+      var stream = pollfd(fd: STDERR_FILENO, events: Int16(POLLOUT), revents: 0)
+      guard unsafe poll(&stream, 1, milliseconds) != 0 else { return false }
+      let piece = Array(rest.prefix(4_096))
+      guard (try? TextFile.write(piece, to: STDERR_FILENO)) != nil else { return false }
+      rest = rest.dropFirst(piece.count)
+    }
+    return true
+  }
 
   /// Whether standard error goes to the journal (systemd.exec(5)).
   private static let isJournal: Bool = {

@@ -106,6 +106,7 @@ package struct Supervisor {
         try openSockets(&plan, preflight, sharesPort: true)
       }
       try host.takeCharge(preflight)
+      plan.offload = host.device.offload
       host.steer(to: plan.owners)
     } catch {
       host.device.close()
@@ -198,7 +199,7 @@ package struct Supervisor {
     plan.handshakePacket = preflight.handshakePacket
     plan.offload = host.device.offload
     switch configuration.role {
-    case .client: plan.flowCountMax = min(plan.flowCountMax, configuration.flowCountMax ?? .max)
+    case .client: plan.flowCountMax = min(plan.sourcePortCount, configuration.flowCountMax ?? .max)
     case .server:
       plan.sources = configuration.sources
       let descriptors = DescriptorLimit.raise()
@@ -322,6 +323,7 @@ package struct Supervisor {
       if tick % Self.addressTicks == 0 {
         host.followAddresses()
         host.restoreRules()
+        observation.follow(host)
         notifier.alive()
       }
       if tick % Self.firewallTicks == 1 { observation.lookAfter(host) }

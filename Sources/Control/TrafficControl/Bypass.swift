@@ -42,7 +42,11 @@ enum Bypass {
     if let chain = try Ruleset.current().chainForForwarded {
       return "the chain '\(chain)' is for forwarded packets as well"
     }
-    // Rules of iptables-legacy, which nft does not show.
+    return legacyRules()
+  }
+
+  /// Rules of iptables-legacy, which nft does not show. Root alone can see that there are any.
+  static func legacyRules() -> String? {
     let names = ["ip_tables_names", "ip6_tables_names"].flatMap { TextFile.lines("/proc/net/\($0)") }
     return names.isEmpty ? nil : "iptables-legacy has rules"
   }

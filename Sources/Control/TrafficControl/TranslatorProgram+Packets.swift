@@ -3,10 +3,15 @@ internal import Glibc
 
 /// Which packets are translated. What is none of them is left to the next program, and then to the kernel.
 extension TranslatorProgram {
-  /// Not of another VLAN, another host's, or another protocol's.
+  /// Not of another VLAN, another host's, or another protocol's. A tag of VLAN 0 says a priority and no more (IEEE 802.1Q).
   mutating func leaveUnlessForThisHost() {
+    let isOfNoVLAN = code.label()
     code.load(.r0, .word, Self.packet, Context.hasVLANTag)
+    code.jump(if: .r0, .equal, 0, to: isOfNoVLAN)
+    code.load(.r0, .word, Self.packet, Context.vlanTag)
+    code.change(.r0, .and, 0x0fff)
     code.jump(if: .r0, .unequal, 0, to: next)
+    code.place(isOfNoVLAN)
     code.load(.r0, .word, Self.packet, Context.packetType)
     code.jump(if: .r0, .unequal, 0, to: next)
     code.load(.r0, .word, Self.packet, Context.protocolNumber)

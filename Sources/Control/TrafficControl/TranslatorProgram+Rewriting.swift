@@ -105,7 +105,15 @@ extension TranslatorProgram {
     code.exit()
   }
 
+  /// Without a tag, which the TUN device would write into the packet.
   mutating func redirectToDevice() {
+    let isUntagged = code.label()
+    code.load(.r0, .word, Self.packet, Context.hasVLANTag)
+    code.jump(if: .r0, .equal, 0, to: isUntagged)
+    code.move(.r1, Self.packet)
+    code.call(.removeVLANTag)
+    code.jump(if: .r0, .unequal, 0, to: drop)
+    code.place(isUntagged)
     loadShared(.r1, Field.deviceIndex)
     code.move(.r2, 0)
     code.call(.redirect)

@@ -9,7 +9,9 @@ extension TranslatorProgram {
     static let protocolNumber = base + 1
     static let sourcePort = base + 2
     static let destinationPort = base + 4
-    static let length = base + 6
+    /// In: nothing, so that a path's MTU that other traffic has learned counts no more than where the kernel forwards
+    /// (`net.ipv4.ip_forward_use_pmtu`). Out: that of the device.
+    static let mtu = base + 6
     static let interface = base + 8
     static let serviceType = base + 12
     static let source = base + 16
@@ -37,7 +39,7 @@ extension TranslatorProgram {
     code.call(.lookUpRoute)
   }
 
-  /// Looks the route up as the kernel does when it forwards. What is for this host, too big for the way, or may not be
+  /// Looks the route up as the kernel does when it forwards. What is for this host, too big for the device, or may not be
   /// forwarded, is left to the kernel, which tells our end; what would leave by another device, too, if rules give it an
   /// address there, and else it is dropped.
   mutating func lookUpRoute() {
@@ -48,8 +50,6 @@ extension TranslatorProgram {
       code.load(.r0, .half, Self.bytes, headerBytes + from)
       code.store(.half, .stack, to, .r0)
     }
-    readWireBytes(into: .r1)
-    code.store(.half, .stack, Route.length, .r1)
     loadShared(.r0, Field.deviceIndex)
     code.store(.word, .stack, Route.interface, .r0)
     if family == .ipv4 {
@@ -88,6 +88,9 @@ extension TranslatorProgram {
     }
     code.jump(to: stray)
     code.place(leavesByOutlet)
+    readWireBytes(into: .r1)
+    code.load(.r0, .half, .stack, Route.mtu)
+    code.jump(if: .r1, .greater, .r0, to: next)
     // An IPv4 route may go by an IPv6 router.
     code.load(.r0, .byte, .stack, Route.family)
     code.store(.word, .stack, Hop.base, .r0)

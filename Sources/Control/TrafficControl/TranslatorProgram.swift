@@ -46,6 +46,7 @@ struct TranslatorProgram {
     static let mark = 8
     static let protocolNumber = 16
     static let hasVLANTag = 20
+    static let vlanTag = 24
     static let data = 76
     static let dataEnd = 80
     static let segmentBytes = 176

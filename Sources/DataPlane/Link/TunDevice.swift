@@ -12,9 +12,9 @@ package struct TunDevice: Sendable {
   /// One descriptor per queue; whoever uses the device owns and closes them.
   package let queues: [Int32]
   /// Whether the device takes and gives super-packets.
-  package let offload: Bool
+  package private(set) var offload: Bool
   /// Whether the kernel numbers the queues as they are here: those of another process may have been before them.
-  package let isOrdered: Bool
+  package private(set) var isOrdered: Bool
 
   /// Most bytes of a device name, without the terminator (IFNAMSIZ - 1).
   package static let nameLengthMax = 15
@@ -41,10 +41,7 @@ package struct TunDevice: Sendable {
     do throws(KernelError) {
       let (first, realName) = try attach(name, isNew: true)
       queues.append(first)
-      try KernelError.check(
-        "ioctl(TUNSETVNETHDRSZ)", guise_tun_set_vnet_header_size(first, vnetHeaderSize))
-      let offloads = offload && guise_tun_set_offload(first, 1) == 0
-      if !offloads { try KernelError.check("ioctl(TUNSETOFFLOAD)", guise_tun_set_offload(first, 0)) }
+      let offloads = try shape(first, offload: offload)
       try KernelError.check(
         "ioctl(SIOCSIFMTU, \(mtu))", unsafe guise_link_set_mtu(realName, Int32(clamping: mtu)))
       // Before the other queues attach: each takes its ring's size from this.
@@ -62,26 +59,41 @@ package struct TunDevice: Sendable {
     }
   }
 
-  /// Adds queues to a device that another process of guise made and may still have queues of.
-  package static func join(
-    name: String, queueCount: Int, mtu: Int, offload: Bool
-  ) throws(KernelError) -> TunDevice {
+  /// Opens queues of a device that another process of guise made and may still have queues of. Until `enter` no packet
+  /// comes to them, and the device is as it was.
+  package static func join(name: String, queueCount: Int, offload: Bool) throws(KernelError) -> TunDevice {
     var queues: [Int32] = []
     do throws(KernelError) {
-      queues.append(try attach(name, isNew: false).descriptor)
-      let isOrdered = has(1, name)
-      while queues.count < queueCount { queues.append(try attach(name, isNew: false).descriptor) }
-      try KernelError.check(
-        "ioctl(TUNSETVNETHDRSZ)", guise_tun_set_vnet_header_size(queues[0], vnetHeaderSize))
-      let offloads = offload && guise_tun_set_offload(queues[0], 1) == 0
-      if !offloads { try KernelError.check("ioctl(TUNSETOFFLOAD)", guise_tun_set_offload(queues[0], 0)) }
-      try KernelError.check(
-        "ioctl(SIOCSIFMTU, \(mtu))", unsafe guise_link_set_mtu(name, Int32(clamping: mtu)))
-      return TunDevice(name: name, queues: queues, offload: offloads, isOrdered: isOrdered)
+      for _ in 0..<queueCount {
+        queues.append(try attach(name, isNew: false).descriptor)
+        try KernelError.check("ioctl(TUNSETQUEUE)", guise_tun_set_queue(queues[queues.count - 1], 0))
+      }
+      return TunDevice(name: name, queues: queues, offload: offload, isOrdered: false)
     } catch {
       for queue in queues { Glibc.close(queue) }
       throw error
     }
+  }
+
+  /// Takes part in the device that was joined, which goes by this MTU from now on, and by offload as this process has
+  /// asked for it. Offload falls back to none when the kernel refuses it.
+  package mutating func enter(mtu: Int) throws(KernelError) {
+    for (index, queue) in queues.enumerated() {
+      try KernelError.check("ioctl(TUNSETQUEUE)", guise_tun_set_queue(queue, 1))
+      if index == 0 { isOrdered = Self.has(1, name) }
+    }
+    offload = try Self.shape(queues[0], offload: offload)
+    try KernelError.check(
+      "ioctl(SIOCSIFMTU, \(mtu))", unsafe guise_link_set_mtu(name, Int32(clamping: mtu)))
+  }
+
+  /// Whether the device that the queue is of takes and gives super-packets, which all have a vnet header.
+  private static func shape(_ queue: Int32, offload: Bool) throws(KernelError) -> Bool {
+    try KernelError.check(
+      "ioctl(TUNSETVNETHDRSZ)", guise_tun_set_vnet_header_size(queue, vnetHeaderSize))
+    let offloads = offload && guise_tun_set_offload(queue, 1) == 0
+    if !offloads { try KernelError.check("ioctl(TUNSETOFFLOAD)", guise_tun_set_offload(queue, 0)) }
+    return offloads
   }
 
   /// Removes a device that was kept when its process was killed.

@@ -134,18 +134,18 @@ package struct Metric: Sendable {
     Metric(
       name: "guise_tc_packets_total", kind: .counter,
       help: "Packets that the tunnel's programs at tc translated; a train is one.",
-      source: .tunnel { reading in reading.firewall.tcPackets.map(Double.init) }),
+      source: .tunnel { reading in reading.firewall.tcPackets.map { Double($0) } }),
     Metric(
       name: "guise_tc_strays_total", kind: .counter,
       help: "Packets dropped at tc, since they would have left by another device.",
-      source: .tunnel { reading in reading.firewall.tcStrays.map(Double.init) }),
+      source: .tunnel { reading in reading.firewall.tcStrays.map { Double($0) } }),
     Metric(
       name: "guise_firewall_invalid_packets_total", kind: .counter,
       help: "Packets that connection tracking called invalid and the table dropped.",
-      source: .tunnel { reading in reading.firewall.invalidPackets.map(Double.init) }),
+      source: .tunnel { reading in reading.firewall.invalidPackets.map { Double($0) } }),
     Metric(
       name: "guise_firewall_restored_total", kind: .counter,
       help: "How often table or programs were put back, since somebody else had removed or changed them.",
-      source: .tunnel { reading in reading.firewall.restorations.map(Double.init) }),
+      source: .tunnel { reading in reading.firewall.restorations.map { Double($0) } }),
   ]
 }

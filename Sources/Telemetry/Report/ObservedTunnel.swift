@@ -41,6 +41,16 @@ package final class ObservedTunnel: Sendable {
     }
   }
 
+  /// Notes what has changed in it; what it does not say stays as it was last looked at.
+  package func renew(_ firewall: FirewallReport) {
+    state.withLock { state in
+      var next = firewall
+      next.isInstalled = firewall.isInstalled ?? state.firewall.isInstalled
+      next.invalidPackets = firewall.invalidPackets ?? state.firewall.invalidPackets
+      state.firewall = next
+    }
+  }
+
   // MARK: - Those who look
 
   package static func unixTime() -> Double {

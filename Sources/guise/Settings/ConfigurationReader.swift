@@ -80,12 +80,11 @@ struct ConfigurationReader {
         table.line,
         "'\(table.key)' cannot be the name of a tunnel: use up to 32 letters, digits, '-', '_' or '.'")
     }
+    let faultCount = faults.count
     if let line = lines.updateValue(table.line, forKey: table.key) {
-      return complain(
-        table.line, "there is a tunnel '\(table.key)' already, on line \(line): give it another name")
+      complain(table.line, "there is a tunnel '\(table.key)' already, on line \(line): give it another name")
     }
     var own: [Setting] = []
-    let faultCount = faults.count
     for node in nodes { if let setting = setting(kind, node, title) { own.append(setting) } }
     for option in kind.keys where option.isRequired && !nodes.contains(where: { $0.key == option.name }) {
       complain(table.line, "\(title) lacks '\(option.name)': \(option.explanation)")
@@ -173,6 +172,10 @@ struct ConfigurationReader {
       let several = option.isRepeating ? ", or several in brackets" : ""
       complain(
         node.line, "'\(option.name)' is \(option.valueName): write a text in quotes or a number\(several)")
+      return nil
+    }
+    guard values.count == 1 || option.isRepeating || option.takesList else {
+      complain(node.line, "'\(option.name)' is one \(option.valueName), and here are \(values.count)")
       return nil
     }
     return (option.isRepeating ? values : [values.joined(separator: ",")]).map { "--\(option.name)=\($0)" }

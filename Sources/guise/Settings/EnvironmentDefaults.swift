@@ -12,21 +12,19 @@ struct EnvironmentDefaults {
     "GUISE_" + option.name.uppercased().replacing("-", with: "_")
   }
 
-  /// `arguments`: without the program's name. Those of a command that is none stay as they are.
-  init(_ arguments: [String], environment: [String: String]) throws {
-    let (command, depth) = Self.command(arguments)
+  /// The arguments of a command that is none stay as they are.
+  init(_ given: GivenCommand, environment: [String: String]) throws {
     var added: [String] = []
     var used: [(String, String)] = []
-    for option in OptionDescription.all(of: command)
-    where depth > 0 && !(command is any SelectingCommand.Type) {
+    for option in given.options where !(given.command is any SelectingCommand.Type) {
       let variable = Self.variable(of: option)
-      guard let value = environment[variable], !value.isEmpty, !Self.has(arguments, option) else { continue }
-      let given = try Self.arguments(option, value, variable)
-      guard !given.isEmpty else { continue }
-      added += given
+      guard let value = environment[variable], !value.isEmpty, given.count(of: option) == 0 else { continue }
+      let words = try Self.arguments(option, value, variable)
+      guard !words.isEmpty else { continue }
+      added += words
       used.append((variable, "--\(option.name)"))
     }
-    self.arguments = arguments[..<depth] + added + arguments[depth...]
+    arguments = given.arguments[..<given.depth] + added + given.arguments[given.depth...]
     self.used = used
   }
 
@@ -37,26 +35,6 @@ struct EnvironmentDefaults {
     guard !named.isEmpty else { return nil }
     return named.map { "\($0.option) comes from the environment variable \($0.variable)." }
       .joined(separator: "\n")
-  }
-
-  /// The command that the first words name, and how many these are.
-  private static func command(_ arguments: [String]) -> (any ParsableCommand.Type, depth: Int) {
-    var command: any ParsableCommand.Type = GuiseCommand.self
-    for (depth, word) in arguments.enumerated() {
-      guard
-        let next = command.configuration.subcommands.first(where: { $0.configuration.commandName == word })
-      else { return (command, depth) }
-      command = next
-    }
-    return (command, arguments.count)
-  }
-
-  private static func has(_ arguments: [String], _ option: OptionDescription) -> Bool {
-    arguments.contains { argument in
-      option.spellings.contains { name in
-        argument == name || argument.hasPrefix("\(name)=") || name.count == 2 && argument.hasPrefix(name)
-      }
-    }
   }
 
   private static func arguments(

@@ -15,6 +15,9 @@ struct OptionDescription: Equatable {
   let defaultValue: String?
   let explanation: String
 
+  /// Whether its one value is a list, with commas.
+  var takesList: Bool { valueName.contains(",") || valueName.split(separator: "|").contains("list") }
+
   /// Those that a command shows in its help, but for those that ask about itself.
   static func all(of command: any ParsableCommand.Type) -> [OptionDescription] {
     guard let tool = try? JSONDecoder().decode(Tool.self, from: Data(command._dumpHelp().utf8)) else {

@@ -5,6 +5,7 @@ struct TunnelClaims {
   private var owners: [Claim: String] = [:]
   private var metrics: [(address: MetricsAddress, owner: String)] = []
   private var services: [(port: ListenPort, owner: String)] = []
+  private var entrances: [(local: HostPort, owner: String)] = []
 
   fileprivate struct Claim: Hashable {
     let key: String
@@ -55,15 +56,17 @@ struct TunnelClaims {
       }
       services.append((port, title))
     }
+    if case .udp(let local) = configuration.listen {
+      if let other = entrances.first(where: { $0.local.overlaps(local) }) {
+        clashes.append(Clash(Claim(key: "local", value: "UDP \(local)"), other.owner, title))
+      }
+      entrances.append((local, title))
+    }
     return clashes
   }
 
   private static func claims(_ configuration: GatewayConfiguration) -> [Claim] {
     var claims: [Claim] = []
-    switch configuration.listen {
-    case .udp(let local): claims.append(Claim(key: "local", value: "UDP \(local)"))
-    case .tcp: break
-    }
     if let device = configuration.device, !device.contains("%") {
       claims.append(Claim(key: "tun", value: device))
     }
