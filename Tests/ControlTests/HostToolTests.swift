@@ -96,7 +96,9 @@ import Testing
     .handshakePacketUnusable(path: "/x", bytes: 10, limit: 9), .engineUnavailable(.disabled("2")),
     .engineUnavailable(.filtered), .engineUnavailable(.tooOld(kernel)),
     .descriptorsExhausted(kernel), .lockedMemoryExhausted(kernel), .kernelRefused(kernel),
-    .userUnknown("x"), .userNotPermitted("x"), .confinementRefused(kernel), .workerFailed(kernel),
+    .userUnknown("x"), .userUnknown("x:y"), .flowFileImpossible(path: "/x/y", errno: ENOENT),
+    .flowFileForeign(path: "/x"), .takeOverImpossible(process: 7, reason: "x"), .userNotPermitted("x"),
+    .confinementRefused(kernel), .workerFailed(kernel),
     .stopForced,
   ]
 
