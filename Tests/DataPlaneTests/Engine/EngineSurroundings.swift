@@ -29,6 +29,8 @@ final class EngineSurroundings {
     ownSwitchboard = switchboard == nil ? try Switchboard(workerCount: 2) : nil
     let pair = try Self.pair(SOCK_SEQPACKET)
     link = pair.1
+    // For more packets than an engine has buffers for; without the privilege there is less.
+    try? SocketOption.set(link, SOL_SOCKET, SO_SNDBUFFORCE, 4 * 1024 * 1024, "setsockopt(SO_SNDBUFFORCE)")
     if tunQueue != nil { close(pair.0) }
     peer = try Self.bind(port: 0)
     peerEndpoint = try UDPSocket.localEndpoint(of: peer)
@@ -58,10 +60,6 @@ final class EngineSurroundings {
       unsafe socketpair(AF_UNIX, flags, 0, $0.baseAddress!.assumingMemoryBound(to: Int32.self))
     }
     try KernelError.checkErrno("socketpair", result)
-    // For more packets than an engine has buffers for; without the privilege there is less.
-    for end in [pair.0, pair.1] {
-      try? SocketOption.set(end, SOL_SOCKET, SO_SNDBUFFORCE, 4 * 1024 * 1024, "setsockopt(SO_SNDBUFFORCE)")
-    }
     return pair
   }
 
