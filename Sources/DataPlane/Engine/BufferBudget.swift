@@ -1,5 +1,5 @@
-/// How many buffers of one class to receive into before they are dealt with: no more than a core's cache holds, by what
-/// has come into them of late (docs/decisions/0014-buffer-counts.md).
+/// How many buffers of one class to receive into before they are dealt with: no more than lie in a core's own cache beside
+/// what they are copied from and to, by what has come into them of late (docs/decisions/0014-buffer-counts.md).
 struct BufferBudget: BitwiseCopyable {
   /// Bytes in a buffer: a mean of the last dozens.
   private var length = 0
@@ -8,6 +8,7 @@ struct BufferBudget: BitwiseCopyable {
   @inline(__always)
   mutating func note(_ bytes: Int) { length &+= (bytes &- length) / 16 }
 
+  /// For a turn that takes so many times as much as usual. Three at least, however long what comes is.
   @inline(__always)
-  var count: Int { max(Limits.budgetBytes / max(length, 1), Limits.lentBufferCountMin) }
+  func count(depth: Int) -> Int { Limits.budgetBytes &* depth / max(length, 1) }
 }

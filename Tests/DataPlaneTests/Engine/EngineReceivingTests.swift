@@ -137,6 +137,26 @@ import Testing
   }
 
   @Test(arguments: EngineKind.allCases)
+  func aFloodOfTrainsTakesNoMoreBuffersThanACacheHolds(kind: EngineKind) throws {
+    let rig = try EngineRig.make(kind, .client)
+    let bytes = [UInt8](repeating: 7, count: 40 * 1_400)
+    var used: Set<BufferID> = []
+    for round in 0..<60 {
+      // More wait than a turn is to take.
+      while rig.surroundings.sendPacket(bytes) {}
+      try rig.turn(until: guise_now() + 20_000_000)
+      while case .packet(let packet)? = rig.nextArrival() {
+        try #require(packet.length == bytes.count)
+        if round >= 30 { used.insert(packet.buffer) }
+        rig.send(try #require(rig.train(packet)), flow: DatagramArrival.listener)
+      }
+      while rig.surroundings.receiveDatagram() != nil {}
+    }
+    // What is received next goes where the trains lay that were sent off last.
+    #expect((1...Limits.budgetBytes / bytes.count + 1).contains(used.count), "buffers \(used.sorted())")
+  }
+
+  @Test(arguments: EngineKind.allCases)
   func buffersThatTrainsHaveHeldAreReceivedIntoWithoutWaiting(kind: EngineKind) throws {
     let rig = try EngineRig.make(kind, .client)
     let packetCount = Limits.packetBufferCount * 3 / 2

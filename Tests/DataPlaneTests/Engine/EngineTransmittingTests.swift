@@ -93,6 +93,25 @@ import Testing
   }
 
   @Test(arguments: EngineKind.allCases)
+  func aTrainIsStillThereThatIsRefusedWhileReceivesWaitForBuffers(kind: EngineKind) throws {
+    let rig = try EngineRig.make(kind, .client)
+    for index in 0..<Limits.packetBufferCount + 8 {
+      try #require(rig.surroundings.sendPacket(EngineRig.number(index)))
+    }
+    // Their buffers are kept.
+    try #require(try rig.arrivals().count == Limits.packetBufferCount)
+    let memory = UnsafeMutableRawPointer.allocate(byteCount: 65_535, alignment: 16)
+    defer { unsafe memory.deallocate() }
+    let id = try #require(unsafe rig.longTrain(memory, length: 65_530))
+    rig.send(id, flow: DatagramArrival.listener)
+    rig.send(try #require(rig.train([[1, 2, 3]])), flow: DatagramArrival.listener)
+    let refused = try rig.arrivals()
+    #expect(refused.map(\.failedTrain) == [id])
+    #expect(rig.surroundings.receiveDatagram()?.bytes == [1, 2, 3])
+    try expectNothingLeaks(rig)
+  }
+
+  @Test(arguments: EngineKind.allCases)
   func aFlushFreesEveryTrainRefusedOrNot(kind: EngineKind) throws {
     let rig = try EngineRig.make(kind, .client)
     let memory = UnsafeMutableRawPointer.allocate(byteCount: Self.tooLong, alignment: 16)

@@ -91,7 +91,7 @@ struct EpollEngine: Engine, ~Copyable {
       case .polling(let time): try pollAndWait(time, deadline, buffers)
       }
     for index in 0..<count { note(poller[index].token, hasError: poller[index].hasError) }
-    readsLeft = tunIsReady ? min(Self.packetCountMax &* depth, packetBudget.count) : 0
+    readsLeft = tunIsReady ? min(Self.packetCountMax &* depth, packetBudget.count(depth: depth)) : 0
     visitsLeft = ready.count &* depth
   }
 

@@ -79,7 +79,7 @@ struct ReceiveBatch: ~Copyable {
       put(buffer, stocked, pool)
       stocked &+= 1
     }
-    return min(stocked, budget.count)
+    return min(stocked, budget.count(depth: 1))
   }
 
   @inline(__always)

@@ -18,8 +18,9 @@ struct BufferRing: ~Copyable {
   /// Buffers that the kernel has, and how many it should have.
   private(set) var lentCount = 0
   private var target: Int
-  /// What it was before turns took more than usual.
+  /// What it was before turns took more than usual, and how many times as much they take.
   private var usualTarget: Int
+  private var depth = 1
   private let capacity: Int
   private var budget = BufferBudget()
   /// Since so many turns: the most that the kernel filled from one to the next.
@@ -54,9 +55,10 @@ struct BufferRing: ~Copyable {
     beginWindow()
   }
 
-  /// Turns take more than usual from now on, or no more than that: then what was enough before is enough again.
-  mutating func setDeep(_ isDeep: Bool) {
-    if isDeep { usualTarget = target } else { target = usualTarget }
+  /// Turns take so many times as much as usual from now on. When that ends, what was enough before is enough again.
+  mutating func setDepth(_ factor: Int) {
+    if factor > 1 { usualTarget = target } else { target = usualTarget }
+    depth = factor
     beginWindow()
   }
 
@@ -67,7 +69,7 @@ struct BufferRing: ~Copyable {
   /// Lends free buffers up to the target. To be called once a turn. `least`: no fewer for the sake of the cache.
   @inline(__always)
   mutating func lend(from buffers: inout BufferPool, atLeast least: Int = 0) {
-    let wanted = min(target, max(budget.count, least))
+    let wanted = min(target, max(budget.count(depth: depth), least))
     filledMost = max(filledMost, wanted &- lentCount)
     turnCount &+= 1
     if turnCount == Limits.lendingWindowTurns { closeWindow() }

@@ -92,8 +92,8 @@ struct UringEngine: Engine, ~Copyable {
   mutating func setDepth(_ factor: Int) {
     guard factor != waiting.depth else { return }
     waiting.depth = factor
-    datagramBuffers.setDeep(factor > 1)
-    packetBuffers.setDeep(factor > 1)
+    datagramBuffers.setDepth(factor)
+    packetBuffers.setDepth(factor)
   }
 
   mutating func turn(
@@ -103,6 +103,7 @@ struct UringEngine: Engine, ~Copyable {
     refused = nil
     finishInFlight(&buffers, &trains)
     swap(&queued, &inFlight)
+    if datagramsAreLow || packetsAreLow { sendOffInFlight(&buffers, &trains) }
     // A receive that had no buffer left and has some now goes on at once: there is more.
     let goesOn = lend(&buffers)
     // One that waits for buffers which these trains hold hears of nothing: the next turn has them.
@@ -116,6 +117,14 @@ struct UringEngine: Engine, ~Copyable {
     swap(&queued, &inFlight)
     finishInFlight(&buffers, &trains)
     lend(&buffers)
+  }
+
+  /// Sends off what is queued before receives go on that wait for buffers. Those of its trains, which the cache still has,
+  /// are then the next to be received into.
+  private mutating func sendOffInFlight(_ buffers: inout BufferPool, _ trains: inout TrainPool) {
+    ring.submit()
+    // What has come may be refusals, whose trains the worker will ask for.
+    if ring.readyCount == 0 { finishInFlight(&buffers, &trains) }
   }
 
   private mutating func finishInFlight(_ buffers: inout BufferPool, _ trains: inout TrainPool) {
