@@ -130,7 +130,7 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
     if lentCount > 0 { takeHandoffs() }
     if engine.polled > 0 { statistics.add(.nanosecondsPolled, Int(engine.polled)) }
     while let arrival = engine.nextArrival(&buffers, &trains) {
-      if let flow = engine.upcomingFlow { flows.prefetch(flow) }
+      if let flow = engine.prefetchUpcoming(buffers) { flows.prefetch(flow) }
       switch arrival {
       case .datagrams(let datagrams): uplink(datagrams)
       case .packet(let packet): downlink(packet)

@@ -78,9 +78,9 @@ protocol Engine: ~Copyable {
   /// The next arrival of this turn; nil when all have been taken.
   mutating func nextArrival(_ buffers: inout BufferPool, _ trains: inout TrainPool) -> Arrival?
 
-  /// The flow of a datagram that will be among the next few arrivals; nil where there is none or the engine
-  /// would have to look for it. Its memory can be fetched meanwhile.
-  var upcomingFlow: UInt32? { get }
+  /// Begins to fetch what the kernel has written in front of one of the next few arrivals, where the engine need not
+  /// look for it. Returns the flow of a datagram, whose memory can be fetched meanwhile, too.
+  func prefetchUpcoming(_ buffers: borrowing BufferPool) -> UInt32?
 
   /// Queues a packet for TUN. Order is kept. The train is finished by a later turn.
   mutating func writePacket(
@@ -114,7 +114,7 @@ protocol Engine: ~Copyable {
 
 extension Engine where Self: ~Copyable {
   @inline(__always)
-  var upcomingFlow: UInt32? { nil }
+  func prefetchUpcoming(_ buffers: borrowing BufferPool) -> UInt32? { nil }
 
   var polled: UInt64 { 0 }
 

@@ -25,6 +25,8 @@ struct FlowTable: ~Copyable {
   private var byKey: KeyIndex
   private var byPeer: KeyIndex
   private let indexesPeers: Bool
+  /// The flow that was last found by its peer, if it is still there.
+  private var recent: UInt32 = 0
   private(set) var count = 0
 
   /// `indexesPeers`: whether flows are looked up by their UDP peer, too. `total`: what all workers' flows count to.
@@ -102,10 +104,19 @@ struct FlowTable: ~Copyable {
     byKey.find(tag) { unsafe place($0).pointee.key == key }
   }
 
-  /// The flow of this UDP peer and connection.
+  /// The flow of this UDP peer and connection. Most datagrams come from whom the one before came from.
   @inline(__always)
-  func find(peer: FlowKey) -> UInt32? {
-    byPeer.find(tag(peer)) { unsafe place($0).pointee.peer == peer }
+  mutating func find(peer: FlowKey) -> UInt32? {
+    if isOf(peer, recent) { return recent }
+    guard let index = byPeer.find(tag(peer), where: { unsafe place($0).pointee.peer == peer }) else { return nil }
+    recent = index
+    return index
+  }
+
+  /// Whether a flow is there at this index and has this peer.
+  @inline(__always)
+  private func isOf(_ peer: FlowKey, _ index: UInt32) -> Bool {
+    unsafe index < usedCount && place(index).pointee.peer == peer && place(index).pointee.state != .free
   }
 
   /// Whether there is no room for another flow, here or over all workers.

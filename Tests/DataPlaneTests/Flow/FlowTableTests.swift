@@ -42,12 +42,22 @@ import Testing
           Issue.record("step \(step): \(twin.count) flows, insert gave \(String(describing: index))")
           return
         }
-        if let index { twin[number] = index }
+        if let index {
+          twin[number] = index
+          table[index].state = .established
+        }
       }
       guard table.count == twin.count, step % 10 == 0 else { continue }
       for number in 0..<200 {
         let found = table.find(Self.key(number))
         let foundByPeer = indexesPeers ? table.find(peer: Self.peer(number)) : twin[number]
+        if indexesPeers, Bool.random(using: &random) {
+          // Once more, as datagrams of one sender follow each other.
+          guard table.find(peer: Self.peer(number)) == foundByPeer else {
+            Issue.record("step \(step), flow \(number): found once, and not again")
+            return
+          }
+        }
         guard found == twin[number], foundByPeer == twin[number] else {
           Issue.record(
             "step \(step), flow \(number): \(String(describing: (found, foundByPeer, twin[number])))")
@@ -57,6 +67,22 @@ import Testing
       }
     }
     #expect(table.count == twin.count)
+  }
+
+  @Test func `a flow that was just found by its peer is not found any more when it is gone`() throws {
+    var table = try Self.table(4)
+    for number in [1, 2] {
+      // The second has the first one's place.
+      let inserted = table.insert(
+        key: Self.key(number), peer: Self.peer(number), segmentBytesMax: 1_440, now: 0)
+      let index = try #require(inserted)
+      table[index].state = .established
+      #expect(table.find(peer: Self.peer(number)) == index)
+      #expect(table.find(peer: Self.peer(number)) == index)
+      #expect(table.find(peer: Self.peer(3 - number)) == nil)
+      table.remove(index)
+      #expect(table.find(peer: Self.peer(number)) == nil)
+    }
   }
 
   @Test func `a new flow has no state, no trains and nothing waiting`() throws {

@@ -168,13 +168,10 @@ package struct Ring: ~Copyable {
     return sum
   }
 
-  /// What the completion that so many others precede is about; nil when it is not there yet.
+  /// The completion that so many others precede; nil when it is not there yet.
   @inline(__always)
-  func token(ahead: UInt32) -> Token? {
-    guard head &+ ahead < ready else { return nil }
-    // Safety: as below.
-    let index = unsafe (ring.pointee.cq.khead.pointee &+ head &+ ahead) & ring.pointee.cq.ring_mask
-    return unsafe Token(rawValue: ring.pointee.cq.cqes[Int(index)].user_data)
+  func completion(ahead: UInt32) -> Completion? {
+    head &+ ahead < ready ? completion(at: head &+ ahead) : nil
   }
 
   /// The next completion; nil when this batch is used up. The queue is advanced once a batch.
@@ -186,10 +183,16 @@ package struct Ring: ~Copyable {
       ready = unsafe io_uring_cq_ready(ring)
       if ready == 0 { return nil }
     }
-    // Safety: khead + head is below ktail, which io_uring_cq_ready has read.
-    let index = unsafe (ring.pointee.cq.khead.pointee &+ head) & ring.pointee.cq.ring_mask
+    defer { head &+= 1 }
+    return completion(at: head)
+  }
+
+  /// `place` is below `ready`.
+  @inline(__always)
+  private func completion(at place: UInt32) -> Completion {
+    // Safety: khead + ready is ktail, which io_uring_cq_ready has read.
+    let index = unsafe (ring.pointee.cq.khead.pointee &+ place) & ring.pointee.cq.ring_mask
     let cqe = unsafe ring.pointee.cq.cqes + Int(index)
-    head &+= 1
     return unsafe Completion(
       token: Token(rawValue: cqe.pointee.user_data), result: cqe.pointee.res, flags: cqe.pointee.flags)
   }

@@ -192,9 +192,14 @@ struct UringEngine: Engine, ~Copyable {
   }
 
   @inline(__always)
-  var upcomingFlow: UInt32? {
-    guard let token = ring.token(ahead: Limits.prefetchDistance), token.kind == .receive else { return nil }
-    return token.index
+  func prefetchUpcoming(_ buffers: borrowing BufferPool) -> UInt32? {
+    guard let completion = ring.completion(ahead: Limits.prefetchDistance) else { return nil }
+    if let buffer = completion.buffer {
+      // The headers of a packet; of datagrams io_uring_recvmsg_out, the name and the control messages.
+      unsafe guise_prefetch(buffers.base(buffer))
+      unsafe guise_prefetch(buffers.base(buffer) + 64)
+    }
+    return completion.token.kind == .receive ? completion.token.index : nil
   }
 
   @inline(__always)
