@@ -108,7 +108,9 @@ struct FlowTable: ~Copyable {
   @inline(__always)
   mutating func find(peer: FlowKey) -> UInt32? {
     if isOf(peer, recent) { return recent }
-    guard let index = byPeer.find(tag(peer), where: { unsafe place($0).pointee.peer == peer }) else { return nil }
+    guard let index = byPeer.find(tag(peer), where: { unsafe place($0).pointee.peer == peer }) else {
+      return nil
+    }
     recent = index
     return index
   }
