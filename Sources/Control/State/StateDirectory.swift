@@ -1,6 +1,7 @@
 internal import DataPlane
 internal import FoundationEssentials
 internal import Glibc
+internal import Logging
 
 /// `/run/guise/INODE`: what the instances of this network namespace changed on the host.
 ///
@@ -32,6 +33,27 @@ struct StateDirectory: Sendable {
     // Those of other namespaces, most of which are gone. A process that is about to use one makes it again.
     for name in TextFile.names(in: root) {
       if let inode = UInt64(name), inode != namespace.inode { unsafe rmdir("\(root)/\(name)") }
+    }
+  }
+
+  /// That of this process's namespace, for instances that go on as `account`; nil where it cannot be had. What falls short
+  /// is logged.
+  static func open(for account: Account?, _ log: Logger) -> StateDirectory? {
+    do throws(LockedFile.Failure) {
+      let state = try StateDirectory(namespace: .current(), account: account)
+      if !state.belongs(to: account) {
+        log.warning(
+          """
+          \(state.path) is another user's than the one that this gateway goes on as ('--user'): its record there \
+          stays until the next start or 'guise cleanup'
+          """)
+      }
+      return state
+    } catch {
+      log.warning(
+        "cannot write \(StateDirectory.standardPath): if this process is killed, nobody will clean up after it"
+      )
+      return nil
     }
   }
 

@@ -33,7 +33,7 @@ package struct Supervisor {
     let privileges = Privileges.current()
     try privileges.check()
     let confinement = try Confinement.choose(configuration, privileges, log)
-    let state = HostSetup.openState(confinement.account, log)
+    let state = StateDirectory.open(for: confinement.account, log)
     var flows = try FlowStore.open(configuration, state, log)
     var metrics: MetricsListener?
     if let address = configuration.metrics {
