@@ -210,6 +210,8 @@ package enum Limits {
   /// How long ago, in bytes sent since, a segment may have been sent that an ICMP error quotes: 40 ms at
   /// 3 Gbit/s.
   static let quotedWindowBytes = 16 * 1024 * 1024
+  /// The same where whoever has not seen the flow knows how much a client can have sent at most: one train.
+  static let guessableQuoteBytes = 64 * 1024
   /// After this, the larger size is tried again (RFC 1191 §6.3).
   static let pathMTUNanoseconds: UInt64 = 600_000_000_000
 

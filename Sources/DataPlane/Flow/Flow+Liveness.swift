@@ -56,7 +56,7 @@ extension Flow {
   /// Looks at an established flow: is an answer overdue?
   mutating func watch(now: UInt64, keepalive: UInt64) -> Reaction {
     if state == .suspended { return watchSuspended(now: now) }
-    if liveness.witness == .unknown { return probe(now: now) }
+    if liveness.witness == .unknown || liveness.witness == .resumed { return probe(now: now) }
     if liveness.unanswered > 0 {
       guard now >= retryAt else { return Reaction() }
       if liveness.unanswered < Limits.probeTries { return probe(now: now) }
@@ -99,7 +99,11 @@ extension Flow {
 
   /// Asks for a sign of life.
   mutating func probe(now: UInt64) -> Reaction {
-    if liveness.witness == .unknown { liveness.witness = .asked }
+    switch liveness.witness {
+    case .unknown: liveness.witness = .asked
+    case .resumed: liveness.witness = .proven
+    case .asked, .mute, .proven: break
+    }
     liveness.heard += -1
     // Which of several an answer is to, nobody can tell (Karn's rule, RFC 6298 §3).
     probedAt = liveness.unanswered == 0 ? now : 0

@@ -15,12 +15,19 @@ extension Flow {
 
   /// Whether an error quotes what was sent not long ago, and claims what a path may be like.
   ///
-  /// A blind guess hits the sequence numbers in question with a probability of 1 in 256 (RFC 5927 §4.1);
-  /// and what a link was too small for is larger than the link takes (§7.2).
+  /// A blind guess hits the sequence numbers in question with a probability of 1 in 256 (RFC 5927 §4.1), of which both
+  /// ends' are asked for: a client counts from 0, as stock does, so that its own are known until it has sent much. An
+  /// error that quotes no acknowledgement must be of the last few segments then. And what a link was too small for is
+  /// larger than the link takes (§7.2).
   private func isCredible(_ error: PacketTooBig) -> Bool {
     guard state == .established || state == .unconfirmed else { return false }
     let age = sendNext - error.sequence
-    guard age > 0, age <= Limits.quotedWindowBytes else { return false }
+    if let acknowledgement = error.acknowledgement {
+      guard (0...Limits.quotedWindowBytes).contains(receiveNext - acknowledgement) else { return false }
+    }
+    let isGuessable = error.acknowledgement == nil && sendNext.value < UInt32(Limits.quotedWindowBytes)
+    let window = isGuessable ? Limits.guessableQuoteBytes : Limits.quotedWindowBytes
+    guard age > 0, age <= window else { return false }
     let floor = key.isIPv4 ? Limits.pathMTUMinIPv4 : Limits.pathMTUMinIPv6
     return error.mtu >= floor && error.mtu < error.quotedLength
   }

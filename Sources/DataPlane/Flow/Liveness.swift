@@ -8,6 +8,8 @@ struct Liveness: BitwiseCopyable {
     /// It did not answer in time, so that its silence proves nothing.
     case mute
     case proven
+    /// It answered a process before this one (`FlowRecord`), and is to be asked first of all.
+    case resumed
   }
 
   /// When the last segment came, CLOCK_MONOTONIC nanoseconds.

@@ -28,7 +28,8 @@ struct PortSpace: ~Copyable {
     self.last = last
     let firstOwn = Self.first + (worker + workerCount - Self.first % workerCount) % workerCount
     capacity = (last - firstOwn) / workerCount + 1
-    let start = Self.startRange.lowerBound + Int(random % UInt64(Self.startRange.count))
+    let startRange = Self.startRange.clamped(to: Self.startRange.lowerBound...last)
+    let start = startRange.lowerBound + Int(random % UInt64(startRange.count))
     cursor = start - start % workerCount + worker
   }
 

@@ -13,6 +13,8 @@ package struct FlowRecord: Equatable, Sendable {
   let receiveNext: SequenceNumber
   /// CLOCK_MONOTONIC, nanoseconds.
   let lastActivity: UInt64
+  /// Whether the other end is known to answer probes, so that its silence means something.
+  let isProven: Bool
 
   /// Where each field lies in a `Flow`. Whoever moves one raises `FlowFileHeader.version`; FlowLayoutTests
   /// compares.
@@ -23,6 +25,7 @@ package struct FlowRecord: Equatable, Sendable {
     static let state = 48
     static let lastActivity = 56
     static let peer = 64
+    static let witness = 125
     static let seal = 128
   }
   /// Bytes that a record takes at least.
@@ -52,7 +55,9 @@ package struct FlowRecord: Equatable, Sendable {
       FlowRecord(
         key: key, peer: peer, sendNext: SequenceNumber(bytes.raw(Offset.sendNext, as: UInt32.self)),
         receiveNext: SequenceNumber(bytes.raw(Offset.receiveNext, as: UInt32.self)),
-        lastActivity: bytes.raw(Offset.lastActivity, as: UInt64.self)))
+        lastActivity: bytes.raw(Offset.lastActivity, as: UInt64.self),
+        isProven: state == Flow.State.suspended.rawValue
+          || [Liveness.Witness.proven, .resumed].contains { $0.rawValue == bytes.field8(Offset.witness) }))
   }
 
   /// Tells whole identities from those that a killed process left half written; never 0.
@@ -79,6 +84,7 @@ extension Flow {
     receiveNext = record.receiveNext
     acknowledged = record.receiveNext
     liveness.heard = record.sendNext
+    if record.isProven { liveness.witness = .resumed }
     lastActivity = record.lastActivity
     sealIdentity()
   }

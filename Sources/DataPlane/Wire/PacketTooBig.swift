@@ -6,6 +6,9 @@ struct PacketTooBig: Equatable, Sendable, BitwiseCopyable {
   var key: FlowKey
   /// The quoted segment's first byte.
   var sequence: SequenceNumber
+  /// What it acknowledges, where the error quotes so much of it: four bytes more than it must (RFC 792), as routers do
+  /// since RFC 1812 §4.3.2.3.
+  var acknowledgement: SequenceNumber?
   /// Length in bytes of the quoted packet, as its IP header states it: a super-packet's where the error
   /// comes from a kernel that had not cut it yet.
   var quotedLength: Int
@@ -83,7 +86,9 @@ struct PacketTooBig: Equatable, Sendable, BitwiseCopyable {
     let key = FlowKey(
       remote: destination, local: receiver, remotePort: tcp.field16(2), localPort: tcp.field16(0))
     return PacketTooBig(
-      key: key, sequence: SequenceNumber(tcp.field32(4)), quotedLength: quotedLength, mtu: mtu)
+      key: key, sequence: SequenceNumber(tcp.field32(4)),
+      acknowledgement: tcp.byteCount >= quotedTCPLength + 4 ? SequenceNumber(tcp.field32(8)) : nil,
+      quotedLength: quotedLength, mtu: mtu)
   }
 
   private static func check(

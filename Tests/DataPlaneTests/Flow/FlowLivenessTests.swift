@@ -112,6 +112,20 @@ import Testing
     #expect(deadline(flow) == start + 10 * second + Limits.silenceNanoseconds)
   }
 
+  @Test
+  func `an end that answered a process before this one is asked at once, and given up when it is silent`() {
+    for (witness, state) in [(Liveness.Witness.resumed, Flow.State.suspended), (.unknown, .established)] {
+      var flow = FlowFixture.established
+      flow.liveness.witness = witness
+      flow.retryAt = start
+      flow.lastActivity = start
+      #expect(look(&flow, at: start).effect == .probe)
+      let reactions = run(&flow, from: start, to: start + 4 * second)
+      #expect(reactions.filter { $0.1.effect == .probe }.count == 4)
+      #expect(flow.state == state)
+    }
+  }
+
   @Test func `an end that never answers is never given up`() {
     var flow = FlowFixture.established
     var probes = 0

@@ -7,10 +7,12 @@ import Testing
   private static let lifetime = Limits.pathMTUNanoseconds
 
   private func error(
-    mtu: Int, age: Int = 5_000, quotedLength: Int = 1_500, key: FlowKey = FlowFixture.key
+    mtu: Int, age: Int = 5_000, quotedLength: Int = 1_500, key: FlowKey = FlowFixture.key,
+    acknowledgement: SequenceNumber? = nil
   ) -> PacketTooBig {
     PacketTooBig(
-      key: key, sequence: FlowFixture.sendNext + -age, quotedLength: quotedLength, mtu: mtu)
+      key: key, sequence: FlowFixture.sendNext + -age, acknowledgement: acknowledgement,
+      quotedLength: quotedLength, mtu: mtu)
   }
 
   @Test(arguments: [Flow.State.established, .unconfirmed])
@@ -60,6 +62,36 @@ import Testing
     let flow = Told(FlowFixture.established)
     #expect((flow.outcome(of: error(mtu: 1_300, age: age)) == nil) == isBelieved)
     #expect(flow.flow.segmentBytesMax == (isBelieved ? 1_260 : 1_460))
+  }
+
+  @Test(arguments: [
+    (0, true), (1, true), (Limits.quotedWindowBytes, true), (Limits.quotedWindowBytes + 1, false),
+    (-1, false),
+    (-0x7000_0000, false),
+  ])
+  func soMustWhatItAcknowledgesWhereThatIsQuoted(age: Int, isBelieved: Bool) {
+    let flow = Told(FlowFixture.established)
+    let error = error(mtu: 1_300, acknowledgement: FlowFixture.receiveNext + -age)
+    #expect((flow.outcome(of: error) == nil) == isBelieved)
+  }
+
+  /// A client counts from 0: everybody knows that it has sent its first byte.
+  @Test(arguments: [
+    (1, true), (Limits.guessableQuoteBytes, true), (Limits.guessableQuoteBytes + 1, false),
+    (1_000_000, false),
+  ])
+  func whereNothingIsSecretTheQuotedSegmentIsOneOfTheLast(age: Int, isBelieved: Bool) {
+    let flow = Told(FlowFixture.established)
+    flow.flow.sendNext = SequenceNumber(1_000_001)
+    func error(_ acknowledgement: SequenceNumber?) -> PacketTooBig {
+      PacketTooBig(
+        key: FlowFixture.key, sequence: flow.flow.sendNext + -age, acknowledgement: acknowledgement,
+        quotedLength: 1_500, mtu: 1_300)
+    }
+    #expect(flow.outcome(of: error(SequenceNumber(1))) == .icmpNotCredible)
+    #expect((flow.outcome(of: error(nil)) == nil) == isBelieved)
+    flow.flow.segmentBytesMax = 1_460
+    #expect(flow.outcome(of: error(FlowFixture.receiveNext)) == nil)
   }
 
   @Test(arguments: [0, 1, 68, 296, 551])

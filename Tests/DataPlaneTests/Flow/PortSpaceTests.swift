@@ -49,6 +49,13 @@ import Testing
     #expect(starts.min() == 32_768 && starts.max() == 60_768 && starts.count == 29)
   }
 
+  @Test func `where the highest ports are not ours the start is one that is`() throws {
+    for draw in 0..<UInt64(PortSpace.startRange.count) where draw % 100 == 0 {
+      var space = try PortSpace(worker: 0, workerCount: 1, last: 57_343, random: draw)
+      #expect((32_768...57_343).contains(space.take()!))
+    }
+  }
+
   @Test func `a port that was given back is the last to be used again`() throws {
     var space = try PortSpace(worker: 0, workerCount: 1, random: 0)
     let first = space.take()!

@@ -33,6 +33,7 @@ import Testing
     #expect(MemoryLayout<Flow>.offset(of: \.lastActivity) == FlowRecord.Offset.lastActivity)
     #expect(MemoryLayout<Flow>.offset(of: \.peer) == FlowRecord.Offset.peer)
     #expect(MemoryLayout<Flow>.offset(of: \.seal) == FlowRecord.Offset.seal)
+    #expect(MemoryLayout<Flow>.offset(of: \.liveness.witness) == FlowRecord.Offset.witness)
     #expect(MemoryLayout<FlowKey>.size == 36)
     #expect(FlowTable.stride >= FlowRecord.length)
     #expect([Flow.State.free, .synSent, .unconfirmed, .established].map(\.rawValue) == [0, 1, 2, 3])
@@ -45,7 +46,25 @@ import Testing
         == .flow(
           FlowRecord(
             key: Self.key, peer: Self.peer, sendNext: SequenceNumber(111), receiveNext: SequenceNumber(222),
-            lastActivity: 5_000)))
+            lastActivity: 5_000, isProven: state == .suspended)))
+  }
+
+  /// Its silence means something to the next process, too.
+  @Test(arguments: [
+    (Liveness.Witness.unknown, false), (.asked, false), (.mute, false), (.proven, true), (.resumed, true),
+  ])
+  func `an end that has answered probes is known to do so`(witness: Liveness.Witness, isProven: Bool) throws {
+    var flow = Self.flow()
+    flow.liveness.witness = witness
+    let slot = Self.read(Self.bytes(flow))
+    guard case .flow(let record) = slot else {
+      Issue.record("no flow: \(slot)")
+      return
+    }
+    #expect(record.isProven == isProven)
+    flow = Flow(key: Self.key, peer: Self.peer, generation: 8, segmentBytesMax: 1_460, now: 5_000)
+    flow.resume(record)
+    #expect(flow.liveness.witness == (isProven ? .resumed : .unknown))
   }
 
   @Test func `a free slot is free, whatever it held`() {

@@ -109,6 +109,7 @@ private struct FlowRun {
     let before = flow.segmentBytesMax
     let error = PacketTooBig(
       key: Self.key, sequence: flow.sendNext + -Int(input.magnitude(bits: 32)),
+      acknowledgement: input.byte() & 1 == 0 ? flow.receiveNext + -Int(input.magnitude(bits: 32)) : nil,
       quotedLength: Int(input.word16()), mtu: Int(input.word16()))
     if (try? flow.lowerLimit(error, now: now)) != nil {
       check(flow.segmentBytesMax < before, "an ICMP error raises the limit")
