@@ -102,6 +102,41 @@ import Testing
     #expect(client.receive().split(separator: "\r\n\r\nok\n").count == count)
   }
 
+  @Test func `others are answered while thousands of requests wait on one connection`() throws {
+    let (server, port) = try server()
+    defer { server.stop() }
+    let busy = try Client(port)
+    // Pages of 20 KB, which take their time.
+    #expect(busy.send(String(repeating: "HEAD / HTTP/1.1\r\n\r\n", count: 3_000)))
+    #expect(!busy.receive(until: "200 OK").isEmpty)
+    let start = ContinuousClock.now
+    let other = try Client(port)
+    #expect(other.send(Self.health))
+    #expect(other.receive(until: "\r\n\r\nok\n").hasPrefix("HTTP/1.1 200 OK\r\n"))
+    #expect(.now - start < .seconds(1))
+    // It is at work still: with the first, or one more, in three seconds at the soonest.
+    #expect(busy.send("GET /healthz HTTP/1.1\r\nconnection: close\r\n\r\n"))
+    #expect(busy.receive().hasSuffix("\r\n\r\nok\n"))
+    #expect(.now - start > .seconds(1))
+  }
+
+  @Test func `whoever has nothing more to ask gets all of his answers`() throws {
+    let (server, port) = try server()
+    defer { server.stop() }
+    // More than the two sockets hold.
+    let client = try Client(port, receiveBytes: 2_048)
+    let count = 200
+    #expect(client.send(String(repeating: "GET / HTTP/1.1\r\n\r\n", count: count)))
+    client.endSending()
+    usleep(100_000)
+    let answer = client.receive()
+    #expect(answer.split(separator: "</html>\n").count == count)
+    #expect(answer.utf8.count > count * Page.answer.body.count)
+    let silent = try Client(port)
+    silent.endSending()
+    #expect(silent.receive().isEmpty)
+  }
+
   private static let health = "GET /healthz HTTP/1.1\r\n\r\n"
 
   /// The most that this process ever had in memory.
@@ -116,8 +151,11 @@ import Testing
 private final class Client {
   private let descriptor: Int32
 
-  init(_ port: UInt16) throws {
+  init(_ port: UInt16, receiveBytes: Int32? = nil) throws {
     descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+    if var receiveBytes {
+      unsafe setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &receiveBytes, 4)
+    }
     try SocketAddress.connect(descriptor, to: Endpoint(Address("127.0.0.1")!, port: port))
     var time = timeval(tv_sec: 20, tv_usec: 0)
     for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
@@ -126,6 +164,8 @@ private final class Client {
   }
 
   deinit { close(descriptor) }
+
+  func endSending() { shutdown(descriptor, Int32(SHUT_WR)) }
 
   /// Whether all of it went off.
   func send(_ text: String) -> Bool {

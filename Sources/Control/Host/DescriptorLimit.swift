@@ -1,5 +1,6 @@
 internal import DataPlane
 internal import Glibc
+internal import Telemetry
 
 /// How many descriptors this process may have (RLIMIT_NOFILE), which bounds a server's flows: each has a
 /// UDP socket of its own.
@@ -22,8 +23,8 @@ enum DescriptorLimit {
   }
 
   /// Descriptors besides the flows' sockets: a ring, a queue, a listener and a wake descriptor for each
-  /// worker, and some to spare.
-  private static func reserve(_ workers: Int) -> Int { 64 + 4 * workers }
+  /// worker, whoever asks for metrics and at the control socket, and some to spare.
+  private static func reserve(_ workers: Int) -> Int { 64 + 4 * workers + 2 * ConnectionLimits().countMax }
 
   /// The most flows that fit, at most `wished`.
   ///

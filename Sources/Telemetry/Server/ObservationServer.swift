@@ -48,6 +48,13 @@ package final class ObservationServer: Sendable {
     let connections = Connections(countMax: limits.countMax)
     return try ServerBootstrap(group: group)
       .serverChannelOption(.backlog, value: Self.backlog)
+      // Out of descriptors, the loop would ask for the next connection again and again.
+      .serverChannelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture {
+          try channel.pipeline.syncOperations.addHandler(AcceptBackoffHandler())
+        }
+      }
+      .childChannelOption(.allowRemoteHalfClosure, value: true)
       .childChannelInitializer { channel in
         connections.add(channel)
         return channel.eventLoop.makeCompletedFuture {

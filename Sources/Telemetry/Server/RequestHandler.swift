@@ -14,6 +14,8 @@ final class RequestHandler: ChannelInboundHandler {
 
   /// A query for flows takes a fraction of it.
   private static let bodyBytesMax = 4_096
+  /// From an answer to the next request of the same connection.
+  private static let pause = TimeAmount.milliseconds(1)
 
   private let routes: Routes
   private let access: ObservationServer.Access
@@ -24,6 +26,9 @@ final class RequestHandler: ChannelInboundHandler {
   private var head: HTTPRequestHead?
   private var body: [UInt8] = []
   private var isTooLarge = false
+  /// Whether an answer is on its way, and nothing more will be asked (RFC 9112 §9.6).
+  private var isAnswering = false
+  private var isLast = false
 
   init(
     _ routes: Routes, _ access: ObservationServer.Access, _ connections: Connections,
@@ -62,6 +67,15 @@ final class RequestHandler: ChannelInboundHandler {
     }
   }
 
+  /// Whoever asks may have nothing more to say, and waits for the answer (shutdown(2)).
+  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    guard case ChannelEvent.inputClosed? = event as? ChannelEvent else {
+      return context.fireUserInboundEventTriggered(event)
+    }
+    isLast = true
+    if !isAnswering { context.close(promise: nil) }
+  }
+
   func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 
   private func answer(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
@@ -81,19 +95,22 @@ final class RequestHandler: ChannelInboundHandler {
     context.write(
       wrapOutboundOut(.head(HTTPResponseHead(version: head.version, status: status, headers: headers))),
       promise: nil)
+    isAnswering = true
     let body = ByteBuffer(bytes: head.method == .HEAD ? [] : answer.body)
     context.writeAndFlush(wrapOutboundOut(.body(.byteBuffer(body)))).assumeIsolated().whenSuccess {
-      // In a turn of its own: the end brings the next request, and a thousand of them would be so many frames deep.
-      context.eventLoop.assumeIsolated().execute { self.end(head, context) }
+      // In a turn of its own, since the end brings the next request: a thousand of them would be so many frames deep, and
+      // an event loop runs what it has been told to at once before it looks at other connections.
+      context.eventLoop.assumeIsolated().scheduleTask(in: Self.pause) { self.end(head, context) }
     }
   }
 
   /// The answer is with the kernel.
   private func end(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
     guard context.channel.isActive else { return }
+    isAnswering = false
     allow(limits.requestMilliseconds, context.channel)
     context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
-    if !head.isKeepAlive { context.close(promise: nil) }
+    if !head.isKeepAlive || isLast { context.close(promise: nil) }
   }
 
   /// Who asks; who comes over a unix socket is known to the kernel (SO_PEERCRED, unix(7)).
