@@ -15,19 +15,12 @@ extension SelectingCommand {
     on clients: [ControlClient], _ verb: String,
     _ body: (ControlClient, FlowQuery) throws(ControlClient.Failure) -> Int
   ) throws {
-    var count = 0
-    var refusal: ControlClient.Failure?
-    for client in clients {
-      do throws(ControlClient.Failure) {
-        var query = selection.query
-        query.all = selection.isEmpty ? true : nil
-        count += try body(client, query)
-      } catch {
-        refusal = refusal ?? error
-      }
-    }
+    var query = selection.query
+    query.all = selection.isEmpty ? true : nil
+    let answers = try choice.ask(clients) { client throws(ControlClient.Failure) in try body(client, query) }
+    let count = answers.values.reduce(0, +)
     if count > 0 { print("\(verb) \(Figures.count(count, "flow"))") }
-    if let refusal { throw CommandRefusal(description: refusal.text) }
+    try answers.finish()
     guard count > 0 else { throw CommandRefusal(description: "no such flow", exitStatus: 4) }
   }
 }

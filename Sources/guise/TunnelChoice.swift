@@ -40,10 +40,15 @@ struct TunnelChoice: ParsableArguments {
         answers.failures.append((client, error))
       }
     }
-    if answers.values.isEmpty, let (_, failure) = answers.failures.first {
-      throw CommandRefusal(description: failure.text)
+    if answers.values.isEmpty {
+      throw CommandRefusal(
+        description: answers.failures.map { Self.text(of: $0.client, $0.failure) }.joined(separator: "\n"))
     }
     return answers
+  }
+
+  fileprivate static func text(of client: ControlClient, _ failure: ControlClient.Failure) -> String {
+    "\(ControlSockets.name(of: client)): \(failure.text)"
   }
 }
 
@@ -65,7 +70,7 @@ struct TunnelAnswers<Value> {
     let reasons = failures.compactMap { client, failure -> String? in
       switch failure {
       case .dead, .refused(errno: EACCES): nil
-      default: "\(ControlSockets.name(of: client)): \(failure.text)"
+      default: TunnelChoice.text(of: client, failure)
       }
     }
     guard reasons.isEmpty else { throw CommandRefusal(description: reasons.joined(separator: "\n")) }

@@ -192,6 +192,40 @@ extension EndToEnd.Operation {
       }
     }
 
+    @Test(
+      "A tunnel that is stopped, or taken from the file, while it waits to be started again leaves nothing",
+      arguments: [false, true])
+    func stoppedWhileDown(isRemoved: Bool) async throws {
+      try await Topology.lone { host in
+        let before = try HostState(of: host)
+        let file = try File(Self.servers())
+        let server = try await run(file, in: host)
+        var deaths = 0
+        try await until("a tunnel that is down for a while", within: .seconds(20)) {
+          if server.logLines(with: "starting it again in 0.8 seconds").count == 1 { return true }
+          let died = server.logLines(with: "tunnel two: process").count {
+            $0.contains("was killed by signal 9")
+          }
+          let ready = server.logLines(with: " ready: ").count { $0.hasSuffix("tunnel=two") }
+          guard died == deaths, ready > died else { return false }
+          kill(try process(of: "two", server), SIGKILL)
+          deaths += 1
+          return false
+        }
+        if isRemoved {
+          try file.write(Self.servers().split(separator: "[server.two]")[0] + "")
+          server.process.send(SIGHUP)
+          try await until("the other to go on alone", within: .seconds(5)) {
+            !server.logLines(with: "1 of 1 tunnel up").isEmpty
+          }
+          #expect(server.logLines(with: "which could not: device").count == 1)
+          #expect(server.logLines(with: "starting it again").count == deaths)
+        }
+        #expect(try await server.stop(within: .seconds(10)) == .code(0))
+        try before.expectUnchanged(on: host)
+      }
+    }
+
     @Test("Where no tunnel can start, the exit status is 1, and a file that makes no sense is 2")
     func exitCodes() async throws {
       try await Topology.lone { host in
@@ -261,8 +295,9 @@ extension EndToEnd.Operation {
       }
     }
 
+    /// The one that was started last.
     private func process(of tunnel: String, _ gateway: Gateway) throws -> pid_t {
-      guard let match = gateway.log.firstMatch(of: try Regex("tunnel \(tunnel): process (\\d+)")),
+      guard let match = gateway.log.matches(of: try Regex("tunnel \(tunnel): process (\\d+)")).last,
         let text = match.output[1].substring, let process = pid_t(text)
       else { throw CommandFailure(description: "no process of tunnel \(tunnel) in the log") }
       return process

@@ -2,26 +2,46 @@ internal import DataPlane
 internal import Glibc
 
 /// The TCP socket that metrics and page are served on (`--metrics`): bound before anything of the host is changed, or,
-/// where the process that is to be replaced has the port, once that has let go of it.
+/// where a process that is to be replaced has the port, once that has let go of it.
 struct MetricsListener: ~Copyable {
   let endpoint: Endpoint
   private var descriptor: Int32 = -1
 
-  /// - Parameter predecessor: Where the process that this one replaces serves its own; asked for only if the port is
-  ///   taken.
+  /// - Parameters:
+  ///   - takesOver: Whether this process replaces another, as others may do beside it: then whoever has the port is on
+  ///     his way.
+  ///   - predecessor: Where the process that this one replaces serves its own; asked for only if the port is taken.
   init(
-    _ address: MetricsAddress, after predecessor: @autoclosure () -> MetricsAddress?
+    _ address: MetricsAddress, takesOver: Bool = false, after predecessor: @autoclosure () -> MetricsAddress?
   ) throws(SetupError) {
     endpoint = address.endpoint
     do throws(SetupError) {
       try bind()
-    } catch .metricsRefused(_, EADDRINUSE) where predecessor()?.endpoint.port == address.endpoint.port {
+    } catch .metricsRefused(_, EADDRINUSE)
+      where takesOver || predecessor()?.endpoint.port == address.endpoint.port
+    {
       return
     }
   }
 
-  /// Whether the predecessor has the port.
+  /// Whether another process has the port, and is to let go of it.
   var isAwaited: Bool { descriptor < 0 }
+
+  /// Binds what is awaited, for up to a second.
+  mutating func bindAwaited() throws(SetupError) {
+    var refusal: SetupError?
+    Patience.wait {
+      do throws(SetupError) {
+        try bind()
+        refusal = nil
+      } catch {
+        refusal = error
+      }
+      if case .metricsRefused(_, EADDRINUSE) = refusal { return false }
+      return true
+    }
+    if let refusal { throw refusal }
+  }
 
   mutating func bind() throws(SetupError) {
     let family = endpoint.address.isIPv4 ? AF_INET : AF_INET6

@@ -20,24 +20,7 @@ enum Leftovers {
       if record.device == device { return false }
       if end == nil || record.flowFile != end, state.isBeingTakenOver(record) { return false }
       if let end, record.flowFile != end, state.hasFlows(record) { return false }
-      let tunnel = record.tunnel.map { " (tunnel \($0))" } ?? ""
-      log.notice(
-        "cleaning up after process \(record.processID)\(tunnel), which could not: device \(record.device)")
-      // Kept for a successor, which it did not get.
-      if unsafe if_nametoindex(record.device) != 0 { try? TunDevice.removeKept(name: record.device) }
-      if !Preflight.deviceIsGone(record.device) {
-        log.warning("the device \(record.device) of the dead process \(record.processID) is still there")
-      }
-      if end == nil || record.flowFile != end { state.removeFlows(of: record) }
-      Translator.detach(device: record.device, outlets: record.outlets ?? [])
-      guard let table = record.firewallTable else { return true }
-      do throws(SetupError) {
-        try Firewall.remove(table: table)
-        return true
-      } catch {
-        log.warning("cannot remove the table \(table): \(error)")
-        return false
-      }
+      return undo(record, keepsFlows: end != nil && record.flowFile == end, state, log)
     }
     if end == nil {
       for name in state.removeUnclaimedFlows() {
@@ -45,6 +28,46 @@ enum Leftovers {
       }
     }
     putBackShared(state, sysctl, besides: nil, log)
+  }
+
+  /// Undoes what one process left that this one had started and that nobody will follow: with its flows.
+  static func undo(of process: pid_t, _ log: Logger) {
+    guard let state = try? StateDirectory(namespace: .current()) else { return }
+    do throws(SetupError) {
+      try state.withLock {
+        state.reapDeadInstances { record in
+          guard record.processID == process, !state.isBeingTakenOver(record) else { return false }
+          return undo(record, keepsFlows: false, state, log)
+        }
+        putBackShared(state, Sysctl(), besides: nil, log)
+      }
+    } catch {
+      log.warning("\(error)")
+    }
+  }
+
+  /// Whether nothing is left of it.
+  private static func undo(
+    _ record: InstanceRecord, keepsFlows: Bool, _ state: StateDirectory, _ log: Logger
+  ) -> Bool {
+    let tunnel = record.tunnel.map { " (tunnel \($0))" } ?? ""
+    log.notice(
+      "cleaning up after process \(record.processID)\(tunnel), which could not: device \(record.device)")
+    // Kept for a successor, which it did not get.
+    if unsafe if_nametoindex(record.device) != 0 { try? TunDevice.removeKept(name: record.device) }
+    if !Preflight.deviceIsGone(record.device) {
+      log.warning("the device \(record.device) of the dead process \(record.processID) is still there")
+    }
+    if !keepsFlows { state.removeFlows(of: record) }
+    Translator.detach(device: record.device, outlets: record.outlets ?? [])
+    guard let table = record.firewallTable else { return true }
+    do throws(SetupError) {
+      try Firewall.remove(table: table)
+      return true
+    } catch {
+      log.warning("cannot remove the table \(table): \(error)")
+      return false
+    }
   }
 
   /// Puts the shared sysctls back, unless an instance other than `own` lives.

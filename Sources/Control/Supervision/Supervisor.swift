@@ -37,7 +37,8 @@ package struct Supervisor {
     var flows = try FlowStore.open(configuration, state, log)
     var metrics: MetricsListener?
     if let address = configuration.metrics {
-      metrics = try MetricsListener(address, after: flows?.predecessor?.metrics(state))
+      metrics = try MetricsListener(
+        address, takesOver: configuration.takesOver, after: flows?.predecessor?.metrics(state))
     }
     // Signals have their ordinary effect until here: nothing is changed yet, and DNS may take its time.
     let preflight = try Preflight.check(configuration, confinement, flows?.predecessor?.header, log)
@@ -127,7 +128,7 @@ package struct Supervisor {
   /// The predecessor has gone: without its port the tunnel goes on all the same.
   private func bindAwaited(_ metrics: inout MetricsListener?) {
     do throws(SetupError) {
-      try metrics?.bind()
+      try metrics?.bindAwaited()
     } catch {
       log.warning("no metrics: \(error)")
       metrics = nil

@@ -33,12 +33,16 @@ package struct RunningTunnel: Equatable, Sendable, CustomStringConvertible {
 package struct Renewal: Sendable {
   /// What the program before this one left; empty at an ordinary start.
   let running: [RunningTunnel]
+  /// Whether there was such a program, whatever it left.
+  let isRenewal: Bool
   /// Arguments with which a program says, by exit status 0, that it can follow the configuration.
   private let check: [String]
 
   package init(running: [RunningTunnel], check: [String]) {
     self.running = running
     self.check = check
+    isRenewal = unsafe !running.isEmpty || getenv(Self.mark) != nil
+    unsafe unsetenv(Self.mark)
   }
 
   /// Does not return, unless the program there is of no use, which is logged: then nothing has changed.
@@ -55,11 +59,15 @@ package struct Renewal: Sendable {
       return log.error("cannot start \(path): \(error.text)")
     }
     let own = CommandLine.arguments.filter { !$0.hasPrefix(Self.option) }
+    // Not by an argument, which an older program would not know.
+    unsafe setenv(Self.mark, "1", 1)
     var arguments = unsafe ProgramStart.vector(own + tunnels.map { "\(Self.option)\($0)" })
     unsafe execv(path, &arguments)
+    unsafe unsetenv(Self.mark)
     log.error("cannot become \(path): \(KernelError.reason(errno))")
     for index in unsafe arguments.indices { unsafe free(arguments[index]) }
   }
 
   private static let option = "--running="
+  private static let mark = "GUISE_RENEWED"
 }

@@ -16,11 +16,16 @@ struct Tunnel {
   private var successor: TunnelProcess?
   /// Those whose place a successor has taken, until they end.
   private var replaced: [TunnelProcess] = []
+  /// Those that ended without having been asked to since one was up: what they left on the host is for the next one,
+  /// or to be undone.
+  private var fallen: [TunnelProcess] = []
   /// When to start a process, as there is none; nil while one runs or none shall.
   private var due: ContinuousClock.Instant?
   private var delay = RestartDelay()
   /// How long a successor may take where the settings have changed once more.
   private static let patience = Duration.seconds(10)
+  /// The last are the ones that may have left something.
+  private static let fallenMax = 8
   /// Whether a process has come up, or died, since the tunnel is there.
   private(set) var hasSettled = false
   private(set) var failureCount = 0
@@ -85,6 +90,13 @@ struct Tunnel {
     due = nil
     process?.stop()
     successor?.stop()
+    if process == nil, successor == nil { undoFallen() }
+  }
+
+  /// Nobody will follow them.
+  private mutating func undoFallen() {
+    for process in fallen { Leftovers.undo(of: process.processID, log) }
+    fallen = []
   }
 
   /// Whether it is what `next` says, or about to be.
@@ -106,6 +118,10 @@ struct Tunnel {
     } else if process != nil, previous != nil {
       replaceProcess()
     } else {
+      let isFollowed = fallen.allSatisfy {
+        $0.plan.map { next.configuration.canSucceed($0.configuration) } ?? true
+      }
+      if !isFollowed { undoFallen() }
       // Whatever it waits for: the new settings may be the remedy.
       due = due.map { _ in .now }
     }
@@ -133,6 +149,7 @@ struct Tunnel {
       guard !running.isReady else { return true }
       process?.isReady = true
       hasSettled = true
+      fallen = []
       return true
     }
     guard successor?.processID == processID else { return false }
@@ -173,11 +190,14 @@ struct Tunnel {
 
   /// The process ended that the tunnel had.
   private mutating func followEnd(of old: TunnelProcess, _ end: ProcessEnd, now: ContinuousClock.Instant) {
-    guard let plan else { return }
+    fallen.append(old)
+    guard let plan else { return undoFallen() }
     guard !old.isStopping else {
+      undoFallen()
       due = now
       return
     }
+    if fallen.count > Self.fallenMax { fallen.removeFirst() }
     let wait = old.plan == plan ? delay.after(running: now - old.start) : .zero
     due = now + wait
     failureCount += 1

@@ -19,6 +19,8 @@ package struct TunnelSupervisor {
   private static let patience = Duration.seconds(10)
   /// How long tunnels may take to end: a gateway gives its workers 10 s.
   private static let stopSecondsMax = 15
+  /// How long they still may when somebody does not want to wait.
+  private static let forcedPatience = Duration.seconds(2)
 
   package init(log: Logger, _ renewal: Renewal, configuration: @escaping () throws -> [TunnelPlan]) {
     self.log = log
@@ -45,7 +47,7 @@ package struct TunnelSupervisor {
 
     let start = ContinuousClock.now
     var isSettled = false
-    var isFirst = true
+    var isFirst = !renewal.isRenewal
     var isRenewing = false
     var tick = 0
     while true {
@@ -56,7 +58,7 @@ package struct TunnelSupervisor {
       let haveSettled = tunnels.allSatisfy(\.hasSettled)
       if isFirst, haveSettled, up == 0 {
         guard notifier.isHeard, .now - start < Self.patience else {
-          stop(signals, socket)
+          _ = stop(signals, socket)
           throw SetupError.noTunnelStarted
         }
       } else if isSettled != haveSettled {
@@ -79,12 +81,15 @@ package struct TunnelSupervisor {
       case .stop(let name):
         log.notice("\(name): stopping; once more ends without waiting")
         notifier.stopping()
-        stop(signals, socket)
+        guard stop(signals, socket) else { throw SetupError.stopForced }
         return
       case .reload:
         notifier.reloading()
-        if !reload(program) { notifier.ready("the configuration file is wrong: going on as before") }
-        isSettled = false
+        if reload(program) {
+          isSettled = false
+        } else {
+          notifier.ready("the configuration file is wrong: going on as before")
+        }
       case .showStatistics: for tunnel in tunnels { tunnel.showStatistics() }
       case .renew: isRenewing = true
       case .handOver, .childEnded, nil: break
@@ -144,21 +149,26 @@ package struct TunnelSupervisor {
     return true
   }
 
-  /// Ends all tunnels and returns when they have ended.
-  private mutating func stop(_ signals: SignalWait, _ socket: borrowing NotificationSocket) {
+  /// Ends all tunnels and returns when they have ended: whether they did so by themselves, and in time.
+  private mutating func stop(_ signals: SignalWait, _ socket: borrowing NotificationSocket) -> Bool {
     for index in tunnels.indices { tunnels[index].stop() }
-    let deadline = ContinuousClock.now + .seconds(Self.stopSecondsMax)
+    var deadline = ContinuousClock.now + .seconds(Self.stopSecondsMax)
     var isForced = false
+    var isKilled = false
     while !tunnels.isEmpty {
       followProcesses(socket)
-      if case .stop = signals.next(milliseconds: 20) { for tunnel in tunnels { tunnel.send(SIGTERM) } }
-      if !isForced, ContinuousClock.now > deadline {
+      if case .stop = signals.next(milliseconds: 20) {
+        for tunnel in tunnels { tunnel.send(SIGTERM) }
+        deadline = min(deadline, .now + Self.forcedPatience)
         isForced = true
-        let names = tunnels.map(\.name).joined(separator: ", ")
-        log.error("killing what does not end: \(names); 'guise cleanup' undoes what is left of it")
+      }
+      if !isKilled, ContinuousClock.now > deadline {
+        isKilled = true
+        log.error("killing what does not end: \(tunnels.map(\.name).joined(separator: ", "))")
         for tunnel in tunnels { tunnel.send(SIGKILL) }
       }
     }
+    return !isForced && !isKilled
   }
 
   private static func count(_ tunnels: Int) -> String { tunnels == 1 ? "1 tunnel" : "\(tunnels) tunnels" }
