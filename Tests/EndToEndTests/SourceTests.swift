@@ -106,7 +106,7 @@ extension EndToEnd.Traffic {
         let server = try await Gateway.start(
           Tunnel.serverArguments
             + ["--engine", variant.engine, "--workers", "1", "--max-flows-per-source", "40"],
-          in: net.server, wrapper: ["prlimit", "--nofile=100:100"])
+          in: net.server, wrapper: ["prlimit", "--nofile=228:228"])
         let client = try await Gateway.start(Tunnel.clientArguments(on: net), in: net.client)
         let tunnel = Tunnel(net: net, client: client, server: server)
         #expect(server.log.contains("at most 32 flows at once"))
