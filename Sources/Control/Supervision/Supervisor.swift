@@ -37,8 +37,10 @@ package struct Supervisor {
     var flows = try FlowStore.open(configuration, state, log)
     var metrics: MetricsListener?
     if let address = configuration.metrics {
+      // Other tunnels of the same file may be replaced beside this one, and swap their ports.
+      let isOneOfSeveral = configuration.takesOver && configuration.parentProcess != nil
       metrics = try MetricsListener(
-        address, takesOver: configuration.takesOver, after: flows?.predecessor?.metrics(state))
+        address, takesOver: isOneOfSeveral, after: flows?.predecessor?.metrics(state))
     }
     // Signals have their ordinary effect until here: nothing is changed yet, and DNS may take its time.
     let preflight = try Preflight.check(configuration, confinement, flows?.predecessor?.header, log)
