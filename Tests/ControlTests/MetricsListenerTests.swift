@@ -29,6 +29,23 @@ import Testing
     }
   }
 
+  @Test func whereOthersMayLeaveAPortIsWaitedForAndNotForEver() throws {
+    let (socket, address) = try taken()
+    var next = try MetricsListener(address, othersMayLeave: true, after: nil)
+    let isAwaited = next.isAwaited
+    #expect(isAwaited)
+    do throws(SetupError) {
+      try next.bindAwaited()
+      Issue.record("somebody has the port")
+    } catch {
+      #expect(error == .metricsRefused(address.endpoint, errno: EADDRINUSE))
+    }
+    close(socket)
+    try next.bindAwaited()
+    let isBound = !next.isAwaited
+    #expect(isBound)
+  }
+
   @Test func aPortThatThePredecessorHasIsWaitedFor() throws {
     let (socket, address) = try taken()
     var next = try MetricsListener(address, after: address)

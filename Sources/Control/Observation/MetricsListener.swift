@@ -8,17 +8,18 @@ struct MetricsListener: ~Copyable {
   private var descriptor: Int32 = -1
 
   /// - Parameters:
-  ///   - takesOver: Whether this process replaces another, as others may do beside it: then whoever has the port is on
-  ///     his way.
+  ///   - othersMayLeave: Whether others are replaced beside this process, so that whoever has the port may be about to
+  ///     let go of it.
   ///   - predecessor: Where the process that this one replaces serves its own; asked for only if the port is taken.
   init(
-    _ address: MetricsAddress, takesOver: Bool = false, after predecessor: @autoclosure () -> MetricsAddress?
+    _ address: MetricsAddress, othersMayLeave: Bool = false,
+    after predecessor: @autoclosure () -> MetricsAddress?
   ) throws(SetupError) {
     endpoint = address.endpoint
     do throws(SetupError) {
       try bind()
     } catch .metricsRefused(_, EADDRINUSE)
-      where takesOver || predecessor()?.endpoint.port == address.endpoint.port
+      where othersMayLeave || predecessor()?.endpoint.port == address.endpoint.port
     {
       return
     }
@@ -29,18 +30,15 @@ struct MetricsListener: ~Copyable {
 
   /// Binds what is awaited, for up to a second.
   mutating func bindAwaited() throws(SetupError) {
-    var refusal: SetupError?
-    Patience.wait {
+    let isBound = try Patience.wait { () throws(SetupError) in
       do throws(SetupError) {
         try bind()
-        refusal = nil
-      } catch {
-        refusal = error
+        return true
+      } catch .metricsRefused(_, EADDRINUSE) {
+        return false
       }
-      if case .metricsRefused(_, EADDRINUSE) = refusal { return false }
-      return true
     }
-    if let refusal { throw refusal }
+    if !isBound { throw .metricsRefused(endpoint, errno: EADDRINUSE) }
   }
 
   mutating func bind() throws(SetupError) {

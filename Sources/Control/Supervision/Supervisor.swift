@@ -40,7 +40,7 @@ package struct Supervisor {
       // Other tunnels of the same file may be replaced beside this one, and swap their ports.
       let isOneOfSeveral = configuration.takesOver && configuration.parentProcess != nil
       metrics = try MetricsListener(
-        address, takesOver: isOneOfSeveral, after: flows?.predecessor?.metrics(state))
+        address, othersMayLeave: isOneOfSeveral, after: flows?.predecessor?.metrics(state))
     }
     // Signals have their ordinary effect until here: nothing is changed yet, and DNS may take its time.
     let preflight = try Preflight.check(configuration, confinement, flows?.predecessor?.header, log)

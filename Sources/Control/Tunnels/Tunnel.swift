@@ -16,8 +16,7 @@ struct Tunnel {
   private var successor: TunnelProcess?
   /// Those whose place a successor has taken, until they end.
   private var replaced: [TunnelProcess] = []
-  /// Those that ended without having been asked to since one was up: what they left on the host is for the next one,
-  /// or to be undone.
+  /// Those that were killed or failed since one was up: what they left on the host is for the next one, or to be undone.
   private var fallen: [TunnelProcess] = []
   /// When to start a process, as there is none; nil while one runs or none shall.
   private var due: ContinuousClock.Instant?
@@ -190,7 +189,7 @@ struct Tunnel {
 
   /// The process ended that the tunnel had.
   private mutating func followEnd(of old: TunnelProcess, _ end: ProcessEnd, now: ContinuousClock.Instant) {
-    fallen.append(old)
+    if end != .status(0) { fallen.append(old) }
     guard let plan else { return undoFallen() }
     guard !old.isStopping else {
       undoFallen()

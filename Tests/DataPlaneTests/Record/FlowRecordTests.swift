@@ -37,6 +37,7 @@ import Testing
     #expect(MemoryLayout<FlowKey>.size == 36)
     #expect(FlowTable.stride >= FlowRecord.length)
     #expect([Flow.State.free, .synSent, .unconfirmed, .established].map(\.rawValue) == [0, 1, 2, 3])
+    #expect([Liveness.Witness.proven, .resumed].map(\.rawValue) == [3, 4])
   }
 
   @Test(arguments: [Flow.State.unconfirmed, .established, .suspended])

@@ -18,9 +18,8 @@ struct BufferRing: ~Copyable {
   /// Buffers that the kernel has, and how many it should have.
   private(set) var lentCount = 0
   private var target: Int
-  /// What it was before turns took more than usual, and how many times as much they take.
+  /// What it was before turns took more than usual.
   private var usualTarget: Int
-  private var depth = 1
   private let capacity: Int
   private var budget = BufferBudget()
   /// Since so many turns: the most that the kernel filled from one to the next.
@@ -55,10 +54,9 @@ struct BufferRing: ~Copyable {
     beginWindow()
   }
 
-  /// Turns take so many times as much as usual from now on. When that ends, what was enough before is enough again.
-  mutating func setDepth(_ factor: Int) {
-    if factor > 1 { usualTarget = target } else { target = usualTarget }
-    depth = factor
+  /// Turns take more than usual from now on, or no more than that: then what was enough before is enough again.
+  mutating func setDeep(_ isDeep: Bool) {
+    if isDeep { usualTarget = target } else { target = usualTarget }
     beginWindow()
   }
 
@@ -66,9 +64,10 @@ struct BufferRing: ~Copyable {
   @inline(__always)
   var isDry: Bool { lentCount == 0 }
 
-  /// Lends free buffers up to the target. To be called once a turn. `least`: no fewer for the sake of the cache.
+  /// Lends free buffers up to the target, for a turn that takes `depth` times as much as usual. To be called once a turn.
+  /// `least`: no fewer for the sake of the cache.
   @inline(__always)
-  mutating func lend(from buffers: inout BufferPool, atLeast least: Int = 0) {
+  mutating func lend(from buffers: inout BufferPool, depth: Int, atLeast least: Int = 0) {
     let wanted = min(target, max(budget.count(depth: depth), least))
     filledMost = max(filledMost, wanted &- lentCount)
     turnCount &+= 1

@@ -92,8 +92,8 @@ struct UringEngine: Engine, ~Copyable {
   mutating func setDepth(_ factor: Int) {
     guard factor != waiting.depth else { return }
     waiting.depth = factor
-    datagramBuffers.setDepth(factor)
-    packetBuffers.setDepth(factor)
+    datagramBuffers.setDeep(factor > 1)
+    packetBuffers.setDeep(factor > 1)
   }
 
   mutating func turn(
@@ -148,8 +148,9 @@ struct UringEngine: Engine, ~Copyable {
   private mutating func lend(_ buffers: inout BufferPool) -> Bool {
     // One receive takes 33 before it lets others have a turn: with fewer, the first would always take them all.
     let isShared = endedReceives.count > 1
-    datagramBuffers.lend(from: &buffers, atLeast: isShared ? Limits.moderationBatchFull + 1 : 0)
-    packetBuffers.lend(from: &buffers)
+    let least = isShared ? Limits.moderationBatchFull + 1 : 0
+    datagramBuffers.lend(from: &buffers, depth: waiting.depth, atLeast: least)
+    packetBuffers.lend(from: &buffers, depth: waiting.depth)
     var armable = endedReceives.count
     if datagramsAreLow { armable = min(armable, datagramBuffers.lentCount) }
     while armable > 0, endedReceives.count > 0 {
