@@ -153,8 +153,11 @@ package enum Limits {
   static let reorderingBytesMax = 16 * 1024 * 1024
   /// How far from the place that we know a reset's numbers may lie and still mean something.
   static let resetWindowBytes = 16 * 1024 * 1024
-  /// Data segments in a row that must fit by both their numbers before a reset at their end is believed. A blind
-  /// forger meets both once in 32 768 tries, or, having led us elsewhere first, once in 256 with all of them.
+  /// How far ahead of the place that we know data may begin and still confirm it: what is lost at once where a queue
+  /// overflows. A blind forger meets it once in 16 384 tries.
+  static let steadyGapBytes = 256 * 1024
+  /// Data segments in a row that must acknowledge what had been sent when the place was lost before a reset at their end
+  /// is believed.
   static let steadySegments: UInt8 = 32
   /// The shortest time between two challenges to segments that would end a flow (RFC 5961 §7).
   static let challengeIntervalNanoseconds: UInt64 = 100_000_000

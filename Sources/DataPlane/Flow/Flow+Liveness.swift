@@ -12,26 +12,19 @@ extension Flow {
     // Nobody off the path shall lead our probes astray.
     let isRecent = sendNext.value &- segment.acknowledgement.value <= UInt32(Limits.resetWindowBytes)
     if isRecent { liveness.heard = segment.acknowledgement }
-    guard segment.payloadLength > 0 else { return }
-    let ahead = segment.sequence - receiveNext
-    if !isRecent || abs(ahead) > Limits.resetWindowBytes {
-      liveness.steadiness = 0
-    } else if ahead >= 0 {
-      // What is late says nothing for the place that we have.
-      liveness.steadiness = min(liveness.steadiness &+ 1, Limits.steadySegments)
-    }
+    if segment.payloadLength > 0 { noteFit(segment, isRecent: isRecent) }
   }
 
   /// Takes a pure ACK: proof that the other end answers probes, and perhaps one itself.
   @inline(never)
   mutating func receiveEmpty(_ segment: Segment, now: UInt64) -> Reaction {
     liveness.witness = .proven
-    if probedAt != 0 {
-      probeMicroseconds = UInt32(clamping: max(1_000, now &- probedAt) / 1_000)
-      probedAt = 0
-      return Reaction(effect: .probeAnswered, reply: answer(toProbe: segment, now: now))
-    }
-    return Reaction(reply: answer(toProbe: segment, now: now))
+    // It may be a probe, but how far it lies back, nobody can tell where the place was another.
+    let reply = regainPlace(by: segment) ? challenge(now: now) : answer(toProbe: segment, now: now)
+    guard probedAt != 0 else { return Reaction(reply: reply) }
+    probeMicroseconds = UInt32(clamping: max(1_000, now &- probedAt) / 1_000)
+    probedAt = 0
+    return Reaction(effect: .probeAnswered, reply: reply)
   }
 
   /// The ACK that a segment without payload asks for by being old (RFC 9293 §3.10.7.4, first step).

@@ -30,7 +30,7 @@ extension Flow {
     if reset.sequence == receiveNext || reset.sequence == acknowledged {
       // Data with a forged sender moves our place to wherever it claims, one segment in eight: then only a number
       // of ours is proof.
-      if liveness.steadiness == Limits.steadySegments || (hasACK && unanswered == 0) { return .proven }
+      if isPlaceSure || (hasACK && unanswered == 0) { return .proven }
       return .doubtful
     }
     let isNear = abs(reset.sequence - receiveNext) <= Limits.resetWindowBytes

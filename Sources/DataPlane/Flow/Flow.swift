@@ -113,6 +113,9 @@ struct Flow: BitwiseCopyable {
   /// Where a segment ended that was not plausible (Flow+Window.swift).
   var strayEnd: SequenceNumber
 
+  /// What we had sent when we last lost the other end's place (Flow+Place.swift).
+  var placeLostAt: SequenceNumber
+
   // For whoever asks after the flow; but for the two times at the end, nothing here is decided by them.
 
   /// CLOCK_MONOTONIC nanoseconds.
@@ -149,6 +152,7 @@ struct Flow: BitwiseCopyable {
     hasStray = false
     isCounted = false
     strayEnd = SequenceNumber(0)
+    placeLostAt = SequenceNumber(0)
     uplinkTrain = Self.noTrain
     downlinkTrain = Self.noTrain
     pendingHead = Self.noBuffer

@@ -19,8 +19,7 @@ struct Liveness: BitwiseCopyable {
   /// Probes sent since.
   var unanswered: UInt8 = 0
   var witness = Witness.unknown
-  /// Data segments in a row that continued the other end's sequence and acknowledged what we sent lately, up to
-  /// `Limits.steadySegments`: only then do we know its place well enough to believe a reset there.
+  /// Data segments in a row that told us where the other end is, up to `Limits.steadySegments` (Flow+Place.swift).
   var steadiness = Limits.steadySegments
 
   init(now: UInt64, heard: SequenceNumber = SequenceNumber(0)) {

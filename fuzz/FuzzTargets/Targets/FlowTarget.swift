@@ -154,7 +154,7 @@ private struct FlowRun {
   private func isCredible(_ reset: Segment, _ flow: Flow) -> Bool {
     guard reset.flags.contains(.rst) else { return false }
     guard reset.sequence == flow.receiveNext || reset.sequence == flow.acknowledged else { return false }
-    return flow.liveness.steadiness == Limits.steadySegments
+    return flow.isPlaceSure
       || (reset.flags.contains(.ack) && reset.acknowledgement == flow.sendNext)
   }
 
