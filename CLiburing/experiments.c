@@ -15,18 +15,6 @@ _Static_assert(sizeof(struct guise_registered_wait) == 64, "io_uring_reg_wait la
 
 static int result_or_errno(int result) { return result < 0 ? -errno : result; }
 
-int guise_enter(struct io_uring *ring, uint32_t wait_count, uint32_t flags, const void *argument, size_t size) {
-  /* What io_uring_submit does, which cannot be told to wait with an argument of ours: liburing 2.3 maps
-   * the slots once, at set-up, so that showing the new tail is all. */
-  uint32_t tail = ring->sq.sqe_tail;
-  ring->sq.sqe_head = tail;
-  io_uring_smp_store_release(ring->sq.ktail, tail);
-  uint32_t count = tail - *ring->sq.khead;
-  uint32_t registered = ring->enter_ring_fd != ring->ring_fd ? IORING_ENTER_REGISTERED_RING : 0;
-  return result_or_errno((int)syscall(SYS_io_uring_enter, ring->enter_ring_fd, count, wait_count,
-                                      IORING_ENTER_GETEVENTS | registered | flags, argument, size));
-}
-
 void guise_prep_writev_fixed(struct io_uring_sqe *sqe, int fd, const struct iovec *pieces, uint32_t count,
                              uint16_t index) {
   io_uring_prep_writev(sqe, fd, pieces, count, (uint64_t)-1);

@@ -40,6 +40,17 @@ int guise_submit_and_wait(struct io_uring *ring, uint64_t timeout_ns) {
   return io_uring_submit_and_wait_timeout(ring, &cqe, 1, &ts, NULL);
 }
 
+int guise_enter(struct io_uring *ring, uint32_t wait_count, uint32_t flags, const void *argument, size_t size) {
+  /* liburing 2.3 maps the slots once, at set-up, so that showing the new tail is all. */
+  uint32_t tail = ring->sq.sqe_tail;
+  ring->sq.sqe_head = tail;
+  io_uring_smp_store_release(ring->sq.ktail, tail);
+  uint32_t count = tail - *ring->sq.khead;
+  uint32_t registered = ring->enter_ring_fd != ring->ring_fd ? IORING_ENTER_REGISTERED_RING : 0;
+  return result_or_errno((int)syscall(SYS_io_uring_enter, ring->enter_ring_fd, count, wait_count, registered | flags,
+                                      argument, size));
+}
+
 int guise_probe_op(struct io_uring *ring, int op) {
   struct io_uring_probe *probe = io_uring_get_probe_ring(ring);
   if (!probe)

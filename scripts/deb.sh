@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Makes a Debian package of what `make build` left: scripts/deb.sh BINARIES OUTPUT.
 set -euo pipefail
+# What the package holds is for everybody to read.
+umask 022
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 binaries=$1
@@ -28,7 +30,7 @@ place 755 "$binaries/guise-load" usr/bin/guise-load
 strip --strip-unneeded "$root/usr/bin/guise" "$root/usr/bin/guise-load"
 for unit in guise.service guise@.service; do place 644 "deploy/systemd/$unit" "usr/lib/systemd/system/$unit"; done
 place 644 deploy/debian/guise.sysusers usr/lib/sysusers.d/guise.conf
-place 644 deploy/debian/60-guise.conf usr/lib/sysctl.d/60-guise.conf
+place 644 deploy/debian/10-guise.conf usr/lib/sysctl.d/10-guise.conf
 place 644 deploy/guise.toml etc/guise/guise.toml
 place 644 deploy/guise.toml usr/share/doc/guise/examples/guise.toml
 place 644 deploy/debian/copyright usr/share/doc/guise/copyright
@@ -62,7 +64,7 @@ Maintainer: the authors of guise <guise@localhost>
 Section: net
 Priority: optional
 Installed-Size: $(du -sk "$root" | cut -f1)
-Depends: ${libraries#shlibs:Depends=}, iproute2 (>= 5.0), nftables (>= 0.9), passwd
+Depends: ${libraries#shlibs:Depends=}, iproute2 (>= 5.0), nftables (>= 0.9), passwd, procps
 Description: UDP in the shape of TCP
  Carries each UDP datagram in one TCP segment, past networks that slow or
  block UDP: nothing is retransmitted, reordered or held back. Speaks the wire

@@ -104,6 +104,12 @@ start_echo() {
   wait_for_port 6000
 }
 
+# Both gateways must be alive: what one that crashed left behind is no result.
+check_gateways() {
+  [[ -z ${server_pid:-} ]] || kill -0 "$server_pid" 2>/dev/null || fail "guise server ended"
+  [[ -z ${client_pid:-} ]] || kill -0 "$client_pid" 2>/dev/null || fail "guise client ended"
+}
+
 # throughput NAME TARGET FLOWS: floods TARGET for a while; leaves what arrived in NAME.json.
 throughput() {
   local name=$1 target=$2 flows=$3
@@ -115,6 +121,7 @@ throughput() {
     --json --quiet >"$work/$name.sent" 2>"$work/$name-sender.log" || fail "the sender of '$name' failed"
   sleep 0.3
   stop "$sink"
+  check_gateways
   [[ -s $work/$name.json ]] || fail "the sink of '$name' failed"
   [[ $(number received "$work/$name.json") -gt 0 ]] || fail "nothing arrived in '$name'"
 }
@@ -123,6 +130,7 @@ throughput() {
 latency() {
   in_client "$load" ping --to "$2" --size 200 --duration 3 --json --quiet >"$work/$1.json" \
     2>"$work/$1-sender.log" || fail "no answer to '$1'"
+  check_gateways
 }
 
 [[ $EUID -eq 0 ]] || fail "needs root, for network namespaces and TUN devices: run 'sudo make demo'"
@@ -158,8 +166,7 @@ start guise-client "$client_ns" "$guise" client --local 127.0.0.1:5000 --remote 
 client_pid=$pid
 crossed=no
 for _ in {1..20}; do
-  kill -0 "$server_pid" 2>/dev/null || fail "guise server ended"
-  kill -0 "$client_pid" 2>/dev/null || fail "guise client ended"
+  check_gateways
   if in_client "$load" ping --to 127.0.0.1:5000 --count 1 --quiet >/dev/null 2>&1; then
     crossed=yes
     break

@@ -37,10 +37,6 @@ struct guise_registered_wait {
   uint64_t pad2[2];
 };
 
-/* Submits what is queued and waits for `wait_count` completions, as io_uring_enter(2) does with `flags`,
- * `argument` and `size`. Returns the number submitted. */
-int guise_enter(struct io_uring *ring, uint32_t wait_count, uint32_t flags, const void *argument, size_t size);
-
 /* Fills an entry for WRITEV_FIXED: every piece lies in the registered buffer `index`. */
 void guise_prep_writev_fixed(struct io_uring_sqe *sqe, int fd, const struct iovec *pieces, uint32_t count,
                              uint16_t index);

@@ -45,6 +45,10 @@ static inline uint32_t guise_sq_flags(const struct io_uring *ring) { return IO_U
  * Returns the number submitted, or -errno (-ETIME, -EINTR and -EBUSY are ordinary). */
 int guise_submit_and_wait(struct io_uring *ring, uint64_t timeout_ns);
 
+/* Submits what is queued, as io_uring_enter(2) does with these arguments: without IORING_ENTER_GETEVENTS it neither waits
+ * nor runs pending work, as io_uring_submit(3) may. Returns the number submitted, or -errno. */
+int guise_enter(struct io_uring *ring, uint32_t wait_count, uint32_t flags, const void *argument, size_t size);
+
 /* IORING_REGISTER_RESTRICTIONS and IORING_REGISTER_ENABLE_RINGS; liburing 2.3 declares its own and does not
  * export them. */
 int guise_restrict_ring(struct io_uring *ring, const struct io_uring_restriction *restrictions, unsigned count);

@@ -52,7 +52,6 @@ package enum SetupError: Error, Equatable, Sendable {
   // The data plane's own refusals.
   case engineUnavailable(UringRefusal)
   case descriptorsExhausted(KernelError)
-  case lockedMemoryExhausted(KernelError)
   case kernelRefused(KernelError)
   case confinementRefused(KernelError)
   case workerFailed(KernelError)
@@ -64,11 +63,7 @@ extension SetupError {
   static func refusal(_ error: KernelError) -> SetupError {
     if let refusal = UringRefusal(error) { return .engineUnavailable(refusal) }
     if Confinement.operations.contains(where: error.operation.hasPrefix) { return .confinementRefused(error) }
-    switch (error.operation.hasPrefix("io_uring"), error.errno) {
-    case (_, EMFILE), (_, ENFILE): return .descriptorsExhausted(error)
-    case (true, ENOMEM): return .lockedMemoryExhausted(error)
-    default: return .kernelRefused(error)
-    }
+    return [EMFILE, ENFILE].contains(error.errno) ? .descriptorsExhausted(error) : .kernelRefused(error)
   }
 }
 
@@ -209,9 +204,6 @@ extension SetupError: CustomStringConvertible {
       "io_uring is out of use (\(refusal.reason)): \(refusal.remedy), or use '--engine epoll'"
     case .descriptorsExhausted(let error):
       "there are too few descriptors (\(error)): raise the limit with 'LimitNOFILE=' in systemd, or 'ulimit -Hn'"
-    case .lockedMemoryExhausted(let error):
-      "too little memory may be locked (\(error)): raise the limit with 'LimitMEMLOCK=infinity' in systemd, or "
-        + "'ulimit -l unlimited'"
     case .userUnknown(let name) where name.contains(":"):
       "there is no user and group '\(name)' ('--user'): give names or numbers that 'getent passwd' and 'getent group' "
         + "show"

@@ -18,13 +18,13 @@ enum EntryPoint {
       if let name = (command as? any GatewayCommand)?.options.name { tunnel = "\(name): " }
       try command.run()
     } catch let error as SetupError {
-      StandardErrorLog.write("guise: \(tunnel)\(error)\n")
+      StandardErrorLog.complain("guise: \(tunnel)\(error)")
       exit(error.exitStatus)
     } catch let error as CommandRefusal {
-      StandardErrorLog.write("guise: \(error)\n")
+      StandardErrorLog.complain("guise: \(error)")
       exit(error.exitStatus)
     } catch let error as ConfigurationFile.Unusable {
-      StandardErrorLog.write("\(error)\n")
+      StandardErrorLog.complain("\(error)")
       exit(2)
     } catch {
       report(error, defaults)
@@ -39,14 +39,14 @@ enum EntryPoint {
       print(text)
       exit(0)
     case .validationFailure:
-      StandardErrorLog.write("\(text)\n")
+      StandardErrorLog.complain(text)
       if let origins = defaults?.origins(in: GuiseCommand.message(for: error)) {
-        StandardErrorLog.write("\(origins)\n")
+        StandardErrorLog.complain("\(origins)")
       }
       exit(2)
     default:
       // A command that has said it all already ends with a bare status.
-      if !text.isEmpty { StandardErrorLog.write("\(text)\n") }
+      if !text.isEmpty { StandardErrorLog.complain(text) }
       exit(1)
     }
   }

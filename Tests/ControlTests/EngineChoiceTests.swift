@@ -11,7 +11,7 @@ import Testing
   private let noSysctl = Sysctl(root: "/nonexistent")
 
   private func choose(_ asked: EngineKind?, refusal: KernelError?) throws(SetupError) -> EngineKind {
-    try EngineChoice.engine(asked: asked, log, sysctl: noSysctl) { () throws(KernelError) in
+    try EngineChoice.engine(asked: asked, log, sysctl: noSysctl) { (_) throws(KernelError) in
       if let refusal { throw refusal }
     }
   }
@@ -29,6 +29,10 @@ import Testing
     (
       KernelError("io_uring operation READ_MULTISHOT (Linux 6.7)", errno: ENOSYS),
       .tooOld(KernelError("io_uring operation READ_MULTISHOT (Linux 6.7)", errno: ENOSYS))
+    ),
+    (
+      KernelError("io_uring_setup", errno: ENOMEM),
+      .lockedMemory(KernelError("io_uring_setup", errno: ENOMEM))
     ),
   ]
 
@@ -48,8 +52,7 @@ import Testing
     #expect(throws: SetupError.engineUnavailable(refusal)) { try choose(.uring, refusal: error) }
   }
 
-  @Test(arguments: [EMFILE, ENFILE, ENOMEM, EIO]) func whatIsNoRefusalOfIoUringIsNotTakenForOne(errno: Int32)
-  {
+  @Test(arguments: [EMFILE, ENFILE, EIO]) func whatIsNoRefusalOfIoUringIsNotTakenForOne(errno: Int32) {
     for asked in [nil, EngineKind.uring] {
       let error = #expect(throws: SetupError.self) {
         try choose(asked, refusal: KernelError("io_uring_register(FILES2) of 9 slots", errno: errno))
@@ -70,5 +73,28 @@ import Testing
       #expect(UringRefusal(error, sysctl: Sysctl(root: root)) == refusal)
     }
     #expect("\(SetupError.engineUnavailable(.disabled("2")))".contains("kernel.io_uring_disabled is 2"))
+  }
+}
+
+@Suite struct LockedMemoryTests {
+  private func privileges(_ effective: UInt64) -> Privileges {
+    Privileges(status: ["CapEff:\t\(String(effective, radix: 16))"], isRoot: true)
+  }
+
+  @Test func whoMayLockMemoryHasRingsForAnyNumberOfWorkers() throws {
+    try LockedMemory.require(workers: 1 << 20, privileges(CapabilityMask.lockedMemory))
+  }
+
+  @Test func othersHaveAsManyAsTheLimitAllows() throws {
+    var limit = rlimit()
+    let resource = __rlimit_resource_t(__RLIMIT_MEMLOCK.rawValue)
+    try #require(unsafe getrlimit(resource, &limit) == 0)
+    guard limit.rlim_max < 1 << 40 else { return }
+    let most = Int(limit.rlim_max) / UringProbe.lockedBytes
+    try LockedMemory.require(workers: most, privileges(0))
+    let error = #expect(throws: KernelError.self) {
+      try LockedMemory.require(workers: most + 1, privileges(0))
+    }
+    #expect(error.flatMap { UringRefusal($0) } == .lockedMemory(error!))
   }
 }

@@ -95,7 +95,7 @@ import Testing
     .fileUnreadable(path: "/x", errno: ENOENT), .handshakePacketUnusable(path: "/x", bytes: 0, limit: 9),
     .handshakePacketUnusable(path: "/x", bytes: 10, limit: 9), .engineUnavailable(.disabled("2")),
     .engineUnavailable(.filtered), .engineUnavailable(.tooOld(kernel)),
-    .descriptorsExhausted(kernel), .lockedMemoryExhausted(kernel), .kernelRefused(kernel),
+    .descriptorsExhausted(kernel), .engineUnavailable(.lockedMemory(kernel)), .kernelRefused(kernel),
     .userUnknown("x"), .userUnknown("x:y"), .flowFileImpossible(path: "/x/y", errno: ENOENT),
     .flowFileForeign(path: "/x"), .takeOverImpossible(process: 7, reason: "x"), .userNotPermitted("x"),
     .confinementRefused(kernel), .workerFailed(kernel),

@@ -58,6 +58,77 @@ extension EndToEnd.Operation {
       }
     }
 
+    @Test(
+      "Where a host leaves new devices out of forwarding, guise takes its own in",
+      arguments: ["auto", "tracked"])
+    func newDevicesDoNotForward(firewall: String) async throws {
+      try await Topology.pair { net in
+        for host in [net.client, net.server] {
+          try host.run("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
+          try host.run(
+            "sysctl", "-qw", "net.ipv4.conf.default.forwarding=0", "net.ipv6.conf.default.forwarding=0")
+        }
+        _ = try await startServer(port: 4567, service: 5000, in: net.server, ["--firewall", firewall])
+        for (entrance, remote) in [(1234, net.serverAddress4), (1235, "[\(net.serverAddress6)]")] {
+          _ = try await startClient(
+            port: entrance, to: "\(remote):4567", in: net.client, ["--firewall", firewall])
+        }
+        try await Load.echo(in: net.server, at: "127.0.0.1:5000")
+        for entrance in [1234, 1235] {
+          let application = try DatagramSocket.connected(to: "127.0.0.1:\(entrance)", in: net.client)
+          try await application.echo([1], within: .seconds(3))
+        }
+      }
+    }
+
+    @Test(
+      "On a link whose addresses hold on it alone (RFC 3927), a server is reached",
+      arguments: ["auto", "tracked"])
+    func linkLocalIPv4(firewall: String) async throws {
+      try await Topology.pair { net in
+        for (host, address) in [(net.client, "169.254.1.1/16"), (net.server, "169.254.1.2/16")] {
+          try host.ip("-4", "address", "flush", "dev", "eth0")
+          try host.ip("address", "add", address, "dev", "eth0")
+        }
+        for local in ["4567", "169.254.1.2:4568"] {
+          _ = try await Gateway.start(
+            ["server", "--local", local, "--remote", "127.0.0.1:5000", "--firewall", firewall], in: net.server
+          )
+        }
+        for (entrance, port) in [(1234, 4567), (1235, 4568)] {
+          _ = try await startClient(
+            port: entrance, to: "169.254.1.2:\(port)", in: net.client, ["--firewall", firewall])
+        }
+        try await Load.echo(in: net.server, at: "127.0.0.1:5000")
+        for entrance in [1234, 1235] {
+          let application = try DatagramSocket.connected(to: "127.0.0.1:\(entrance)", in: net.client)
+          try await application.echo([1], within: .seconds(3))
+        }
+      }
+    }
+
+    @Test(
+      "A link that is down for a while leaves a server at tc, beside a device without a link-layer header")
+    func linkDownBesideTunnel() async throws {
+      try await Topology.pair { net in
+        try net.server.ip("tuntap", "add", "wg0", "mode", "tun")
+        try net.server.ip("address", "add", "10.99.0.1/24", "dev", "wg0")
+        try net.server.ip("link", "set", "wg0", "up")
+        let server = try await startServer(port: 4567, service: 5000, in: net.server)
+        let before = try net.server.run("tc", "filter", "show", "dev", "eth0", "ingress")
+        #expect(before.contains("guise"))
+        try net.server.ip("link", "set", "eth0", "down")
+        try await Task.sleep(for: .seconds(2))
+        #expect(!server.log.contains("by connection tracking"))
+        try net.server.ip("link", "set", "eth0", "up")
+        _ = try await startClient(port: 1234, to: "10.66.1.2:4567", in: net.client)
+        try await Load.echo(in: net.server, at: "127.0.0.1:5000")
+        let application = try DatagramSocket.connected(to: "127.0.0.1:1234", in: net.client)
+        try await application.echo([1], within: .seconds(3))
+        #expect(try net.server.run("tc", "filter", "show", "dev", "eth0", "ingress").contains("guise"))
+      }
+    }
+
     @Test("Nothing leaves with a private address by a device that a server has no address at")
     func noPrivateAddressOutside() async throws {
       try await Topology.pair { net in

@@ -100,6 +100,11 @@ def title(case: Case) -> str:
     return f"{size}, {flows}" + (" in turn" if case.in_turn else "") + (", both ways" if case.echo else "") + (", at ≤ 1 % loss" if case.kind == "max" else "")
 
 
+def bits_per_second(rate: str) -> float | None:
+    """Of a rate as `400M`; None for `max`."""
+    return None if rate == "max" else float(rate[:-1]) * {"k": 1e3, "M": 1e6, "G": 1e9}[rate[-1]]
+
+
 def _bits(rate: str) -> str:
     """`400M` as `400 Mbit/s`."""
     return f"{rate[:-1]} {rate[-1]}bit/s"

@@ -96,9 +96,14 @@ class Guise(Contender):
     def passage(self, cable: Cable) -> Iterator[Passage]:
         client, server = self.start(cable)
         passage = Passage(f"127.0.0.1:{ENTRANCE_PORT}", [client.pid, server.pid])
-        yield passage
-        tables = []
+        try:
+            yield passage
+        except BenchFailure:
+            # One that has ended is why.
+            check_alive([client, server])
+            raise
         check_alive([client, server])
+        tables = []
         for program in (client, server):
             code = program.stop()
             if code != 0:

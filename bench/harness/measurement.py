@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 from .cable import Cable
-from .cases import Case
+from .cases import Case, bits_per_second
 from .contenders import Contender, Passage
 from .meters import SystemCallCount, cpu_time
 from .programs import BenchFailure
@@ -16,7 +16,7 @@ Figures = dict[str, Any]
 SEARCH_STEP = 1.06
 #: Loss in percent that a search tolerates.
 SEARCH_LOSS_MAX = 1.0
-#: Share of the wanted rate that the sender must have sent for a probe to count.
+#: Share of the wanted rate that the sender must have sent for a probe, or a measurement, to count.
 _SENT_SHARE_MIN = 0.95
 #: Of the time that is measured, for how much of it datagrams must arrive.
 _DURATION_SHARE_MIN = 0.8
@@ -35,8 +35,10 @@ def measure(case: Case, contender: Contender, traffic: Traffic, seconds: float, 
         match case.kind:
             case "flood" | "paced" if case.echo:
                 figures = _both_ways(case, passage, traffic, seconds)
+                check_rate(case.rate, figures["sentRate"])
             case "flood" | "paced":
                 figures = _one_way(case, passage, traffic, case.rate, seconds)
+                check_rate(case.rate, figures["sentRate"])
             case "max":
                 figures = _search(case, passage, traffic, seconds, hint)
             case "ping":
@@ -54,8 +56,9 @@ def measure(case: Case, contender: Contender, traffic: Traffic, seconds: float, 
         if case.kind in ("flood", "paced") and not case.echo:
             figures["lostAt"] = _losses(case, figures, passage)
     _derive(figures, has_gateways=bool(passage.pids))
-    if figures.get("corrupt"):
-        raise BenchFailure(f"{figures['corrupt']} datagrams came damaged")
+    for kind, text in (("corrupt", "damaged"), ("duplicated", "twice")):
+        if figures.get(kind):
+            raise BenchFailure(f"{figures[kind]} datagrams came {text}")
     return figures
 
 
@@ -101,6 +104,13 @@ def _both_ways(case: Case, passage: Passage, traffic: Traffic, seconds: float) -
     }
 
 
+def check_rate(wanted: str, sent: float) -> None:
+    """Raises where the sender made less than a case is named for: nothing that was measured is of that rate."""
+    rate = bits_per_second(wanted)
+    if rate is not None and sent < _SENT_SHARE_MIN * rate:
+        raise BenchFailure(f"the sender made {sent / 1e6:.0f} Mbit/s of {rate / 1e6:.0f}: the machine is too busy for this case")
+
+
 def _check_duration(report: Figures, seconds: float) -> None:
     """Raises where nothing arrived, or only for a part of the time: goodput is by that part."""
     if not report["received"]:
@@ -143,6 +153,7 @@ def _round_trips(case: Case, passage: Passage, traffic: Traffic, seconds: float)
         "delivered": 2 * report["received"],
     }
     if load is not None:
+        check_rate(case.load, load["bitsPerSecond"])
         figures["loadLoss"] = load["echo"]["lossPercent"]
         if figures["loadLoss"] > _LOAD_LOSS_MAX:
             raise BenchFailure(f"{figures['loadLoss']:.1f} % of the load beside the ping were lost")

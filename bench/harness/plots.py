@@ -8,7 +8,7 @@ from typing import Any
 
 from .cases import title
 from .figures import BY_KEY, number
-from .summary import MARGIN, CaseSummary, Entry, Spread
+from .summary import MARGIN, CaseSummary, Entry, Spread, verdict
 
 try:
     import matplotlib
@@ -152,7 +152,7 @@ def _engines(summaries: list[CaseSummary]) -> "Figure | None":
     _head(figure, "io_uring against epoll: times better (median of the rounds' ratios, lowest to highest round)", [
         Line2D([], [], color=_COLOURS["io_uring"], marker="o", linewidth=1.2, label="io_uring is ahead"),
         Line2D([], [], color=_COLOURS["epoll"], marker="o", linewidth=1.2, label="epoll is ahead"),
-        Line2D([], [], color=FAINT, marker="o", linewidth=1.2, label=f"within {100 * (MARGIN - 1):.0f} %"),
+        Line2D([], [], color=FAINT, marker="o", linewidth=1.2, label="a tie"),
     ])
     for column, (_, label) in enumerate(measures):
         ratios = [(row, ratio) for row, (_, both) in enumerate(rows) if (ratio := both[column])]
@@ -167,7 +167,8 @@ def _engines(summaries: list[CaseSummary]) -> "Figure | None":
         axes.axvspan(1 / MARGIN, MARGIN, color=RULE, alpha=0.55, linewidth=0)
         axes.axvline(1, color=FAINT, linewidth=0.8)
         for row, ratio in ratios:
-            colour = FAINT if 1 / MARGIN < ratio.median < MARGIN else _COLOURS["io_uring" if ratio.median > 1 else "epoll"]
+            winner = {1: "io_uring", -1: "epoll"}.get(verdict(ratio))
+            colour = _COLOURS[winner] if winner else FAINT
             axes.plot([ratio.low, ratio.high], [row, row], color=colour, linewidth=1.4)
             axes.plot([ratio.median], [row], color=colour, marker="o", markersize=5)
             axes.annotate(number(ratio.median), (1, row), xycoords=("axes fraction", "data"), ha="right",

@@ -31,7 +31,7 @@ exec chroot "$1/root" /bin/bash -euc "$3"
 TOOLS = """
 # Files of ours on the host.
 ours() {
-  find /etc /usr /var -xdev \\( -name 'guise*' -o -name '_guise' -o -name '60-guise*' -o -path '/etc/guise/*' \\) -not -path '/var/lib/dpkg/*' | sort
+  find /etc /usr /var -xdev \\( -name 'guise*' -o -name '_guise' -o -name '10-guise*' -o -path '/etc/guise/*' \\) -not -path '/var/lib/dpkg/*' | sort
 }
 install() { dpkg -i --force-depends --force-confold /run/packages/guise_"$1"_*.deb >/dev/null; }
 

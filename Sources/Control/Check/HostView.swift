@@ -32,7 +32,9 @@ struct HostView: Sendable {
         close(descriptor)
         return 0
       },
-      tryUring: { () throws(KernelError) in try UringProbe.run() },
+      tryUring: { () throws(KernelError) in
+        try EngineChoice.tryUring(workers: HostCPUs.current().allowed.count)
+      },
       path: { $0.path() },
       run: { (tool, arguments, input) throws(SetupError) in try tool.run(arguments, input: input) },
       offloads: LinkOffloads.init(device:), obstacleToBypass: Bypass.obstacleOrRefusal,

@@ -126,5 +126,6 @@ struct Confinement: Equatable, Sendable {
 /// Capabilities by their bit (linux/capability.h).
 enum CapabilityMask {
   static let networkAdministration: UInt64 = 1 << UInt64(CAP_NET_ADMIN)
+  static let lockedMemory: UInt64 = 1 << UInt64(CAP_IPC_LOCK)
   static let userAndGroup: UInt64 = 1 << UInt64(CAP_SETUID) | 1 << UInt64(CAP_SETGID)
 }

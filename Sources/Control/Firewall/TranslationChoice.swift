@@ -140,14 +140,14 @@ struct TranslationChoice {
     }
     guard !found.isEmpty else { return nil }
     let candidates = found.filter { $0.device.map(Bypass.hasLinkHeader) == true }
-    guard !candidates.isEmpty else {
-      throw Obstacle("\(found[0].device ?? "the device") has no link-layer header")
-    }
     // One that is preferred and has no address now will have one again.
     if let preferred, !candidates.contains(where: { $0.device == preferred }),
       unsafe if_nametoindex(preferred) != 0
     {
       return nil
+    }
+    guard !candidates.isEmpty else {
+      throw Obstacle("\(found[0].device ?? "the device") has no link-layer header")
     }
     let routes = preferred.map { [[$0]] } ?? HostNetwork.defaultRoutes(family)
     guard routes.allSatisfy({ $0.count <= 1 }) else {
@@ -231,8 +231,8 @@ struct TranslationChoice {
 
   /// The addresses that a server answers by; none of a TUN device of guise's, dead or alive.
   private func addresses(_ family: AddressFamily) -> [LocalAddress] {
-    let found = LocalAddresses.reachable(family, except: Set((state?.devices ?? []) + [device]))
-    guard case .tcp(let address?, _) = listen else { return found }
-    return found.filter { $0.outlet.address == address }
+    let own = Set((state?.devices ?? []) + [device])
+    guard case .tcp(let address?, _) = listen else { return LocalAddresses.reachable(family, except: own) }
+    return LocalAddresses.all(family, except: own).filter { $0.outlet.address == address }
   }
 }

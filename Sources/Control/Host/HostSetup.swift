@@ -240,7 +240,16 @@ struct HostSetup: ~Copyable {
     }
     try HostNetwork.configure(device: device.name, pairs: pairs)
     try enableForwarding(preflight.families)
+    try forward(preflight.families)
     try firewall.install()
+  }
+
+  /// Takes the device into forwarding, where the host leaves new ones out of it ('net.ipv4.conf.default.forwarding').
+  private func forward(_ families: Set<AddressFamily>) throws(SetupError) {
+    for family in families {
+      let name = "net/\(family == .ipv4 ? "ipv4" : "ipv6")/conf/\(device.name)/forwarding"
+      if sysctl.read(name) == "0" { try sysctl.write(name, "1") }
+    }
   }
 
   /// Records first, changes then: whoever cleans up must know of everything that may have happened.

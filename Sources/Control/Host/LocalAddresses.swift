@@ -18,9 +18,20 @@ struct LocalAddress {
 
 /// The addresses that this host has now, as the kernel says without the help of ip(8).
 enum LocalAddresses {
-  /// The addresses that others can reach, with their devices: none of loopback, none that is valid on one
-  /// link only, none on `except`. Empty where the kernel refuses to tell (getifaddrs(3)).
+  /// The addresses that others can reach, with their devices: none of loopback, none on `except`, and one that is valid on
+  /// one link only (RFC 3927) where an IPv4 device has no other. Empty where the kernel refuses to tell (getifaddrs(3)).
   static func reachable(_ family: AddressFamily, except: Set<String>) -> [LocalAddress] {
+    let found = all(family, except: except)
+    return found.filter { one in
+      let hasOthers = found.contains {
+        $0.outlet.device == one.outlet.device && !$0.outlet.address.isLinkLocal
+      }
+      return !one.outlet.address.isLinkLocal || !hasOthers
+    }
+  }
+
+  /// These and the others of such a device. Those of IPv6 that are valid on one link only are no use without its name.
+  static func all(_ family: AddressFamily, except: Set<String>) -> [LocalAddress] {
     var list: UnsafeMutablePointer<ifaddrs>?
     guard unsafe getifaddrs(&list) == 0 else { return [] }
     defer { unsafe freeifaddrs(list) }
@@ -30,7 +41,7 @@ enum LocalAddresses {
       let device = unsafe String(cString: entry.pointee.ifa_name)
       guard unsafe entry.pointee.ifa_flags & UInt32(IFF_UP) != 0, !except.contains(device),
         let address = unsafe address(entry.pointee.ifa_addr), address.family == family,
-        !address.isLoopback, !address.isLinkLocal
+        !address.isLoopback, family == .ipv4 || !address.isLinkLocal
       else { continue }
       let mask = unsafe self.address(entry.pointee.ifa_netmask)
       let length = mask?.bytes.reduce(0) { $0 + $1.nonzeroBitCount } ?? address.bytes.count * 8
@@ -44,12 +55,12 @@ enum LocalAddresses {
 
   /// Whether others can reach this host by `address`.
   static func has(_ address: Address) -> Bool {
-    reachable(address.family, except: []).contains { $0.outlet.address == address }
+    all(address.family, except: []).contains { $0.outlet.address == address }
   }
 
   /// Whether it is at that device that others can reach that address.
   static func has(_ outlet: Outlet) -> Bool {
-    reachable(outlet.address.family, except: []).contains { $0.outlet == outlet }
+    all(outlet.address.family, except: []).contains { $0.outlet == outlet }
   }
 
   /// The address that packets to `remote`, with `mark` if they have one, leave with now; nil where there is no way.

@@ -52,10 +52,11 @@ struct Preflight: Sendable {
       log.warning("an MTU of \(mtu) is too small for IPv6, which needs 1280: going on with IPv4 only")
       families.remove(.ipv6)
     }
+    let placement = try placement(configuration, remote, families, log)
     return Preflight(
       configuration: configuration, remotes: remotes, local: local, families: families, mtu: mtu,
-      placement: try placement(configuration, remote, families, log),
-      engine: try EngineChoice.engine(asked: configuration.engine, log),
+      placement: placement,
+      engine: try EngineChoice.engine(asked: configuration.engine, workers: placement.workers, log),
       handshakePacket: try handshakePacket(configuration, mtu: mtu, families: families),
       confinement: confinement)
   }

@@ -10,6 +10,9 @@ package enum UringRefusal: Equatable, Sendable {
   /// The kernel does not know all that is needed.
   case tooOld(KernelError)
 
+  /// Its rings are locked memory, of which a process without CAP_IPC_LOCK may have little.
+  case lockedMemory(KernelError)
+
   /// nil when the error says nothing about whether io_uring may be used.
   init?(_ error: KernelError, sysctl: Sysctl = Sysctl()) {
     guard error.operation.hasPrefix("io_uring") else { return nil }
@@ -18,6 +21,7 @@ package enum UringRefusal: Equatable, Sendable {
       let value = sysctl.read("kernel/io_uring_disabled")
       self = if let value, value != "0" { .disabled(value) } else { .filtered }
     case ENOSYS, EINVAL, EOPNOTSUPP: self = .tooOld(error)
+    case ENOMEM: self = .lockedMemory(error)
     default: return nil
     }
   }
@@ -28,6 +32,7 @@ package enum UringRefusal: Equatable, Sendable {
     case .disabled(let value): "kernel.io_uring_disabled is \(value)"
     case .filtered: "a seccomp profile, as containers have, or a security module forbids it"
     case .tooOld(let error): "this kernel lacks what guise needs, Linux 6.7 has it: \(error)"
+    case .lockedMemory(let error): "too little memory may be locked: \(error)"
     }
   }
 
@@ -39,6 +44,8 @@ package enum UringRefusal: Equatable, Sendable {
       "allow io_uring_setup, io_uring_enter and io_uring_register in the container's seccomp profile "
         + "('docker run --security-opt seccomp=FILE')"
     case .tooOld: "run Linux 6.7 or newer"
+    case .lockedMemory:
+      "allow more by 'LimitMEMLOCK=infinity' in systemd, 'ulimit -l unlimited', or '--cap-add IPC_LOCK' of the container"
     }
   }
 }

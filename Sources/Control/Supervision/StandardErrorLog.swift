@@ -51,6 +51,13 @@ package struct StandardErrorLog: LogHandler {
     return true
   }
 
+  /// Says why a command failed. In the journal each line is an error, which `journalctl --priority` finds.
+  package static func complain(_ text: String) {
+    let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+    let beginning = isJournal ? "<\(priority(.error))>" : ""
+    write(lines.map { "\(beginning)\($0)\n" }.joined())
+  }
+
   /// Whether standard error goes to the journal (systemd.exec(5)).
   private static let isJournal: Bool = {
     var status = stat()

@@ -72,7 +72,8 @@ extension TranslatorProgram {
     // What the kernel forwards, or tells our end why not: it sees to these.
     let isFound = code.label()
     code.jump(if: .r0, .equal, 0, to: isFound)
-    for result in [BPF_FIB_LKUP_RET_UNSUPP_LWT, BPF_FIB_LKUP_RET_NO_NEIGH] {
+    // An IPv6 packet of a device that does not forward, the kernel would forward all the same, with the address of our end.
+    for result in [BPF_FIB_LKUP_RET_FWD_DISABLED, BPF_FIB_LKUP_RET_UNSUPP_LWT, BPF_FIB_LKUP_RET_NO_NEIGH] {
       code.jump(if: .r0, .equal, Int32(result), to: stray)
     }
     code.jump(if: .r0, .greater, Int32(BPF_FIB_LKUP_RET_FRAG_NEEDED), to: stray)

@@ -43,8 +43,10 @@ package struct Address: Hashable, Sendable, BitwiseCopyable {
 
   package var isUnspecified: Bool { (high == 0 && low == 0) || (isIPv4 && ipv4 == 0) }
 
-  /// Bytes 8..<12 of a mapped address, `00 00 ff ff`, as a word in memory order.
-  private static let mappedPrefix: UInt32 = UInt32(bigEndian: 0x0000_ffff)
+  /// Bytes 8..<12 of a mapped address, `00 00 ff ff`, as a word in memory order. No stored constant: that would be made, and
+  /// looked after, when the program runs.
+  @inline(__always)
+  private static var mappedPrefix: UInt32 { UInt32(bigEndian: 0x0000_ffff) }
 }
 
 extension Address: CustomStringConvertible {

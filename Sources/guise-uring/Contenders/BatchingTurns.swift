@@ -134,7 +134,7 @@ final class BatchingTurns: Contender {
       unsafe timeout.bound(to: __kernel_timespec.self).pointee = __kernel_timespec(
         tv_sec: 0, tv_nsec: 10_000_000)
       let result = unsafe guise_enter(
-        ring.ring, count, UInt32(GUISE_ENTER_EXT_ARG), argument.base,
+        ring.ring, count, IORING_ENTER_GETEVENTS | UInt32(GUISE_ENTER_EXT_ARG), argument.base,
         MemoryLayout<guise_wait_argument>.size)
       guard result >= 0 || [ETIME, EINTR, EBUSY].contains(-result) else {
         throw KernelError("io_uring_enter", errno: -result)

@@ -62,13 +62,14 @@ final class Waiter: Contender {
 
   private func enter() -> Int32 {
     switch limit {
-    case .none: unsafe guise_enter(ring.ring, 1, 0, nil, 0)
+    case .none: unsafe guise_enter(ring.ring, 1, IORING_ENTER_GETEVENTS, nil, 0)
     case .argument:
       unsafe guise_enter(
-        ring.ring, 1, UInt32(GUISE_ENTER_EXT_ARG), argument.base, MemoryLayout<guise_wait_argument>.size)
+        ring.ring, 1, IORING_ENTER_GETEVENTS | UInt32(GUISE_ENTER_EXT_ARG), argument.base,
+        MemoryLayout<guise_wait_argument>.size)
     case .registered:
       unsafe guise_enter(
-        ring.ring, 1, UInt32(GUISE_ENTER_EXT_ARG | GUISE_ENTER_EXT_ARG_REG), nil,
+        ring.ring, 1, IORING_ENTER_GETEVENTS | UInt32(GUISE_ENTER_EXT_ARG | GUISE_ENTER_EXT_ARG_REG), nil,
         MemoryLayout<guise_registered_wait>.size)
     }
   }

@@ -23,7 +23,7 @@ package struct Ring: ~Copyable {
     var parameters = io_uring_params()
     parameters.flags =
       IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG
-      | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP
+      | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP | IORING_SETUP_SUBMIT_ALL
     if isRestricted { parameters.flags |= IORING_SETUP_R_DISABLED }
     parameters.cq_entries = completions
     try self.init(submissions: submissions, parameters)
@@ -136,6 +136,17 @@ package struct Ring: ~Copyable {
 
   /// Submits what is queued without waiting.
   package func submit() { _ = unsafe io_uring_submit(ring) }
+
+  /// Submits what is queued and runs no pending work: what completes by this is of what was queued.
+  func sendOff() {
+    _ = unsafe guise_enter(ring, 0, 0, nil, 0)
+    submitRest()
+  }
+
+  /// Has the kernel take what it was asked to and has not: where it is short of memory, it stops (EAGAIN).
+  func submitRest() {
+    while unsafe io_uring_sq_ready(ring) > 0 { submit() }
+  }
 
   /// Submits and waits for a completion, at most `timeout` nanoseconds (`UInt64.max`: for ever).
   package func submitAndWait(timeout: UInt64) throws(KernelError) {

@@ -18,6 +18,9 @@ struct UringEngine: Engine, ~Copyable {
     static let flags = guise_sqe_fixed_file | guise_sqe_buffer_select | guise_sqe_cqe_skip_success
   }
 
+  static let submissionCount = 1_024
+  static let completionCount = 4_096
+
   private(set) var ring: Ring
   private var files: FileTable
   private var datagramBuffers: BufferRing
@@ -46,7 +49,9 @@ struct UringEngine: Engine, ~Copyable {
   private var flowSockets: FlowSockets?
 
   init(_ resources: EngineResources) throws(KernelError) {
-    let ring = try Ring(submissions: 1_024, completions: 4_096, isRestricted: true)
+    let ring = try Ring(
+      submissions: UInt32(Self.submissionCount), completions: UInt32(Self.completionCount), isRestricted: true
+    )
     try ring.require(Int32(GUISE_OP_READ_MULTISHOT), named: "READ_MULTISHOT (Linux 6.7)")
     let files = try FileTable(
       flowCountMax: resources.flowCountMax, hasFlowSockets: resources.service != nil)
@@ -103,12 +108,14 @@ struct UringEngine: Engine, ~Copyable {
     refused = nil
     finishInFlight(&buffers, &trains)
     swap(&queued, &inFlight)
-    if datagramsAreLow || packetsAreLow { sendOffInFlight(&buffers, &trains) }
+    if datagramsAreLow || packetsAreLow || waiting.depth > 1 { sendOffInFlight(&buffers, &trains) }
     // A receive that had no buffer left and has some now goes on at once: there is more.
     let goesOn = lend(&buffers)
     // One that waits for buffers which these trains hold hears of nothing: the next turn has them.
     let isStarved = (packetsAreLow || datagramsAreLow) && inFlight.count > 0
     try waiting.turn(ring, goesOn || isStarved ? nil : pace, until: deadline)
+    // The next turn takes these trains for sent.
+    ring.submitRest()
   }
 
   mutating func flush(_ buffers: inout BufferPool, _ trains: inout TrainPool) {
@@ -119,11 +126,11 @@ struct UringEngine: Engine, ~Copyable {
     lend(&buffers)
   }
 
-  /// Sends off what is queued before receives go on that wait for buffers. Those of its trains, which the cache still has,
-  /// are then the next to be received into.
+  /// Sends off what is queued before receives go on that wait for buffers, or are to take many. Those of its trains, which
+  /// the cache still has, are then the next to be received into.
   private mutating func sendOffInFlight(_ buffers: inout BufferPool, _ trains: inout TrainPool) {
-    ring.submit()
-    // What has come may be refusals, whose trains the worker will ask for.
+    ring.sendOff()
+    // What has come are refusals, whose trains the worker will ask for.
     if ring.readyCount == 0 { finishInFlight(&buffers, &trains) }
   }
 

@@ -2,6 +2,13 @@ internal import CLiburing
 
 /// Whether this process may use io_uring, found out by using it.
 package enum UringProbe {
+  /// What a worker's ring locks, with the rings of its buffers, in bytes: submissions of 64, completions of 16, and buffers
+  /// of 16 each, in powers of two (io_uring_setup(2)).
+  package static let lockedBytes =
+    UringEngine.submissionCount * 64
+    + (UringEngine.submissionCount * 4 + UringEngine.completionCount * 16 + 4_096)
+    + 2 * 1_024 * 16
+
   /// Sets up a small ring the way the engine does and takes it down again; nothing else is changed.
   ///
   /// Throws EPERM where `kernel.io_uring_disabled` or a seccomp filter forbids it, ENOSYS or EINVAL on a
