@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from .programs import BenchFailure
+
 #: Options that are programs, by where they lie on this machine: of use to who resumes a run, not to who reads its report.
 PROGRAMS = ("guise", "guise_b", "load")
 
@@ -25,17 +27,20 @@ class Journal:
 
     @classmethod
     def load(cls, file: Path) -> "Journal":
-        """Reads a run back. A last line that was cut off by a crash is ignored, and removed."""
-        lines = []
+        """Reads a run back. A last line that was cut off by a crash is ignored, and removed; any other that cannot be read
+        is damage that nobody should go on from."""
         text = file.read_text()
-        for line in text.splitlines():
+        lines = []
+        for number, line in enumerate(text.splitlines(keepends=True), 1):
             try:
                 lines.append(json.loads(line))
             except json.JSONDecodeError:
-                break
-        whole = "".join(json.dumps(line) + "\n" for line in lines)
-        if whole != text:
-            file.write_text(whole)
+                if line.endswith("\n"):
+                    raise BenchFailure(f"line {number} of {file} is damaged: remove it, and the report will be of the rest") from None
+        if not lines:
+            raise BenchFailure(f"{file} is empty: nothing was measured")
+        if not text.endswith("\n"):
+            file.write_text("".join(json.dumps(line) + "\n" for line in lines))
         return cls(file, lines[0], lines[1:])
 
     @classmethod

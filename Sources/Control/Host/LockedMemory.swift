@@ -13,7 +13,7 @@ enum LockedMemory {
     guard privileges.effective & CapabilityMask.lockedMemory == 0 else { return }
     let needed = workers * UringProbe.lockedBytes
     guard needed > raisedLimit() else { return }
-    throw KernelError("io_uring_setup for \(workers) workers", errno: ENOMEM)
+    throw KernelError("io_uring_setup\(workers > 1 ? " for \(workers) workers" : "")", errno: ENOMEM)
   }
 
   private static func raisedLimit() -> Int {
