@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Measures guise next to plain UDP, engine against engine, and writes a report.
 
-Everything happens in two network namespaces, which are removed whatever happens. `make bench` builds first.
+Everything happens in two network namespaces, which are removed whatever happens,
+after SIGKILL by the next start. `make bench` builds first.
 """
 
 import argparse
@@ -13,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from harness import command, machine, measurement, report
+from harness import arguments as kinds, command, machine, measurement, report
 from harness.cable import Cable
 from harness.cases import CASES, Case
 from harness.contenders import TRACKED, Contender, Guise, Phantun, Relays, UDP2Raw, cpus_of_their_own
@@ -42,10 +43,10 @@ def options() -> argparse.Namespace:
     parser.add_argument("--list", action="store_true", help="show what would be measured and how long it takes")
     parser.add_argument("--cases", metavar="GLOB", action="append",
                         help="only cases whose name matches, as 'flood-*'; may be repeated")
-    parser.add_argument("--engines", default="io_uring,epoll", metavar="A,B",
+    parser.add_argument("--engines", type=kinds.engines, default="io_uring,epoll", metavar="A,B",
                         help="which of io_uring and epoll (default: both)")
-    parser.add_argument("--rounds", type=int, help="how often everything is measured (default 5; quick 2)")
-    parser.add_argument("--seconds", type=float, help="length of a measurement (default 4; quick 1)")
+    parser.add_argument("--rounds", type=kinds.count, help="how often everything is measured (default 5; quick 2)")
+    parser.add_argument("--seconds", type=kinds.seconds, help="length of a measurement (default 4; quick 1)")
     parser.add_argument("--guise", type=Path, default=BINARIES / "guise", metavar="PROGRAM")
     parser.add_argument("--guise-b", type=Path, metavar="PROGRAM",
                         help="a second build, measured in turn with the first")
@@ -62,14 +63,12 @@ def options() -> argparse.Namespace:
                         help="go on with an interrupted run, the latest unless named, with its options")
     parser.add_argument("--report", metavar="RUN", help="only write the report of a run again")
     chosen = parser.parse_args()
+    if chosen.resume is not None and vars(chosen) != vars(parser.parse_args([])) | {"resume": chosen.resume}:
+        parser.error("--resume goes on with the run's own options, and takes no others")
     if chosen.rounds is None:
         chosen.rounds = 2 if chosen.quick else 5
     if chosen.seconds is None:
         chosen.seconds = 1 if chosen.quick else 4
-    if chosen.rounds < 1 or not 0.2 <= chosen.seconds <= 600:
-        parser.error("--rounds takes 1 and more, --seconds 0.2 to 600")
-    if unknown := set(chosen.engines.split(",")) - {"io_uring", "epoll"}:
-        parser.error(f"--engines takes io_uring and epoll, not {', '.join(sorted(unknown))}")
     return chosen
 
 
@@ -79,6 +78,8 @@ def main(chosen: argparse.Namespace) -> None:
         return
     journal = resumed(chosen) if chosen.resume is not None else None
     schedule = planned(chosen)
+    if journal is not None:
+        check_resumed(journal, chosen, schedule)
     if chosen.list:
         show(schedule)
         return
@@ -106,6 +107,22 @@ def resumed(chosen: argparse.Namespace) -> Journal:
     if journal.header["machine"]["source"] != here:
         print(f"bench: the run began at {journal.header['machine']['source']}, and this is {here}", file=sys.stderr)
     return journal
+
+
+def check_resumed(journal: Journal, chosen: argparse.Namespace, schedule: Schedule) -> None:
+    """Raises where what would be measured now is not what the run began with."""
+    names = [contender.name for contender in schedule.contenders]
+    if journal.header["contenders"] != names:
+        raise BenchFailure(f"the run has {', '.join(journal.header['contenders'])}, and now there would be {', '.join(names)}: "
+                           "are PHANTUN_DIR and UDP2RAW as they were?")
+    if journal.header["machine"].get("programs", programs(chosen)) != programs(chosen):
+        raise BenchFailure("the programs are others than those that the run began with: begin a new one")
+
+
+def programs(chosen: argparse.Namespace) -> dict[str, dict[str, str]]:
+    """What is measured, and with what, so that a figure can be told from that of another build."""
+    named = {"guise": chosen.guise, "guise-b": chosen.guise_b, "guise-load": chosen.load}
+    return {name: machine.identity(program) for name, program in named.items() if program is not None}
 
 
 def planned(chosen: argparse.Namespace) -> Schedule:
@@ -149,7 +166,7 @@ def header(chosen: argparse.Namespace, schedule: Schedule) -> dict[str, Any]:
         "options": {
             key: str(value) if isinstance(value := getattr(chosen, key), Path) else value for key in kept
         },
-        "machine": machine.describe(chosen.guise),
+        "machine": machine.describe(chosen.guise) | {"programs": programs(chosen)},
         "contenders": [contender.name for contender in schedule.contenders],
     }
 

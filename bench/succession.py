@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from harness import command
+from harness import arguments as kinds, command
 from harness.cable import ENTRANCE_PORT, SERVICE_PORT, Cable
 from harness.contenders import Guise
 from harness.programs import BenchFailure, Program
@@ -129,9 +129,9 @@ def main(options: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--flows", type=int, default=50)
-    parser.add_argument("--rate", type=int, default=10_000, help="datagrams a second of all flows together")
-    parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--flows", type=kinds.count, default=50)
+    parser.add_argument("--rate", type=kinds.count, default=10_000, help="datagrams a second of all flows together")
+    parser.add_argument("--workers", type=kinds.count, default=1)
+    parser.add_argument("--rounds", type=kinds.count, default=5)
     arguments = parser.parse_args()
     sys.exit(command.run("succession", lambda: main(arguments)))

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import command, machine
+from harness import arguments as kinds, command, machine
 from harness.cable import SERVICE_PORT, Cable
 from harness.contenders import TRACKED, Contender, Guise
 from harness.programs import BenchFailure
@@ -182,9 +182,9 @@ def main(options: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=3, help="length of each run of iperf3 (default 3)")
-    parser.add_argument("--engines", default="io_uring,epoll")
+    parser.add_argument("--rounds", type=kinds.count, default=7, help="how often everything is measured (default 7)")
+    parser.add_argument("--seconds", type=kinds.seconds, default=3, help="length of each run of iperf3 (default 3)")
+    parser.add_argument("--engines", type=kinds.engines, default="io_uring,epoll")
     parser.add_argument("--wireguard-go", default="wireguard-go", metavar="PROGRAM",
                         help="another wireguard-go than the one on the path; since 0.0.20231211 it moves trains")
     parser.add_argument("--moderation", type=int, metavar="US",

@@ -9,9 +9,12 @@
 Direct UDP goes from 192.0.2.1 to 192.0.2.2:6000 over the same veth.
 """
 
+import contextlib
 import os
+import re
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -34,6 +37,7 @@ class Cable:
         self.programs: list[Program] = []
 
     def __enter__(self) -> "Cable":
+        remove_leftovers()
         try:
             self._make()
         except BaseException:
@@ -90,3 +94,18 @@ class Cable:
             if program.ended() or time.monotonic() > deadline:
                 raise BenchFailure(f"{program.name} does not listen on UDP port {port}{program.tail()}")
             time.sleep(0.01)
+
+
+def remove_leftovers() -> None:
+    """Ends what a run that was killed left behind: its namespaces, by the number of a process that is no more, and whatever
+    still runs there."""
+    for line in run(["ip", "netns", "list"]).splitlines():
+        name = line.split(" ")[0]
+        owner = re.fullmatch(r"guise-[a-z]+-(\d+)-[cs]", name)
+        if owner is None or Path(f"/proc/{owner[1]}").exists():
+            continue
+        print(f"bench: removing {name}, which a run that was killed has left", file=sys.stderr)
+        for pid in run(["ip", "netns", "pids", name]).split():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
+        subprocess.run(["ip", "netns", "del", name], stderr=subprocess.DEVNULL, check=False)

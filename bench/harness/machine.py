@@ -1,5 +1,6 @@
 """What must be known of a machine to judge figures from it."""
 
+import hashlib
 import os
 import platform
 import re
@@ -33,6 +34,14 @@ def _busy(seconds: float) -> float:
     time.sleep(seconds)
     spent = cpu_time([]) - before
     return 100 * (spent.busy + spent.steal) / seconds / (os.cpu_count() or 1)
+
+
+def identity(program: Path) -> dict[str, str]:
+    """Which build a program is: what it says of itself, and the first digits of its SHA-256."""
+    return {
+        "version": _output(str(program.resolve()), "--version"),
+        "sha256": hashlib.sha256(program.read_bytes()).hexdigest()[:16],
+    }
 
 
 def describe(guise: Path) -> dict[str, Any]:

@@ -144,13 +144,19 @@ def _machine(journal: Journal) -> str:
     about, options = journal.header["machine"], journal.header["options"]
     machine = "virtual machine" if about["virtual"] else "machine"
     return (
-        f"guise {about['guise']}, commit {about['source']}, {about['date']}. {about['cores']}-core {machine}, {about['cpu']}, "
+        f"{_programs(about)}; the tree's commit is {about['source']}. {about['date']}. {about['cores']}-core {machine}, {about['cpu']}, "
         f"{about['memoryGB']:g} GB, {about['architecture']}; Linux {about['kernel']}, {about['distribution']}; "
         f"{about['swift']}, liburing {about['liburing']}. {options['rounds']} "
         f"{'round' if options['rounds'] == 1 else 'rounds'} of {options['seconds']:g} s for each case and contender"
         + (", the short form: hints, not results" if options["quick"] else "") + "."
         + (f" **The machine was not idle when it began: {number(busy)} % busy.**"
            if (busy := about.get("busyBefore", 0)) > _BUSY_PERCENT_MAX else ""))
+
+
+def _programs(about: dict[str, Any]) -> str:
+    """Each by its version and its build; older runs know the version of one alone."""
+    builds = about.get("programs") or {"guise": {"version": about["guise"], "sha256": "unknown"}}
+    return ", ".join(f"{name} {build['version']} (SHA-256 {build['sha256']})" for name, build in builds.items())
 
 
 def _legend(journal: Journal) -> str:

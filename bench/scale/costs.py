@@ -17,7 +17,7 @@ from statistics import median
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from harness import command
+from harness import arguments as kinds, command
 from harness.carriage import carry
 from harness.cases import Case
 from harness.contenders import Guise
@@ -132,6 +132,6 @@ def main(seconds: float) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=2, help="length of each measurement (default 2)")
+    parser.add_argument("--seconds", type=kinds.seconds, default=2, help="length of each measurement (default 2)")
     arguments = parser.parse_args()
     sys.exit(command.run("costs", lambda: main(arguments.seconds)))

@@ -25,7 +25,7 @@ from statistics import median
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from harness import command
+from harness import arguments as kinds, command
 from harness.cable import CLIENT_ADDRESS, SERVER_ADDRESS, TCP_PORT, Cable
 from harness.carriage import carry
 from harness.cases import Case
@@ -203,8 +203,8 @@ def main(options: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=3, help="how often everything is measured (default 3)")
-    parser.add_argument("--seconds", type=float, default=2, help="length of each run (default 2)")
-    parser.add_argument("--engines", default="io_uring")
+    parser.add_argument("--rounds", type=kinds.count, default=3, help="how often everything is measured (default 3)")
+    parser.add_argument("--seconds", type=kinds.seconds, default=2, help="length of each run (default 2)")
+    parser.add_argument("--engines", type=kinds.engines, default="io_uring")
     arguments = parser.parse_args()
     sys.exit(command.run("elephant", lambda: main(arguments)))

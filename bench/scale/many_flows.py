@@ -16,7 +16,7 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from harness import command
+from harness import arguments as kinds, command
 from harness.cable import SERVICE_PORT, Cable
 from harness.contenders import Guise
 from harness.counters import CounterTable, handoff_share
@@ -151,12 +151,14 @@ def main(options: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--flows", type=int, default=18_000, help="flows at once (default 18000)")
-    parser.add_argument("--few", type=int, default=10, help="flows to compare with (default 10)")
-    parser.add_argument("--seconds", type=float, default=60, help="length of each run (default 60)")
+    parser.add_argument("--flows", type=kinds.count, default=18_000, help="flows at once (default 18000)")
+    parser.add_argument("--few", type=kinds.count, default=10, help="flows to compare with (default 10)")
+    parser.add_argument("--seconds", type=kinds.seconds, default=60, help="length of each run (default 60)")
     parser.add_argument("--rate", default="18000p", help="of all flows together, as guise-load takes it (18000p)")
     parser.add_argument("--engine", default="io_uring", choices=("io_uring", "epoll"))
-    parser.add_argument("--workers", type=int, default=2, help="of each gateway (default 2)")
+    parser.add_argument("--workers", type=kinds.count, default=2, help="of each gateway (default 2)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args()
+    if arguments.few >= arguments.flows:
+        parser.error("--few takes fewer than --flows")
     sys.exit(command.run("many_flows", lambda: main(arguments)))

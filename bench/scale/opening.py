@@ -14,7 +14,7 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from harness import command
+from harness import arguments as kinds, command
 from harness.cable import SERVICE_PORT, Cable
 from harness.contenders import Guise
 from harness.meters import cpu_time
@@ -77,8 +77,8 @@ def main(flows: int, rates: list[int]) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--flows", type=int, default=15_000)
-    parser.add_argument("--rates", type=lambda text: [int(rate) for rate in text.split(",")],
+    parser.add_argument("--flows", type=kinds.count, default=15_000)
+    parser.add_argument("--rates", type=kinds.counts,
                         default=[5_000, 10_000, 15_000, 20_000, 25_000, 30_000, 40_000])
     arguments = parser.parse_args()
     sys.exit(command.run("opening", lambda: main(arguments.flows, arguments.rates)))

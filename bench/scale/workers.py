@@ -19,7 +19,7 @@ from statistics import median
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from harness import command
+from harness import arguments as kinds, command
 from harness.carriage import carry
 from harness.cases import Case
 from harness.contenders import Guise
@@ -168,11 +168,11 @@ def main(options: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--flows", type=int, default=100, help="flows at once (default 100)")
-    parser.add_argument("--rounds", type=int, default=5, help="alternations (default 5)")
-    parser.add_argument("--seconds", type=float, default=2, help="length of each run (default 2)")
+    parser.add_argument("--flows", type=kinds.count, default=100, help="flows at once (default 100)")
+    parser.add_argument("--rounds", type=kinds.count, default=5, help="alternations (default 5)")
+    parser.add_argument("--seconds", type=kinds.seconds, default=2, help="length of each run (default 2)")
     parser.add_argument("--rate", default="500M", help="of the paced load, of all flows together (500M)")
-    parser.add_argument("--engines", default="io_uring,epoll")
+    parser.add_argument("--engines", type=kinds.engines, default="io_uring,epoll")
     parser.add_argument("--profile", action="store_true", help="who had the cores, in place of the comparison")
     arguments = parser.parse_args()
     sys.exit(command.run("workers", lambda: main(arguments)))

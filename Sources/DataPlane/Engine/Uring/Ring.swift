@@ -137,7 +137,7 @@ package struct Ring: ~Copyable {
   /// Submits what is queued without waiting.
   package func submit() { _ = unsafe io_uring_submit(ring) }
 
-  /// Submits what is queued and runs no pending work: what completes by this is of what was queued.
+  /// Submits what is queued and runs no pending work, so that what completes by this is of what was queued.
   func sendOff() {
     _ = unsafe guise_enter(ring, 0, 0, nil, 0)
     submitRest()

@@ -130,7 +130,7 @@ struct UringEngine: Engine, ~Copyable {
   /// the cache still has, are then the next to be received into.
   private mutating func sendOffInFlight(_ buffers: inout BufferPool, _ trains: inout TrainPool) {
     ring.sendOff()
-    // What has come are refusals, whose trains the worker will ask for.
+    // What has come may be refusals, whose trains the worker will ask for.
     if ring.readyCount == 0 { finishInFlight(&buffers, &trains) }
   }
 
