@@ -147,6 +147,27 @@ extension EndToEnd.Operation {
       }
     }
 
+    @Test(
+      "Settings of no use leave a tunnel as it was, also where its flows would begin anew",
+      arguments: ["user = \"nosuchuser\"", "flow-file = \"/nonexistent/flows\""])
+    func uselessSettings(line: String) async throws {
+      try await Topology.pair { net in
+        let file = try File(Self.servers())
+        let server = try await run(file, in: net.server)
+        let processes = try net.server.processes(named: "guise")
+        try file.write(Self.servers(["one": line]))
+        server.process.send(SIGHUP)
+        try await until("a complaint", within: .seconds(5)) {
+          !server.logLines(with: "it goes on with the old ones").isEmpty
+        }
+        #expect(try net.server.processes(named: "guise") == processes)
+        try file.write(Self.servers())
+        server.process.send(SIGHUP)
+        try await Task.sleep(for: .milliseconds(500))
+        #expect(try net.server.processes(named: "guise") == processes)
+      }
+    }
+
     @Test("A tunnel that is killed comes back with its flows; the others do not notice")
     func killed() async throws {
       try await Topology.pair { net in

@@ -44,8 +44,7 @@ struct FlowStore: ~Copyable {
       return nil
     case .path(let chosen):
       path = chosen
-      for file in [path, unfinished(path)] where isForeign(file) { throw .flowFileForeign(path: file) }
-      try checkFolder(of: path)
+      try checkPlace(configuration)
     case .standard:
       guard let state else { return nil }
       path = state.flowFile(of: configuration.listen)
@@ -131,6 +130,13 @@ struct FlowStore: ~Copyable {
       // A link or a folder, say; and who may not even read it is refused later, when it is made.
       return error != .unreadable(errno: ENOENT) && error != .unreadable(errno: EACCES)
     }
+  }
+
+  /// Throws where the file that is asked for is somebody else's, or has no place.
+  static func checkPlace(_ configuration: GatewayConfiguration) throws(SetupError) {
+    guard case .path(let path) = configuration.flowFile else { return }
+    for file in [path, unfinished(path)] where isForeign(file) { throw .flowFileForeign(path: file) }
+    try checkFolder(of: path)
   }
 
   /// Whoever names a place relies on it: better to start nowhere than where flows are lost.

@@ -131,6 +131,9 @@ struct Tunnel {
     // One that ends is followed by another anyway.
     guard let running = process, !running.isStopping, let next = plan else { return }
     let canSucceed = running.plan.map { next.configuration.canSucceed($0.configuration) } ?? true
+    if running.isReady, !canSucceed, let obstacle = Self.obstacle(to: next.configuration) {
+      return keep(running, "\(obstacle)")
+    }
     guard running.isReady, canSucceed else {
       log.notice("tunnel \(name): changed so that its flows begin anew")
       process?.stop()
@@ -217,12 +220,27 @@ struct Tunnel {
       // Another change came before it was ready.
       replaceProcess()
     } else {
-      log.error(
-        "tunnel \(name): the new settings do not work, as process \(next.processID) says; it goes on with the old ones"
-      )
-      plan = process?.plan ?? plan
-      failureCount += 1
-      hasSettled = true
+      keep(process, "as process \(next.processID) says")
+    }
+  }
+
+  /// Stays with what a process has, where the new settings are of no use.
+  private mutating func keep(_ running: TunnelProcess?, _ reason: String) {
+    log.error("tunnel \(name): the new settings do not work, \(reason); it goes on with the old ones")
+    plan = running?.plan ?? plan
+    failureCount += 1
+    hasSettled = true
+  }
+
+  /// Why a process with these settings would not start, as far as that can be told while another has the tunnel's end.
+  private static func obstacle(to configuration: GatewayConfiguration) -> SetupError? {
+    do throws(SetupError) {
+      _ = try Confinement.choose(
+        configuration, .current(), Logger(label: "") { _ in SwiftLogNoOpLogHandler() })
+      try FlowStore.checkPlace(configuration)
+      return nil
+    } catch {
+      return error
     }
   }
 
