@@ -257,6 +257,12 @@ int guise_tun_set_queue(int fd, int attached) {
   return result_or_errno(ioctl(fd, TUNSETQUEUE, &request));
 }
 
+int guise_tun_check(int fd) {
+  struct ifreq request;
+  memset(&request, 0, sizeof request);
+  return result_or_errno(ioctl(fd, TUNGETIFF, &request));
+}
+
 static int link_request(const char *name, unsigned long request, struct ifreq *value) {
   int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   if (fd < 0)

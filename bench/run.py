@@ -115,7 +115,7 @@ def check_resumed(journal: Journal, chosen: argparse.Namespace, schedule: Schedu
     if journal.header["contenders"] != names:
         raise BenchFailure(f"the run has {', '.join(journal.header['contenders'])}, and now there would be {', '.join(names)}: "
                            "are PHANTUN_DIR and UDP2RAW as they were?")
-    if journal.header["machine"].get("programs", programs(chosen)) != programs(chosen):
+    if (begun_with := journal.header["machine"].get("programs")) and begun_with != programs(chosen):
         raise BenchFailure("the programs are others than those that the run began with: begin a new one")
 
 

@@ -30,6 +30,9 @@ int guise_tun_set_steering(int fd, int program);
  * device's last. */
 int guise_tun_set_queue(int fd, int attached);
 
+/* TUNGETIFF: -EBADFD once the queue's device is gone. */
+int guise_tun_check(int fd);
+
 /* Interface requests, by name. MTU and queue length in packets. */
 int guise_link_set_mtu(const char *name, int mtu);
 int guise_link_get_mtu(const char *name);

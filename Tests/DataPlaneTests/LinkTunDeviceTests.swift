@@ -53,6 +53,14 @@ struct LinkTunDeviceTests {
     #expect(throws: KernelError.self) { try create("") }
   }
 
+  @Test func aDeviceThatSomebodyRemovesIsGoneForWhoHasItsQueues() throws {
+    let device = try create("gcgone")
+    defer { device.close() }
+    try device.check()
+    try #require(removeLink("gcgone"))
+    #expect(throws: KernelError("ioctl(TUNGETIFF)", errno: EBADFD)) { try device.check() }
+  }
+
   /// A device goes with its last descriptor, which a program that another test starts has too until its exec.
   private func isRemoved(_ name: String) -> Bool {
     for _ in 0..<400 {
@@ -73,4 +81,16 @@ struct LinkTunDeviceTests {
     let count = unsafe read(file, &text, text.count)
     return Int(String(decoding: text.prefix(max(count, 0)).prefix { $0 > 32 }, as: UTF8.self))
   }
+}
+
+/// RTM_DELLINK (rtnetlink(7)), as `ip link delete` sends it.
+func removeLink(_ name: String) -> Bool {
+  let netlink = socket(AF_NETLINK, Int32(SOCK_RAW.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+  defer { close(netlink) }
+  // nlmsghdr: length, type and flags (NLM_F_REQUEST | NLM_F_ACK), sequence, port. ifinfomsg: index third.
+  let request: [UInt32] = [32, 17 | 5 << 16, 1, 0, 0, unsafe if_nametoindex(name), 0, 0]
+  guard unsafe send(netlink, request, 32, 0) == 32 else { return false }
+  var answer = [Int32](repeating: -1, count: 64)
+  // NLMSG_ERROR with error 0 is the acknowledgement.
+  return unsafe recv(netlink, &answer, 256, 0) >= 20 && answer[4] == 0
 }

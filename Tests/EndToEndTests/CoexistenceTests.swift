@@ -47,13 +47,8 @@ extension EndToEnd.Operation {
           try await startClient(port: 1235, to: "10.66.1.2:4567", in: net.client),
           try await startClient(port: 1236, to: "10.66.1.2:4567", in: net.server),
         ]
-        try await Load.echo(in: net.server, at: "127.0.0.1:5000")
-        for (entrance, host) in [(1234, net.client), (1235, net.client), (1236, net.server)] {
-          for round in 0..<20 as Range<UInt8> {
-            let application = try DatagramSocket.connected(to: "127.0.0.1:\(entrance)", in: host)
-            try await application.echo([round], within: .seconds(2))
-          }
-        }
+        try await expectEchoes(
+          on: net, through: [(1234, net.client), (1235, net.client), (1236, net.server)], rounds: 20)
         for gateway in clients + [server] { #expect(try await gateway.stop() == .code(0)) }
       }
     }
@@ -73,11 +68,7 @@ extension EndToEnd.Operation {
           _ = try await startClient(
             port: entrance, to: "\(remote):4567", in: net.client, ["--firewall", firewall])
         }
-        try await Load.echo(in: net.server, at: "127.0.0.1:5000")
-        for entrance in [1234, 1235] {
-          let application = try DatagramSocket.connected(to: "127.0.0.1:\(entrance)", in: net.client)
-          try await application.echo([1], within: .seconds(3))
-        }
+        try await expectEchoes(on: net, through: [(1234, net.client), (1235, net.client)])
       }
     }
 
@@ -99,11 +90,7 @@ extension EndToEnd.Operation {
           _ = try await startClient(
             port: entrance, to: "169.254.1.2:\(port)", in: net.client, ["--firewall", firewall])
         }
-        try await Load.echo(in: net.server, at: "127.0.0.1:5000")
-        for entrance in [1234, 1235] {
-          let application = try DatagramSocket.connected(to: "127.0.0.1:\(entrance)", in: net.client)
-          try await application.echo([1], within: .seconds(3))
-        }
+        try await expectEchoes(on: net, through: [(1234, net.client), (1235, net.client)])
       }
     }
 
@@ -122,9 +109,7 @@ extension EndToEnd.Operation {
         #expect(!server.log.contains("by connection tracking"))
         try net.server.ip("link", "set", "eth0", "up")
         _ = try await startClient(port: 1234, to: "10.66.1.2:4567", in: net.client)
-        try await Load.echo(in: net.server, at: "127.0.0.1:5000")
-        let application = try DatagramSocket.connected(to: "127.0.0.1:1234", in: net.client)
-        try await application.echo([1], within: .seconds(3))
+        try await expectEchoes(on: net, through: [(1234, net.client)])
         #expect(try net.server.run("tc", "filter", "show", "dev", "eth0", "ingress").contains("guise"))
       }
     }
@@ -148,6 +133,19 @@ extension EndToEnd.Operation {
         try tunnel.application().send([1])
         try await tunnel.server.counts("cookies sent", 1)
         #expect(try sent(by: "third", of: net.server) == before)
+      }
+    }
+
+    /// A service at the server's port 5000 echoes what comes through these of the clients' ports.
+    private func expectEchoes(
+      on net: Topology, through entrances: [(port: Int, host: Namespace)], rounds: UInt8 = 1
+    ) async throws {
+      try await Load.echo(in: net.server, at: "127.0.0.1:5000")
+      for (port, host) in entrances {
+        for round in 0..<rounds {
+          let application = try DatagramSocket.connected(to: "127.0.0.1:\(port)", in: host)
+          try await application.echo([round], within: .seconds(3))
+        }
       }
     }
 

@@ -44,7 +44,7 @@ struct FlowStore: ~Copyable {
       return nil
     case .path(let chosen):
       path = chosen
-      try checkPlace(configuration)
+      try checkPlace(chosen)
     case .standard:
       guard let state else { return nil }
       path = state.flowFile(of: configuration.listen)
@@ -133,8 +133,7 @@ struct FlowStore: ~Copyable {
   }
 
   /// Throws where the file that is asked for is somebody else's, or has no place.
-  static func checkPlace(_ configuration: GatewayConfiguration) throws(SetupError) {
-    guard case .path(let path) = configuration.flowFile else { return }
+  static func checkPlace(_ path: String) throws(SetupError) {
     for file in [path, unfinished(path)] where isForeign(file) { throw .flowFileForeign(path: file) }
     try checkFolder(of: path)
   }

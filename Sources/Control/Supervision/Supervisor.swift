@@ -305,7 +305,7 @@ package struct Supervisor {
   private enum Ending {
     /// By a signal.
     case stop
-    /// By a worker's failure.
+    /// By a worker's failure, or the device's.
     case fail(KernelError)
     case handOver(to: Int32)
 
@@ -313,7 +313,7 @@ package struct Supervisor {
     var leavesHost: Bool { if case .handOver = self { true } else { false } }
   }
 
-  /// Logs events and answers signals until one of them, or a worker's failure, ends the gateway.
+  /// Logs events and answers signals until one of them, or the end of a worker or the device, ends the gateway.
   private func watch(
     _ gateway: Gateway, _ signals: SignalWait, _ host: inout HostSetup, _ names: RemoteNames,
     _ notifier: borrowing ServiceNotifier, _ observation: Observation, canHandOver: Bool
@@ -324,6 +324,7 @@ package struct Supervisor {
       let arrival = signals.next(milliseconds: Self.tickMilliseconds)
       tick += 1
       if tick % Self.addressTicks == 0 {
+        do throws(KernelError) { try host.device.check() } catch { return .fail(error) }
         host.followAddresses()
         host.restoreRules()
         observation.follow(host)

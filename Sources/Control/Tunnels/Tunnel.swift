@@ -237,7 +237,7 @@ struct Tunnel {
     do throws(SetupError) {
       _ = try Confinement.choose(
         configuration, .current(), Logger(label: "") { _ in SwiftLogNoOpLogHandler() })
-      try FlowStore.checkPlace(configuration)
+      if case .path(let path) = configuration.flowFile { try FlowStore.checkPlace(path) }
       return nil
     } catch {
       return error

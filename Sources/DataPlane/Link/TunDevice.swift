@@ -110,6 +110,11 @@ package struct TunDevice: Sendable {
     try KernelError.check("ioctl(TUNSETPERSIST)", guise_tun_set_persistent(queue, isKept ? 1 : 0))
   }
 
+  /// Throws EBADFD once somebody has removed the device.
+  package func check() throws(KernelError) {
+    try KernelError.check("ioctl(TUNGETIFF)", guise_tun_check(queues[0]))
+  }
+
   // MARK: - Which packet comes to which queue
 
   /// Has a program choose the queue of each packet, by the numbers that the kernel gave the queues; nil: the one that

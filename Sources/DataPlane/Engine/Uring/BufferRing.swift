@@ -27,9 +27,8 @@ struct BufferRing: ~Copyable {
   private var filledMost = 0
 
   init(_ ring: borrowing Ring, kind: BufferPool.Class, count: Int) throws(KernelError) {
-    var entries: UInt32 = 1
-    while Int(entries) < count { entries *= 2 }
-    let memory = try Region(byteCount: Int(entries) * 16)
+    let entries = Self.entryCount(for: count)
+    let memory = try Region(byteCount: Self.memoryBytes(for: count))
     try unsafe ring.registerBufferRing(memory.base, entries: entries, group: UInt16(kind.rawValue))
     unsafe io_uring_buf_ring_init(memory.base.assumingMemoryBound(to: io_uring_buf_ring.self))
     self.memory = memory
@@ -40,6 +39,15 @@ struct BufferRing: ~Copyable {
     target = min(count, Limits.lentBufferCountMin)
     usualTarget = target
   }
+
+  private static func entryCount(for buffers: Int) -> UInt32 {
+    var entries: UInt32 = 1
+    while Int(entries) < buffers { entries *= 2 }
+    return entries
+  }
+
+  /// What the ring of so many buffers takes.
+  static func memoryBytes(for buffers: Int) -> Int { Int(entryCount(for: buffers)) * 16 }
 
   /// The kernel has put so many bytes into one; a number below 0 is an error.
   @inline(__always)

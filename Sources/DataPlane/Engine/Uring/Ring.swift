@@ -128,24 +128,20 @@ package struct Ring: ~Copyable {
 
   @inline(never)
   private func entryAfterSubmission() -> UnsafeMutablePointer<io_uring_sqe> {
-    while true {
-      submit()
-      if let entry = unsafe io_uring_get_sqe(ring) { return unsafe entry }
-    }
+    submit()
+    return unsafe io_uring_get_sqe(ring)!
   }
 
-  /// Submits what is queued without waiting.
-  package func submit() { _ = unsafe io_uring_submit(ring) }
+  /// Submits what is queued without waiting: all of it, where the kernel is short of memory and stops (EAGAIN), too.
+  @inline(__always)
+  package func submit() {
+    while unsafe io_uring_sq_ready(ring) > 0 { _ = unsafe io_uring_submit(ring) }
+  }
 
   /// Submits what is queued and runs no pending work, so that what completes by this is of what was queued.
   func sendOff() {
     _ = unsafe guise_enter(ring, 0, 0, nil, 0)
-    submitRest()
-  }
-
-  /// Has the kernel take what it was asked to and has not: where it is short of memory, it stops (EAGAIN).
-  func submitRest() {
-    while unsafe io_uring_sq_ready(ring) > 0 { submit() }
+    submit()
   }
 
   /// Submits and waits for a completion, at most `timeout` nanoseconds (`UInt64.max`: for ever).

@@ -114,8 +114,8 @@ struct UringEngine: Engine, ~Copyable {
     // One that waits for buffers which these trains hold hears of nothing: the next turn has them.
     let isStarved = (packetsAreLow || datagramsAreLow) && inFlight.count > 0
     try waiting.turn(ring, goesOn || isStarved ? nil : pace, until: deadline)
-    // The next turn takes these trains for sent.
-    ring.submitRest()
+    // What the kernel had no memory for: the next turn takes these trains for sent.
+    ring.submit()
   }
 
   mutating func flush(_ buffers: inout BufferPool, _ trains: inout TrainPool) {

@@ -7,7 +7,8 @@ package enum UringProbe {
   package static let lockedBytes =
     UringEngine.submissionCount * 64
     + (UringEngine.submissionCount * 4 + UringEngine.completionCount * 16 + 4_096)
-    + 2 * 1_024 * 16
+    + BufferRing.memoryBytes(for: Limits.datagramBufferCount)
+    + BufferRing.memoryBytes(for: Limits.packetBufferCount)
 
   /// Sets up a small ring the way the engine does and takes it down again; nothing else is changed.
   ///
