@@ -56,7 +56,8 @@ struct FileTable: ~Copyable {
   /// The receive of an open socket has ended. Its place.
   mutating func noteEnded(_ flow: UInt32) -> Int {
     let place = place(flow)
-    unsafe generations[place] |= Self.hasEnded
+    let entry = unsafe generations[place]
+    unsafe generations[place] = entry | Self.hasEnded
     return place
   }
 
