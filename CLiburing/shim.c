@@ -150,10 +150,6 @@ int guise_eventfd(void) { return result_or_errno(eventfd(0, EFD_CLOEXEC | EFD_NO
 
 int guise_eventfd_signal(int fd) { return result_or_errno(eventfd_write(fd, 1)); }
 
-int guise_eventfd_clear(int fd) {
-  eventfd_t value;
-  return result_or_errno(eventfd_read(fd, &value));
-}
 
 static struct timespec timespec_of(uint64_t nanoseconds) {
   return (struct timespec){.tv_sec = (time_t)(nanoseconds / 1000000000ull),
@@ -226,10 +222,10 @@ int guise_has_filter_action(uint32_t action) {
 
 int guise_tun_open(void) { return result_or_errno(open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC)); }
 
-int guise_tun_attach(int fd, char name[GUISE_TUN_NAME_MAX], int multi_queue, int exclusive) {
+int guise_tun_attach(int fd, char name[GUISE_TUN_NAME_MAX], int exclusive) {
   struct ifreq request;
   memset(&request, 0, sizeof request);
-  request.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR | (multi_queue ? IFF_MULTI_QUEUE : 0) |
+  request.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE |
                       (exclusive ? IFF_TUN_EXCL : 0);
   memcpy(request.ifr_name, name, IFNAMSIZ - 1);
   int result = ioctl(fd, TUNSETIFF, &request);
@@ -405,13 +401,4 @@ int guise_bpf_count_tcx_ingress(uint32_t device) {
   if (result == -ENOENT)
     return 0;
   return result < 0 ? result : (int)a.query.prog_cnt;
-}
-
-int guise_link_set_up(const char *name) {
-  struct ifreq value = {0};
-  int result = link_request(name, SIOCGIFFLAGS, &value);
-  if (result < 0)
-    return result;
-  value.ifr_flags |= IFF_UP;
-  return link_request(name, SIOCSIFFLAGS, &value);
 }

@@ -47,7 +47,6 @@ int guise_receive_from_process(int fd, void *bytes, size_t length, int *sender);
 
 /* The CMSG_* macros over a bare control area. */
 static inline size_t guise_cmsg_space(size_t length) { return CMSG_SPACE(length); }
-static inline size_t guise_cmsg_len(size_t length) { return CMSG_LEN(length); }
 
 /* What the control messages of one received datagram say. */
 struct guise_arrival {

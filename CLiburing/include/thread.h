@@ -8,7 +8,6 @@ int guise_pin_thread(int cpu);          /* sched_setaffinity(2) of the calling t
 int guise_name_thread(const char *name); /* at most 15 bytes */
 int guise_eventfd(void);                /* EFD_CLOEXEC | EFD_NONBLOCK */
 int guise_eventfd_signal(int fd);
-int guise_eventfd_clear(int fd);
 
 /* Sleeps until a time of guise_now; an interruption ends it early. */
 void guise_rest_until(uint64_t nanoseconds);

@@ -9,10 +9,10 @@ enum { GUISE_TUN_NAME_MAX = 16 };
 /* Opens /dev/net/tun (non-blocking, close-on-exec): a descriptor or -errno. */
 int guise_tun_open(void);
 
-/* TUNSETIFF with IFF_TUN | IFF_NO_PI | IFF_VNET_HDR, and IFF_MULTI_QUEUE when asked.
+/* TUNSETIFF with IFF_TUN | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE.
  * `name` holds the wished name or pattern ("guise%d") and receives the real one. `exclusive` refuses
  * (-EBUSY) a device that exists already: without it, another program's multi-queue device is joined. */
-int guise_tun_attach(int fd, char name[GUISE_TUN_NAME_MAX], int multi_queue, int exclusive);
+int guise_tun_attach(int fd, char name[GUISE_TUN_NAME_MAX], int exclusive);
 
 /* TUNSETVNETHDRSZ: 10 or 12 bytes. */
 int guise_tun_set_vnet_header_size(int fd, int size);
@@ -37,6 +37,5 @@ int guise_tun_check(int fd);
 int guise_link_set_mtu(const char *name, int mtu);
 int guise_link_get_mtu(const char *name);
 int guise_link_set_tx_queue_length(const char *name, int length);
-int guise_link_set_up(const char *name);
 
 #endif

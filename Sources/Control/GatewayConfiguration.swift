@@ -131,7 +131,7 @@ package struct GatewayConfiguration: Equatable, Sendable {
   /// A client's servers, or a server's service.
   var remotes: [HostPort] { [remote] + fallbacks }
 
-  package static let idleTimeoutDefault = 180
+  package static let idleTimeoutDefault = GatewayPlan.idleTimeoutDefault
   package static let keepaliveDefault = GatewayPlan.keepaliveDefault
   package static let moderationDefault = GatewayPlan.moderationDefault
   package static let pollDefault = GatewayPlan.pollDefault

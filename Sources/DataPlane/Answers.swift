@@ -13,10 +13,10 @@ struct Answers: BitwiseCopyable {
 
   /// An arrival of a flow whose arrivals alternate.
   @inline(__always)
-  mutating func note(_ outlet: Outlet) {
-    switch outlet {
-    case .udp: hasDelivered = true
-    case .tun: hasAnswered = true
+  mutating func note(_ direction: Direction) {
+    switch direction {
+    case .downlink: hasDelivered = true
+    case .uplink: hasAnswered = true
     }
   }
 

@@ -17,7 +17,6 @@ package enum DropReason: Int, Error, CaseIterable, Sendable {
   /// An ICMP error that quotes no segment of ours, or claims an MTU that no path has.
   case icmpNotCredible
   case badFlags
-  case flowTableFull
   /// The source address has as many flows as one may.
   case sourceFlowsFull
   /// More new flows in a second than may be.
@@ -31,6 +30,7 @@ package enum DropReason: Int, Error, CaseIterable, Sendable {
   case handshakeFailed
   case portSpaceFull
   // Either way.
+  case flowTableFull
   case handoffFull
   case tunWriteFailed
   case udpSendFailed

@@ -24,7 +24,7 @@ package struct FlowEvent: Sendable, BitwiseCopyable {
     case pathLimitLowered
     /// Client: none of the worker's `limit` source ports was left for a new flow.
     case portSpaceFull
-    /// The worker's table of `limit` flows had no room for a new one.
+    /// There are `limit` flows, as many as may be: of this worker, or of all together.
     case flowTableFull
     /// Server: the source address has `limit` flows, as many as one may.
     case sourceFlowsFull

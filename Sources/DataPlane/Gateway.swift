@@ -17,16 +17,17 @@ package final class Gateway: Sendable {
   /// Workers that have begun their run and not ended it.
   private let runningCount = Atomic(0)
   private let state = Mutex(State())
+  /// Whether all is closed; held by whoever ends the workers.
+  private let isFinished = Mutex(false)
 
   private struct State {
     var threads: [WorkerThread] = []
     var failure: KernelError?
     var nextEventRing = 0
-    var isFinished = false
   }
 
-  /// Takes the plan's descriptors over: they are closed when the gateway has stopped, and when it has handed
-  /// over at the end of the process.
+  /// Takes the plan's descriptors over: they are closed when this throws and when the gateway has stopped; after a
+  /// hand-over the queues at the end of the process.
   package init(_ plan: GatewayPlan) throws(KernelError) {
     precondition((1...Limits.workerCountMax).contains(plan.workerCount))
     precondition(GatewayPlan.connectionsRange.contains(plan.connections))
@@ -44,6 +45,7 @@ package final class Gateway: Sendable {
       switchboard = try Switchboard(workerCount: plan.workerCount)
     } catch {
       workerPlan.deallocate()
+      for descriptor in plan.udpSockets + plan.tunQueues { close(descriptor) }
       throw error
     }
     self.workerPlan = workerPlan
@@ -83,20 +85,22 @@ package final class Gateway: Sendable {
   }
 
   /// Asks every worker to reset its flows and end; returns when all have ended, and with them the device.
-  /// Idempotent.
+  /// Idempotent, and another caller returns no sooner.
   package func stop() {
     isStopping.store(true, ordering: .releasing)
     for index in 0..<plan.workerCount { switchboard.wake(index) }
-    let threads = state.withLock { state in
-      defer { state.threads = [] }
-      return state.threads
+    isFinished.withLock { isFinished in
+      let threads = state.withLock { state in
+        defer { state.threads = [] }
+        return state.threads
+      }
+      for thread in threads { thread.join() }
+      if !isFinished { closeDescriptors() }
+      isFinished = true
     }
-    for thread in threads { thread.join() }
-    let isFirst = state.withLock { state in
-      defer { state.isFinished = true }
-      return !state.isFinished
-    }
-    guard isFirst else { return }
+  }
+
+  private func closeDescriptors() {
     for descriptor in plan.udpSockets { close(descriptor) }
     // To close a queue takes the kernel 10 ms, and the process that goes on has its own.
     guard !leavesFlows.load(ordering: .acquiring) else { return }
@@ -265,7 +269,7 @@ package final class Gateway: Sendable {
       ready(nil)
       do throws(KernelError) {
         try worker.run(
-          until: { isStopping.load(ordering: .relaxed) },
+          until: { isStopping.load(ordering: .acquiring) },
           leavesFlows: { leavesFlows.load(ordering: .acquiring) })
       } catch {
         state.withLock { if $0.failure == nil { $0.failure = error } }

@@ -44,7 +44,8 @@ package struct GatewayPlan: Sendable {
 
   /// Largest IP packet in bytes that the TUN device and the egress link take.
   package var mtu = 1500
-  package var idleTimeoutSeconds = 180
+  package var idleTimeoutSeconds = Self.idleTimeoutDefault
+  package static let idleTimeoutDefault = 180
   /// Client: how long a flow may be silent before the server is asked for a sign of life; 0: for ever.
   package var keepaliveSeconds = Self.keepaliveDefault
   package static let keepaliveDefault = Limits.keepaliveSeconds

@@ -59,7 +59,7 @@ struct Moderation: BitwiseCopyable {
 
   /// One of those, of a flow that takes turns with the last one, too.
   @inline(__always)
-  mutating func noteAlternating(_ outlet: Outlet) { answers.note(outlet) }
+  mutating func noteAlternating(_ direction: Direction) { answers.note(direction) }
 
   /// A train that leaves, on either path.
   @inline(__always)

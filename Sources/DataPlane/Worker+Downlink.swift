@@ -107,10 +107,10 @@ extension Worker where E: ~Copyable {
   private mutating func deliver(
     _ segment: Segment, _ arrival: PacketArrival, flow index: UInt32, _ count: Int
   ) {
-    noteDirection(.udp, flow: index, count)
+    noteDirection(.downlink, flow: index, count)
     let isTrain = segment.segmentSize > 0 && segment.segmentSize < segment.payloadLength
     gather(
-      .udp, flow: index, buffer: arrival.buffer, offset: VirtioNetHeader.length &+ segment.payloadOffset,
+      .downlink, flow: index, buffer: arrival.buffer, offset: VirtioNetHeader.length &+ segment.payloadOffset,
       length: segment.payloadLength, partSize: isTrain ? segment.segmentSize : segment.payloadLength)
   }
 

@@ -31,9 +31,9 @@ extension Worker where E: ~Copyable {
     guard maySend(arrival.length, flow: index) else { return hold(arrival, flow: index) }
     if now &- flows[index].lastActivity >= Limits.quietNanoseconds { resume(index) }
     flows[index].lastActivity = now
-    noteDirection(.tun, flow: index, arrival.datagramCount)
+    noteDirection(.uplink, flow: index, arrival.datagramCount)
     gather(
-      .tun, flow: index, buffer: arrival.buffer, offset: arrival.offset, length: arrival.length,
+      .uplink, flow: index, buffer: arrival.buffer, offset: arrival.offset, length: arrival.length,
       partSize: arrival.partSize)
   }
 
@@ -135,7 +135,7 @@ extension Worker where E: ~Copyable {
     guard let buffer = handshakeBuffer else { return }
     // Its headers must not be built in place: the buffer serves every flow.
     gather(
-      .tun, flow: index, buffer: buffer, offset: Limits.headroom, length: buffers.length(buffer),
+      .uplink, flow: index, buffer: buffer, offset: Limits.headroom, length: buffers.length(buffer),
       partSize: buffers.length(buffer), headroom: false)
   }
 

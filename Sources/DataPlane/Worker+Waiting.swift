@@ -67,7 +67,7 @@ extension Worker where E: ~Copyable {
       guard let buffer = popHeld(flow: index) else { return }
       if fits {
         gather(
-          .tun, flow: index, buffer: buffer, offset: Limits.headroom, length: length, partSize: length)
+          .uplink, flow: index, buffer: buffer, offset: Limits.headroom, length: length, partSize: length)
       } else {
         statistics.drop(.datagramTooLarge)
       }

@@ -134,8 +134,8 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
       switch arrival {
       case .datagrams(let datagrams): uplink(datagrams)
       case .packet(let packet): downlink(packet)
-      case .transmitFailed(let train, let outlet, let errno, let parts):
-        resend(train, outlet, errno: errno, parts: parts)
+      case .transmitFailed(let train, let direction, let errno, let parts):
+        resend(train, direction, errno: errno, parts: parts)
       case .woken:
         takeHandoffs()
         followRemotes()

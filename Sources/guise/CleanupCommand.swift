@@ -6,7 +6,7 @@ internal import Logging
 struct CleanupCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "cleanup",
-    abstract: "Undoes what killed processes of guise left on this host.",
+    abstract: "Undoes what killed processes of guise left in this network namespace.",
     discussion: """
       A killed gateway's device, rules and flows wait for its next start, which goes on with them. This is for \
       those who do not want to start it again. What running processes need stays.

@@ -45,8 +45,8 @@ struct ClientCommand: GatewayCommand {
   @Option(
     help: ArgumentHelp(
       """
-      Share each program's connections out among the workers, so that one fast program has several cores. Its \
-      datagrams overtake each other more.
+      auto: share each program's connections out among the workers, so that one fast program has several cores. Its \
+      datagrams overtake each other more. off, the default: all are one worker's.
       """, valueName: "auto|off"),
     transform: { try GatewayOptions.choice($0) })
   var spread = GatewayConfiguration.SpreadMode.off

@@ -60,14 +60,17 @@ struct GatewayOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "The CPU that each of these threads stays on, in turn, as in 0-3,8. auto: those near the network card.",
+      """
+      The CPU that each of these threads stays on, in turn, as in 0-3,8. auto: those near the network card. Without it, \
+      wherever the scheduler has them.
+      """,
       valueName: "list|auto"),
     transform: { try cpus($0) })
   var cpus = GatewayConfiguration.CPUChoice.any
 
   @Option(
     help: ArgumentHelp("Close a flow that was silent both ways for so long.", valueName: "seconds"))
-  var idleTimeout = 180
+  var idleTimeout = GatewayConfiguration.idleTimeoutDefault
 
   @Option(
     help: ArgumentHelp(
@@ -78,10 +81,10 @@ struct GatewayOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       """
-      How addresses are translated while guise runs. auto: at tc where the kernel can and nobody else's rules would be \
-      passed by, else tracked. tc: by programs at tc, before any rules; fast. tracked: masquerade and DNAT of nftables. \
-      stateless: nftables, past connection tracking. print: shows rules, also for iptables, and ends. off: not at all, \
-      you see to it.
+      How addresses are translated while guise runs. auto, the default: at tc where the kernel can and nobody else's \
+      rules would be passed by, else tracked. tc: by programs at tc, before any rules; fast. tracked: masquerade and \
+      DNAT of nftables. stateless: nftables, past connection tracking. off: not at all, you see to it. print, on the \
+      command line alone: shows rules, also for iptables, and ends.
       """,
       valueName: "auto|tc|tracked|stateless|print|off"),
     transform: { try choice($0) })
@@ -99,14 +102,17 @@ struct GatewayOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Let the kernel cut and glue segments. auto: where it can. on: or fail. off: never.",
+      "Let the kernel cut and glue segments. auto, the default: where it can. on: or fail. off: never.",
       valueName: "auto|on|off"),
     transform: { try choice($0) })
   var offload = GatewayConfiguration.OffloadMode.auto
 
   @Option(
     help: ArgumentHelp(
-      "The kernel interface that carries packets. auto: io_uring where kernel and policy permit it, else epoll.",
+      """
+      The kernel interface that carries packets. auto, the default: io_uring where kernel and policy permit it, else \
+      epoll.
+      """,
       valueName: "auto|io_uring|epoll"),
     transform: { try choice($0) })
   var engine = EngineChoice.auto
@@ -155,7 +161,7 @@ struct GatewayOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Refuse system calls that guise does not need. auto: where the kernel can. off: never.",
+      "Refuse system calls that guise does not need. auto, the default: where the kernel can. off: never.",
       valueName: "auto|off"),
     transform: { try choice($0) })
   var sandbox = Sandbox.auto

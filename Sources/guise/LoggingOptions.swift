@@ -5,7 +5,8 @@ internal import Logging
 /// How much is said on standard error.
 struct LoggingOptions: ParsableArguments {
   @Option(
-    name: .long, help: ArgumentHelp("How much to log: \(levels).", valueName: "level"), transform: Self.level)
+    name: .long, help: ArgumentHelp("How much to log: \(levels). Without it, info.", valueName: "level"),
+    transform: Self.level)
   var logLevel: Logger.Level = .info
 
   private static let levels = Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")

@@ -18,7 +18,7 @@ extension SelectingCommand {
     var query = selection.query
     query.all = selection.isEmpty ? true : nil
     let answers = try choice.ask(clients) { client throws(ControlClient.Failure) in try body(client, query) }
-    let count = answers.values.reduce(0, +)
+    let count = answers.values.reduce(0, &+)
     if count > 0 { print("\(verb) \(Figures.count(count, "flow"))") }
     try answers.finish()
     guard count > 0 else { throw CommandRefusal(description: "no such flow", exitStatus: 4) }

@@ -23,7 +23,8 @@ struct TunnelChoice: ParsableArguments {
     guard !living.isEmpty else {
       throw CommandRefusal(
         description:
-          "no tunnel runs: what \(clients[0].path) belonged to was killed ('guise cleanup' clears up)")
+          "no tunnel runs: what \(clients[0].path) belonged to was killed ('guise cleanup' in its network namespace clears up)"
+      )
     }
     return living
   }

@@ -121,6 +121,40 @@ import Testing
     first.discard()
   }
 
+  /// Numbers of inodes begin anew in each file system.
+  @Test(.enabled(if: geteuid() == 0)) func aFileOfAnotherFileSystemWithTheSameNumberIsAnotherFile() throws {
+    let folders = ["\(root)-a", "\(root)-b"]
+    defer {
+      for folder in folders {
+        unsafe umount2(folder, Int32(MNT_DETACH))
+        unsafe rmdir(folder)
+      }
+    }
+    for folder in folders {
+      let isMounted = unsafe mkdir(folder, 0o700) == 0 && mount("none", folder, "tmpfs", 0, nil) == 0
+      try #require(isMounted)
+    }
+    let files = folders.map { "\($0)/x.lock" }
+    let other = Process()
+    other.executableURL = URL(filePath: "/usr/bin/flock")
+    other.arguments = [files[1], "-c", "exec cat"]
+    other.standardInput = Foundation.Pipe()
+    try other.run()
+    defer { other.terminate() }
+    while LockedFile.holders(files[1]).isEmpty { usleep(10_000) }
+    let own = try LockedFile(files[0])
+    let numbers = try files.map { file in
+      var status = stat()
+      let isThere = unsafe stat(file, &status) == 0
+      try #require(isThere)
+      return status.st_ino
+    }
+    #expect(numbers[0] == numbers[1])
+    #expect(LockedFile.holders(files[0]) == [getpid()])
+    #expect(!LockedFile.holders(files[1]).contains(getpid()))
+    own.remove()
+  }
+
   /// `--flow-file` may be mistyped, and guise is root.
   @Test func whatIsNoFlowFileIsLeftAloneAndRefused() throws {
     let file = "\(root)-precious"

@@ -72,7 +72,7 @@ final class NetworkNamespaceFixture {
     TextFile.names(in: stateDirectory).filter { !$0.hasSuffix(".lock") }
   }
 
-  private var stateDirectory: String { "\(StateDirectory.standardPath)/\(inode)" }
+  var stateDirectory: String { "\(StateDirectory.standardPath)/\(inode)" }
 
   func hasDevice(_ device: String) -> Bool { (try? ip(["link", "show", "dev", device])) != nil }
 

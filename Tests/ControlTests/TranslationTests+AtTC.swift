@@ -1,3 +1,4 @@
+import DataPlane
 import Foundation
 import Testing
 
@@ -268,6 +269,41 @@ extension TranslationTests {
     #expect(client.waits(for: "the host's addresses have changed: IPv6 as 2001:db8::5 at tc on gcv0"))
     #expect(client.status(after: SIGINT) == 0)
     try namespace.expectUntouched()
+  }
+
+  /// Whose the queueing discipline is, the next process knows, too, whether the first was killed or replaced.
+  @Test(arguments: [true, false], [true, false])
+  func aQueueingDisciplineThatWasThereOutlivesAllProcesses(wasThere: Bool, isKilled: Bool) throws {
+    let namespace = try NetworkNamespaceFixture("clsact")
+    if wasThere { _ = try namespace.run(["tc", "qdisc", "add", "dev", "gcv0", "clsact"]) }
+    let first = try GuiseProcess(namespace, Self.client + ["127.0.0.1:1234"])
+    #expect(first.waits(for: "ready:") && first.output.contains("at tc on gcv0"))
+    // Somebody takes the filter away, and it is made anew.
+    _ = try namespace.run(["tc", "filter", "del", "dev", "gcv0", "ingress"])
+    #expect(first.waits(for: "somebody has removed the programs at tc: restored"))
+    if isKilled {
+      first.send(SIGKILL)
+      _ = first.status()
+    }
+    let next = try GuiseProcess(namespace, Self.client + ["127.0.0.1:1234", "--takeover"])
+    #expect(next.waits(for: "ready:") && next.output.contains("at tc on gcv0"))
+    #expect(next.status(after: SIGINT) == 0)
+    #expect(try namespace.run(["tc", "qdisc", "show", "dev", "gcv0"]).contains("clsact") == wasThere)
+    if wasThere { _ = try namespace.run(["tc", "qdisc", "del", "dev", "gcv0", "clsact"]) }
+    try namespace.expectUntouched()
+  }
+
+  @Test func aFilterThatIsRefusedLeavesNoQueueingDiscipline() throws {
+    let device = try TunDevice.create(
+      name: "gcrefuse%d", queueCount: 1, mtu: 1_500, transmitQueueLength: 500, offload: false)
+    defer { device.close() }
+    let filters = IngressFilters(device: unsafe if_nametoindex(device.name))
+    let error = #expect(throws: KernelError.self) {
+      try filters.attach(1 << 20, "guise_inward_test", ownedClsact: false)
+    }
+    #expect(error?.operation == "RTM_NEWTFILTER of guise_inward_test")
+    let shown = try ChildProcess.run("/usr/sbin/tc", ["qdisc", "show", "dev", device.name])
+    #expect(shown.status == 0 && !shown.output.contains("clsact"))
   }
 
   @Test func programsThatAreTakenAwayAreRestored() throws {

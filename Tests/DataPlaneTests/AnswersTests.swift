@@ -10,29 +10,29 @@ import Testing
 
   @Test func `what was delivered is looked for, once, and the rest ends when it would have`() {
     var answers = Answers()
-    answers.note(.udp)
+    answers.note(.downlink)
     #expect(answers.pace(1_000_000, resting: Self.interval) == Self.look)
-    answers.note(.tun)
+    answers.note(.uplink)
     #expect(answers.pace(1_080_000, resting: Self.interval) == .resting(every: Self.interval - 80_000))
     #expect(answers.pace(1_400_000, resting: Self.interval) == Self.rest)
   }
 
   @Test func `an answer that leaves is not looked for`() {
     var answers = Answers()
-    answers.note(.tun)
+    answers.note(.uplink)
     #expect(answers.pace(1_000_000, resting: Self.interval) == Self.rest)
   }
 
   @Test func `a look that took long still leaves half of the rest`() {
     var answers = Answers()
-    answers.note(.udp)
+    answers.note(.downlink)
     #expect(answers.pace(1_000_000, resting: Self.interval) == Self.look)
     #expect(answers.pace(5_000_000, resting: Self.interval) == .resting(every: Self.interval / 2))
   }
 
   @Test func `a short rest has a shorter look`() {
     var answers = Answers()
-    answers.note(.udp)
+    answers.note(.downlink)
     #expect(answers.pace(1_000_000, resting: 100_000) == .lingering(for: 25_000))
   }
 
@@ -43,9 +43,9 @@ import Testing
     func deliveriesUntilLook(finds: Bool) -> Int {
       for count in 1...100 {
         now += Self.interval
-        answers.note(.udp)
+        answers.note(.downlink)
         guard answers.pace(now, resting: Self.interval) == Self.look else { continue }
-        if finds { answers.note(.tun) }
+        if finds { answers.note(.uplink) }
         now += 80_000
         #expect(answers.pace(now, resting: Self.interval) != Self.look)
         return count
@@ -57,11 +57,15 @@ import Testing
   }
 
   @Test func `arrivals of a flow alternate when two in a row turn`() {
-    var course = Course(to: .udp)
-    func steps(_ outlets: [Outlet]) -> [Course.Step] { outlets.map { course.step(to: $0) } }
-    #expect(steps([.tun, .udp, .tun, .udp]) == [.turns, .alternates, .alternates, .alternates])
+    var course = Course(to: .downlink)
+    func steps(_ directions: [Direction]) -> [Course.Step] { directions.map { course.step(to: $0) } }
+    #expect(
+      steps([.uplink, .downlink, .uplink, .downlink]) == [.turns, .alternates, .alternates, .alternates])
     // Bulk both ways: batches of each direction.
-    #expect(steps([.udp, .udp, .tun, .tun, .udp]) == [.streams, .streams, .turns, .streams, .turns])
-    #expect(steps([.tun]) == [.alternates])
+    #expect(
+      steps([.downlink, .downlink, .uplink, .uplink, .downlink]) == [
+        .streams, .streams, .turns, .streams, .turns,
+      ])
+    #expect(steps([.uplink]) == [.alternates])
   }
 }

@@ -56,6 +56,34 @@ extension EndToEnd.Operation {
       }
     }
 
+    /// The host's own TCP knows none of the flows: a packet that is not translated for a moment, it answers with a reset.
+    @Test(
+      "IPv6 flows of a server for both families go on, however often it is replaced",
+      arguments: [false, true])
+    func bothFamilies(takesOver: Bool) async throws {
+      try await Topology.pair { net in
+        var server = try await Gateway.start(Tunnel.serverArguments, in: net.server)
+        #expect(server.log.contains("IPv6 as"))
+        let client = try await Gateway.start(
+          ["client", "--local", Tunnel.entrance, "--remote", "[\(net.serverAddress6)]:4567"], in: net.client)
+        let sink = try await Load.sink(in: net.server, at: Tunnel.service)
+        let source = try Load.startSending(
+          in: net.client, to: Tunnel.entrance, rate: "3000p", seconds: 6,
+          ["--flows", "\(Self.flowCount)", "--size", "100", "--opening", "1"])
+        try await until("all flows to be open", within: .seconds(3)) {
+          try self.ports(towardsServiceOn: net.server).count == Self.flowCount
+        }
+        let ports = try self.ports(towardsServiceOn: net.server)
+        let succession = Succession(variant: Variant(engine: "epoll", workers: 1), takesOver: takesOver)
+        for _ in 0..<10 { server = try await replace(server, .server, succession, on: net) }
+        try await source.ended(within: .seconds(10))
+        let received = try await Load.stop(sink, for: Load.Received.self)
+        #expect(received.flows == Self.flowCount)
+        #expect(try self.ports(towardsServiceOn: net.server) == ports)
+        #expect(try await client.counters()["flows closed"] == 0)
+      }
+    }
+
     private func replace(
       _ old: Gateway, _ end: End, _ succession: Succession, on net: Topology
     ) async throws -> Gateway {

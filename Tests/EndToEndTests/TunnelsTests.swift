@@ -247,6 +247,35 @@ extension EndToEnd.Operation {
       }
     }
 
+    @Test("Of a tunnel that ends while another process is to take over from it, nothing is left")
+    func killedInSuccession() async throws {
+      try await Topology.lone { host in
+        let before = try HostState(of: host)
+        let file = try File(Self.servers())
+        let server = try await run(file, in: host)
+        let old = try process(of: "two", server)
+        // It does not let go of anything, so that the next one waits for it.
+        kill(old, SIGSTOP)
+        try file.write(Self.servers(["two": "idle-timeout = 100"]))
+        server.process.send(SIGHUP)
+        try await until("another process that waits for it", within: .seconds(5)) {
+          server.logLines(with: "at most").count { $0.hasSuffix("tunnel=two") } == 2
+        }
+        let next = try process(of: "two", server)
+        try file.write(Self.servers().split(separator: "[server.two]")[0] + "")
+        server.process.send(SIGHUP)
+        try await until("the other to be all there is", within: .seconds(5)) {
+          !server.logLines(with: "tunnel two: no longer in the configuration file").isEmpty
+        }
+        for process in [old, next] { kill(process, SIGKILL) }
+        try await until("what the killed one left to be gone", within: .seconds(5)) {
+          server.logLines(with: "which could not: device").count == 1
+        }
+        #expect(try await server.stop(within: .seconds(10)) == .code(0))
+        try before.expectUnchanged(on: host)
+      }
+    }
+
     @Test("Where no tunnel can start, the exit status is 1, and a file that makes no sense is 2")
     func exitCodes() async throws {
       try await Topology.lone { host in

@@ -21,6 +21,15 @@ struct DatagramContentTests {
     }
   }
 
+  @Test("A number that no sender comes to is nobody's")
+  func impossibleSequence() {
+    for sequence in [1 << 44, DatagramHead.openingSequence - 1, DatagramHead.openingSequence + 1, .max] {
+      #expect(content.verify(content.bytes(head(length: 100, sequence: sequence)), .full) == .corrupt)
+    }
+    let last = head(length: 100, sequence: 1 << 44 - 1)
+    #expect(content.verify(content.bytes(last), .full) == .numbered(last))
+  }
+
   @Test("Any flipped bit is noticed", arguments: [2, 5, 23, 24, 25, 200, 1400])
   func flippedBit(size: Int) {
     let genuine = content.bytes(head(length: size))

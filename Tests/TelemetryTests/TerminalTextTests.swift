@@ -30,6 +30,19 @@ import Testing
     #expect(TextTable(Self.columns, rows, columnsMax: 3).rows == ["longer"])
   }
 
+  /// An unprivileged user's processes answer root's `guise top`.
+  @Test func `figures of any size and text that a terminal would act on do no harm`() {
+    #expect(Figures.plain(1e300) == "\(Int.max)" && Figures.plain(-1e300) == "\(Int.min)")
+    #expect(Figures.percent(1e300) == "\(Int.max) %")
+    #expect(Figures.duration(1e300).hasSuffix(" h") && Figures.duration(-1e300) == "0 s")
+    #expect(Figures.bits(.greatestFiniteMagnitude).hasSuffix(" Gbit/s"))
+    let text = "a\u{1b}]0;x\u{7}b\u{9b}2J\u{202e}\n"
+    let shown = "a?]0;x?b?2J??"
+    #expect(StyledLine(text).plain == shown)
+    #expect(TextTable([.init("NAME")], [[text]]).rows == [shown])
+    #expect("häufig 試 e\u{301}".printable == "häufig 試 e\u{301}")
+  }
+
   @Test func `a line is cut where its terminal ends, whatever its colours`() {
     var line = StyledLine("abc", .strong)
     line.add("def")

@@ -50,21 +50,12 @@ package enum HostResolution {
     var addresses: [Address] = []
     var next = unsafe list
     while let entry = unsafe next {
-      if let address = unsafe numeric(entry.pointee) { addresses.append(address) }
+      if let address = unsafe SocketAddress.address(of: entry.pointee.ai_addr) { addresses.append(address) }
       unsafe next = entry.pointee.ai_next
     }
     guard !addresses.isEmpty else {
       throw .unresolved(option: purpose, name: name, reason: "it has no address")
     }
     return addresses
-  }
-
-  private static func numeric(_ entry: addrinfo) -> Address? {
-    var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN) + 24)
-    let result = unsafe getnameinfo(
-      entry.ai_addr, entry.ai_addrlen, &text, socklen_t(text.count), nil, 0, NI_NUMERICHOST)
-    guard result == 0 else { return nil }
-    let bytes = text.prefix { $0 != 0 && $0 != CChar(bitPattern: UInt8(ascii: "%")) }
-    return Address(String(decoding: bytes.map(UInt8.init(bitPattern:)), as: UTF8.self))
   }
 }

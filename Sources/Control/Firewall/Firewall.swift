@@ -23,6 +23,11 @@ enum Firewall {
     if !text.isEmpty { try install(text) }
   }
 
+  /// Whether there is such a table in any family.
+  static func has(table: String) -> Bool {
+    FirewallRules.TableFamily.allCases.contains { listing($0, table: table) != nil }
+  }
+
   /// The rules' tables as nft shows them, without what counters say; nil when one is missing.
   static func listing(_ rules: FirewallRules) -> String? {
     var text = ""

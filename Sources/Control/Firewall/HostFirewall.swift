@@ -265,9 +265,10 @@ struct HostFirewall: ~Copyable {
         case .client(let remotes): (remotes, Translation.statelessPorts)
         case .server(_, let port): ([], port...port)
         }
-      try translator.translate(
+      translator.translate(
         path.pair, by: outlet, others: others, remotes: remotes, ports: ports, mark: mark)
     }
+    try translator.attach()
   }
 
   // MARK: - In step with the host

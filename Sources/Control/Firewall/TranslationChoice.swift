@@ -79,8 +79,7 @@ struct TranslationChoice {
     case .udp:
       var sources: [Address] = []
       for remote in remotes where remote.address.family == family {
-        guard let address = LocalAddresses.source(to: remote.address, mark: mark), address != remote.address
-        else {
+        guard let address = source(to: remote), address != remote.address else {
           throw Obstacle("there is no way to \(remote.address) that leaves this host")
         }
         if !sources.contains(address) { sources.append(address) }
@@ -176,8 +175,7 @@ struct TranslationChoice {
       return nil
     case .udp:
       guard let remote = remotes.first(where: { $0.address.family == family }),
-        let address = LocalAddresses.source(to: remote.address, mark: mark),
-        address != current?.address || isAstray
+        let address = source(to: remote), address != current?.address || isAstray
       else { return nil }
       guard mayBypass else { return .stateless(Outlet(device: nil, address: address)) }
       return bypass(family, from: current)
@@ -202,6 +200,14 @@ struct TranslationChoice {
     } catch {
       return mode == .auto ? .tracked(ports: nil) : nil
     }
+  }
+
+  /// The address that packets to a server leave with now; nil where there is no way, or none but one of guise's own.
+  private func source(to remote: Endpoint) -> Address? {
+    guard let address = LocalAddresses.source(to: remote.address, mark: mark) else { return nil }
+    let own = ownDevices
+    let holders = LocalAddresses.all(address.family, except: []).filter { $0.outlet.address == address }
+    return holders.contains { own.contains($0.outlet.device ?? "") } ? nil : address
   }
 
   /// Clients on this server's own host: their packets enter it by their own TUN devices, to the address that they know
@@ -231,8 +237,12 @@ struct TranslationChoice {
 
   /// The addresses that a server answers by; none of a TUN device of guise's, dead or alive.
   private func addresses(_ family: AddressFamily) -> [LocalAddress] {
-    let own = Set((state?.devices ?? []) + [device])
-    guard case .tcp(let address?, _) = listen else { return LocalAddresses.reachable(family, except: own) }
-    return LocalAddresses.all(family, except: own).filter { $0.outlet.address == address }
+    guard case .tcp(let address?, _) = listen else {
+      return LocalAddresses.reachable(family, except: ownDevices)
+    }
+    return LocalAddresses.all(family, except: ownDevices).filter { $0.outlet.address == address }
   }
+
+  /// TUN devices of guise's, dead or alive.
+  private var ownDevices: Set<String> { Set((state?.devices ?? []) + [device]) }
 }

@@ -10,6 +10,9 @@ package enum Cleanup {
     } catch {
       throw .stateUnavailable(path: StateDirectory.standardPath)
     }
-    try state.withLock { Leftovers.undo(state, Sysctl(), log) }
+    try state.withLock {
+      Leftovers.undo(state, Sysctl(), log)
+      Leftovers.undoUnrecorded(state, log)
+    }
   }
 }

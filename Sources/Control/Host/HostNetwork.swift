@@ -159,6 +159,11 @@ enum HostNetwork {
     // Before the addresses: for an IPv6 address that was there first, going up makes a route to our own end
     // in place of the peer's (fixup_permanent_addr in net/ipv6/addrconf.c).
     try HostTool.ip.run(["link", "set", "dev", device, "up"])
+    try add(pairs, to: device)
+  }
+
+  /// Gives a device that is up its addresses.
+  static func add(_ pairs: [TunAddressPair], to device: String) throws(SetupError) {
     for pair in pairs {
       let nodad = pair.local.isIPv4 ? [] : ["nodad"]
       try HostTool.ip.run(

@@ -23,13 +23,15 @@ struct HostSetup: ~Copyable {
   private var instance: InstanceClaim?
   /// For the record: where flows are kept in the state directory.
   private let flowFile: String?
-  /// Changes that could not be recorded in the state directory.
-  private var unrecorded: [SysctlChange] = []
+  /// What this process has changed of the host's sysctls, should the state directory be lost.
+  private var changes: [SysctlChange] = []
   /// Whether all this is the predecessor's until `takeCharge`.
   private var isBorrowed: Bool
   /// Whether the firewall's rules are still the predecessor's.
   private var isIncomplete = false
   private var isUndone = false
+  /// Whether the device lacks addresses that could not be put back, which is tried again and not complained about twice.
+  private var hasLostAddresses = false
 
   /// Sets the host up, after cleaning up what dead instances left; or takes up what a predecessor has set up,
   /// to be followed by `takeCharge` and `complete`.
@@ -39,14 +41,17 @@ struct HostSetup: ~Copyable {
   ) throws(SetupError) -> HostSetup {
     guard let state else {
       return try applyLocked(
-        preflight, nil, predecessor?.header, flowFile, resumesTracked: predecessor != nil, log)
+        preflight, nil, predecessor?.header, flowFile, resumesTracked: predecessor?.tracks(nil) == true, log)
     }
     let end = state.flowFileName(of: preflight.configuration.listen)
     return try state.withLock { () throws(SetupError) in
-      let record = predecessor.flatMap { state.record(of: $0.header.device) }
-      let resumesTracked = predecessor != nil && record?.isStateless != true
+      let onDevice = predecessor.flatMap { state.record(of: $0.header.device) }
+      let record = onDevice.flatMap { predecessor?.hasMade($0, in: state) == true ? $0 : nil }
+      let resumesTracked = predecessor?.tracks(record) == true
       if let predecessor {
-        if var setup = join(preflight, state, predecessor, record, flowFile, log) {
+        // Or another process's by now, which has come to the same name.
+        let isItsOwn = onDevice == nil || record != nil
+        if isItsOwn, var setup = join(preflight, state, predecessor, record, flowFile, log) {
           Leftovers.undo(state, Sysctl(), for: end, goingOnWith: setup.device.name, log)
           try setup.firewall.plan()
           return setup
@@ -56,7 +61,7 @@ struct HostSetup: ~Copyable {
             process: predecessor.header.processID,
             reason: "it has another device or other addresses than are asked for")
         }
-        removeDevice(of: predecessor.header)
+        if isItsOwn { removeDevice(of: predecessor.header) }
       }
       Leftovers.undo(state, Sysctl(), for: end, log)
       return try applyLocked(
@@ -114,15 +119,15 @@ struct HostSetup: ~Copyable {
     _ record: InstanceRecord?, _ flowFile: String?, _ log: Logger
   ) -> HostSetup? {
     let configuration = preflight.configuration
-    let (predecessor, isRunning) = (predecessor.header, predecessor.isRunning)
-    guard configuration.mayHave(device: predecessor.device) else { return nil }
+    let (header, isRunning) = (predecessor.header, predecessor.isRunning)
+    guard configuration.mayHave(device: header.device) else { return nil }
     var pairs: [TunAddressPair] = []
     for family in AddressFamily.allCases {
-      let pair = predecessor.pair(family)
+      let pair = header.pair(family)
       guard preflight.families.contains(family) == (pair != nil) else { return nil }
       guard let pair else { continue }
       let request = family == .ipv4 ? configuration.tunIPv4 : configuration.tunIPv6
-      let outlet = Outlet(device: predecessor.device, address: pair.local)
+      let outlet = Outlet(device: header.device, address: pair.local)
       guard request.isMet(by: pair), LocalAddresses.has(outlet) else {
         return nil
       }
@@ -130,12 +135,12 @@ struct HostSetup: ~Copyable {
     }
     guard
       let device = try? TunDevice.join(
-        name: predecessor.device, queueCount: preflight.workers, offload: configuration.offload != .off)
+        name: header.device, queueCount: preflight.workers, offload: configuration.offload != .off)
     else { return nil }
     return HostSetup(
       preflight, device: device, pairs: pairs, predecessor: record,
-      resumesTracked: record?.isStateless != true,
-      keepsPorts: isRunning && record?.isStateless == true && record?.processID == predecessor.processID,
+      resumesTracked: predecessor.tracks(record),
+      keepsPorts: isRunning && record?.isStateless == true && record?.processID == header.processID,
       state, log, flowFile: flowFile, isBorrowed: true)
   }
 
@@ -260,6 +265,8 @@ struct HostSetup: ~Copyable {
     let record = InstanceRecord(
       preflight, device: device.name, firewall.rules, outlets: firewall.outletDevices, flowFile: flowFile,
       in: state.namespace)
+    // That of a predecessor of another user, as long as this process may remove it.
+    unsafe unlink(state.controlSocket(of: device.name))
     do throws(LockedFile.Failure) {
       instance = try InstanceClaim(record, in: state)
     } catch {
@@ -288,8 +295,8 @@ struct HostSetup: ~Copyable {
       try Forwarding.apply(changes, sysctl)
     } else {
       try Forwarding.apply(changes, sysctl)
-      unrecorded = changes
     }
+    self.changes += changes
     let texts = changes.filter { $0.before != $0.after }
       .map { "\($0.name.replacing("/", with: "."))=\($0.after) (was \($0.before))" }
     log.info("forwarding: set \(texts.joined(separator: ", ")); put back at the end")
@@ -298,8 +305,30 @@ struct HostSetup: ~Copyable {
   // MARK: - The firewall
 
   mutating func followAddresses() {
+    restoreAddresses()
     firewall.followAddresses()
     renewRecord()
+  }
+
+  /// The kernel takes IPv6 addresses from a device that goes down (`addrconf_ifdown` in net/ipv6/addrconf.c): once it is
+  /// up again, they are put back.
+  private mutating func restoreAddresses() {
+    guard !isBorrowed, LocalAddresses.isUp(device.name) else { return }
+    let missing = pairs.filter { !LocalAddresses.has(Outlet(device: device.name, address: $0.local)) }
+    guard !missing.isEmpty else {
+      hasLostAddresses = false
+      return
+    }
+    do throws(SetupError) {
+      try HostNetwork.add(missing, to: device.name)
+      let list = missing.map { "\($0.local)" }.joined(separator: ", ")
+      log.warning("\(device.name) had lost \(list), as when it is taken down and up again: restored")
+    } catch {
+      if !hasLostAddresses {
+        log.warning("\(device.name) has lost addresses that cannot be restored: \(error)")
+      }
+      hasLostAddresses = true
+    }
   }
 
   /// Whoever cleans up must know of every device that a program was attached to, and other clients of the same server
@@ -347,10 +376,13 @@ struct HostSetup: ~Copyable {
     guard !isUndone else { return }
     isUndone = true
     firewall.remove()
-    if state?.hasLiveInstance(besides: device.name) != true {
-      for error in Forwarding.undo(unrecorded, sysctl) { log.warning("\(error)") }
+    // Where no record could be claimed, that of the device is another's.
+    let own = instance == nil ? nil : device.name
+    let isLast = state?.hasLiveInstance(besides: own) != true
+    if let state { Leftovers.putBackShared(state, sysctl, besides: own, log) }
+    if isLast {
+      for error in Forwarding.undo(changes, sysctl) { log.warning("\(error)") }
     }
-    if let state { Leftovers.putBackShared(state, sysctl, besides: device.name, log) }
     instance.take()?.remove()
   }
 }

@@ -32,18 +32,13 @@ enum LocalAddresses {
 
   /// These and the others of such a device. Those of IPv6 that are valid on one link only are no use without its name.
   static func all(_ family: AddressFamily, except: Set<String>) -> [LocalAddress] {
-    var list: UnsafeMutablePointer<ifaddrs>?
-    guard unsafe getifaddrs(&list) == 0 else { return [] }
-    defer { unsafe freeifaddrs(list) }
     var found: [LocalAddress] = []
-    while let entry = unsafe list {
-      unsafe list = entry.pointee.ifa_next
-      let device = unsafe String(cString: entry.pointee.ifa_name)
-      guard unsafe entry.pointee.ifa_flags & UInt32(IFF_UP) != 0, !except.contains(device),
-        let address = unsafe address(entry.pointee.ifa_addr), address.family == family,
+    unsafe forEachOnDeviceThatIsUp { device, entry in
+      guard !except.contains(device),
+        let address = unsafe SocketAddress.address(of: entry.ifa_addr), address.family == family,
         !address.isLoopback, family == .ipv4 || !address.isLinkLocal
-      else { continue }
-      let mask = unsafe self.address(entry.pointee.ifa_netmask)
+      else { return }
+      let mask = unsafe SocketAddress.address(of: entry.ifa_netmask)
       let length = mask?.bytes.reduce(0) { $0 + $1.nonzeroBitCount } ?? address.bytes.count * 8
       found.append(
         LocalAddress(
@@ -51,6 +46,39 @@ enum LocalAddresses {
           network: AddressPrefix(address, length: length)))
     }
     return found
+  }
+
+  /// Each device and each of its addresses, of every family, are an entry; there is none where the kernel refuses to tell.
+  private static func forEachOnDeviceThatIsUp(_ body: (_ device: String, ifaddrs) -> Void) {
+    var list: UnsafeMutablePointer<ifaddrs>?
+    guard unsafe getifaddrs(&list) == 0 else { return }
+    defer { unsafe freeifaddrs(list) }
+    var next = unsafe list
+    while let entry = unsafe next {
+      unsafe next = entry.pointee.ifa_next
+      guard unsafe entry.pointee.ifa_flags & UInt32(IFF_UP) != 0 else { continue }
+      unsafe body(String(cString: entry.pointee.ifa_name), entry.pointee)
+    }
+  }
+
+  /// The names of all devices.
+  static var devices: [String] {
+    guard let list = unsafe if_nameindex() else { return [] }
+    defer { unsafe if_freenameindex(list) }
+    var names: [String] = []
+    var next = unsafe list
+    while let name = unsafe next.pointee.if_name {
+      unsafe names.append(String(cString: name))
+      unsafe next += 1
+    }
+    return names
+  }
+
+  /// Whether a device is up, by its operator's will.
+  static func isUp(_ device: String) -> Bool {
+    var isUp = false
+    unsafe forEachOnDeviceThatIsUp { name, _ in if name == device { isUp = true } }
+    return isUp
   }
 
   /// Whether others can reach this host by `address`.
@@ -78,16 +106,5 @@ enum LocalAddresses {
     } catch {
       return nil
     }
-  }
-
-  private static func address(_ name: UnsafeMutablePointer<sockaddr>?) -> Address? {
-    guard let name = unsafe name else { return nil }
-    let length: Int
-    switch unsafe Int32(name.pointee.sa_family) {
-    case AF_INET: length = MemoryLayout<sockaddr_in>.size
-    case AF_INET6: length = MemoryLayout<sockaddr_in6>.size
-    default: return nil
-    }
-    return unsafe SocketAddress.read(UnsafeRawPointer(name), length: length)?.address
   }
 }

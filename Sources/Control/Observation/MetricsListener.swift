@@ -58,9 +58,7 @@ struct MetricsListener: ~Copyable {
     }
   }
 
-  var isLoopback: Bool {
-    endpoint.address.isIPv4 ? "\(endpoint.address)".hasPrefix("127.") : endpoint.address == Address("::1")
-  }
+  var isLoopback: Bool { endpoint.address.isLoopback }
 
   /// For whoever serves it, and closes it.
   mutating func take() -> Int32 {

@@ -21,6 +21,18 @@ struct FlowStore: ~Copyable {
   struct Predecessor: Sendable {
     let header: FlowFileHeader
     let isRunning: Bool
+    /// Whether there are flows to go on with.
+    let hasFlows: Bool
+
+    /// Whether what is on record of its device is of it, and not of another process that has come to the name.
+    func hasMade(_ record: InstanceRecord, in state: StateDirectory) -> Bool {
+      record.processID == header.processID && (isRunning || !state.isAlive(record))
+    }
+
+    /// Whether its flows went through connection tracking; `record`: what is on record of it.
+    func tracks(_ record: InstanceRecord?) -> Bool {
+      hasFlows && (record?.isStateless ?? header.isStateless) == false
+    }
   }
   private(set) var predecessor: Predecessor?
   /// Whether this process's flows are in the file.
@@ -56,7 +68,8 @@ struct FlowStore: ~Copyable {
     if !isRunning, store.lock?.isEmpty == true { return store }
     let namespace = (state?.namespace ?? .current()).identity
     store.predecessor = store.header(configuration, namespace).map {
-      Predecessor(header: $0, isRunning: isRunning)
+      Predecessor(
+        header: $0, isRunning: isRunning, hasFlows: isRunning || hasLivingFlows(path, namespace))
     }
     if configuration.takesOver, isRunning, store.predecessor == nil {
       throw .takeOverImpossible(

@@ -46,6 +46,33 @@ enum Leftovers {
     }
   }
 
+  /// Takes away what is left of processes whose records are lost, as where `/run` was emptied: devices that no process has,
+  /// programs and tables, known by their names. What they changed of sysctls nobody knows any more.
+  ///
+  /// A table alone says nothing: an operator may have called his own so.
+  static func undoUnrecorded(_ state: StateDirectory, _ log: Logger) {
+    let recorded = Set(state.devices)
+    let devices = Set(LocalAddresses.devices)
+    var places: [String: [String]] = [:]
+    for place in devices {
+      for owner in Translator.owners(at: place) { places[owner, default: []].append(place) }
+    }
+    let left = devices.filter(TunDevice.isForsaken).union(places.keys.filter { !devices.contains($0) })
+      .filter {
+        !recorded.contains($0) && (places[$0] != nil || Firewall.has(table: FirewallRules.table(of: $0)))
+      }
+    for device in left.sorted() {
+      log.notice("cleaning up what a process left that is on record no more: device \(device)")
+      if devices.contains(device) { try? TunDevice.removeKept(name: device) }
+      Translator.detach(device: device, outlets: places[device] ?? [])
+      do throws(SetupError) {
+        try Firewall.remove(table: FirewallRules.table(of: device))
+      } catch {
+        log.warning("cannot remove the table \(FirewallRules.table(of: device)): \(error)")
+      }
+    }
+  }
+
   /// Whether nothing is left of it.
   private static func undo(
     _ record: InstanceRecord, keepsFlows: Bool, _ state: StateDirectory, _ log: Logger

@@ -87,17 +87,29 @@ struct LockedFile: ~Copyable {
   }
 
   /// The processes that hold the lock of the file at `path`, by the kernel's own account (proc_locks(5)). It knows
-  /// processes of other PID namespaces by no number that they have themselves.
+  /// processes of other PID namespaces by no number that they have themselves, and where a file system has several
+  /// devices (btrfs, overlayfs), files by another than stat(2) does.
   static func holders(_ path: String) -> [Int32] {
     var status = stat()
     guard unsafe lstat(path, &status) == 0 else { return [] }
-    return TextFile.lines("/proc/locks").compactMap { line in
+    let device = Self.numbers(of: status.st_dev)
+    let locks = TextFile.lines("/proc/locks").compactMap { line -> (process: Int32, isSameDevice: Bool)? in
       let fields = line.split(separator: " ")
-      guard fields.count >= 6, fields[1] == "FLOCK",
-        fields[5].split(separator: ":").last == "\(status.st_ino)"
-      else { return nil }
-      return Int32(fields[4])
+      guard fields.count >= 6, fields[1] == "FLOCK", let process = Int32(fields[4]) else { return nil }
+      let place = fields[5].split(separator: ":")
+      guard place.count == 3, place[2] == "\(status.st_ino)" else { return nil }
+      return (process, place[..<2].map { UInt64($0, radix: 16) } == device)
     }
+    let same = locks.filter { $0.isSameDevice }
+    return (same.isEmpty ? locks : same).map { $0.process }
+  }
+
+  /// The major and the minor number (makedev(3)).
+  private static func numbers(of device: dev_t) -> [UInt64] {
+    let device = UInt64(device)
+    return [
+      device >> 32 & 0xffff_f000 | device >> 8 & 0xfff, device >> 12 & 0xffff_ff00 | device & 0xff,
+    ]
   }
 
   func replaceContents(_ bytes: [UInt8]) throws(Failure) {

@@ -38,6 +38,11 @@ extension InstanceRecord {
     serves.flatMap { try? ListenPort($0) }?.overlaps(service) == true
   }
 
+  /// Whether it is a client whose datagrams come in there, and whose flows are kept.
+  func isClient(at local: HostPort) -> Bool {
+    flowFile?.hasSuffix(StateDirectory.flowFileEnd(of: .udp(local))) == true
+  }
+
   /// Whether the kernel lets a device be called so (`dev_valid_name` in net/core/dev.c): an outlet is anybody's.
   private static func isOutletName(_ name: String) -> Bool {
     (1..<Int(IFNAMSIZ)).contains(name.utf8.count) && name != "." && name != ".."

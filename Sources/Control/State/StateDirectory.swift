@@ -163,6 +163,11 @@ struct StateDirectory: Sendable {
     liveInstanceFiles(besides: own).compactMap(record(in:))
   }
 
+  /// Whether the instance of the device that it is about lives.
+  func isAlive(_ record: InstanceRecord) -> Bool {
+    liveInstances(besides: nil).contains { $0.device == record.device }
+  }
+
   /// What is on record of a device's instance, dead or alive.
   func record(of device: String) -> InstanceRecord? { record(in: "\(instancePrefix)\(device).json") }
 
@@ -240,13 +245,18 @@ struct StateDirectory: Sendable {
   func flowFile(of listen: GatewayConfiguration.Listen) -> String { "\(path)/\(flowFileName(of: listen))" }
 
   func flowFileName(of listen: GatewayConfiguration.Listen) -> String {
+    "\(instancePrefix)\(Self.flowFileEnd(of: listen))"
+  }
+
+  /// What its name ends with in any namespace.
+  static func flowFileEnd(of listen: GatewayConfiguration.Listen) -> String {
     let end =
       switch listen {
       case .udp(let local): "client-\(local)"
       case .tcp(nil, let port): "server-\(port)"
       case .tcp(let address?, let port): "server-\(Endpoint(address, port: port))"
       }
-    return "\(instancePrefix)\(end.replacing("/", with: "_")).flows"
+    return "\(end.replacing("/", with: "_")).flows"
   }
 
   static func isFlowFileName(_ name: String) -> Bool { name.hasSuffix(".flows") && !name.contains("/") }

@@ -1,4 +1,5 @@
 internal import DataPlane
+internal import Telemetry
 
 /// All counters as a table: a column for the sum, and one for each worker when there are several.
 struct StatisticsTable: CustomStringConvertible {
@@ -26,7 +27,7 @@ struct StatisticsTable: CustomStringConvertible {
       rows.append(Row(title: counter.name, cells: columns.map { String($0.values[counter]) }))
     }
     rows.append(
-      Row(title: "flows open", cells: columns.map { String(Self.openFlows($0.values)) }))
+      Row(title: "flows open", cells: columns.map { String($0.values.flowsOpen) }))
     rows.append(Row(title: "rules restored", cells: [String(restorations)], isHighlighted: restorations > 0))
     rows.append(Row(title: "dropped:", cells: []))
     for reason in DropReason.allCases {
@@ -43,12 +44,6 @@ struct StatisticsTable: CustomStringConvertible {
     var cells: [String]
     /// Marked with an exclamation mark at the left margin.
     var isHighlighted = false
-  }
-
-  /// Workers' counters are not read at one instant, so that the difference may be negative for a moment.
-  private static func openFlows(_ values: StatisticsSnapshot) -> UInt64 {
-    let (opened, closed) = (values[.flowsOpened] + values[.flowsResumed], values[.flowsClosed])
-    return opened > closed ? opened - closed : 0
   }
 
   private static func aligned(_ rows: [Row]) -> String {

@@ -71,8 +71,9 @@ package struct Supervisor {
         showStatistics(gateway, host.firewall.restorations)
         return log.notice("process \(process) goes on with the flows; ended")
       case .fail(let failure):
-        // The flows stay in the flow file: the next process goes on with them.
+        // The flows stay in the flow file: the next process goes on with them, by a device of its own.
         gateway.handOver()
+        host.device.close()
         flows?.letGo()
         showStatistics(gateway, host.firewall.restorations)
         throw SetupError.workerFailed(failure)
@@ -82,7 +83,8 @@ package struct Supervisor {
         showStatistics(gateway, host.firewall.restorations)
       }
     } catch {
-      flows?.abandon()
+      // Whoever cuts the end short wants nothing to be gone on with.
+      if case .stopForced = error { flows?.discard() } else { flows?.abandon() }
       host.undo()
       throw error
     }
@@ -172,6 +174,7 @@ package struct Supervisor {
       remote: preflight.remote, idleTimeoutSeconds: configuration.idleTimeoutSeconds,
       cookieKey: plan.cookieKey)
     for pair in host.pairs { header.add(pair) }
+    header.isStateless = configuration.role == .client && host.firewall.rules?.isStateless == true
     plan.flowFile = flows?.make(
       header, workerCount: plan.workerCount, flowsPerWorker: plan.flowsPerWorker)
   }
@@ -336,7 +339,8 @@ package struct Supervisor {
       while let event = gateway.nextFlowEvent() { events.record(event, now: .now) }
       events.summarize(now: .now)
       if let failure = gateway.failure {
-        log.error("a worker ended by itself (\(failure)): stopping")
+        // That the device is gone, the end says in other words.
+        if failure.errno != EBADFD { log.error("a worker ended by itself (\(failure)): stopping") }
         return .fail(failure)
       }
       switch arrival {

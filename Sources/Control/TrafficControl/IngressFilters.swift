@@ -18,17 +18,24 @@ struct IngressFilters {
   /// What a program returns decides (TCA_BPF_FLAG_ACT_DIRECT).
   private static let directAction: UInt32 = 1
 
-  /// Behind all filters that others let the kernel number.
-  private static let priority: UInt32 = 0xc100
-  /// With ETH_P_ALL.
-  private static let info = priority << 16 | UInt32(UInt16(3).bigEndian)
+  /// Behind all filters that others let the kernel number. It also says whose the queueing discipline is, so that whoever
+  /// takes the filter away knows, if it is another process, too.
+  private enum Priority: UInt32 {
+    /// One of guise has made it.
+    case own = 0xc100
+    /// It was there before.
+    case guest = 0xc101
+
+    /// With ETH_P_ALL.
+    var info: UInt32 { rawValue << 16 | UInt32(UInt16(3).bigEndian) }
+  }
   /// How the names of guise's programs begin.
   private static let prefix = "guise"
 
   private struct Filter {
     let handle: UInt32
     /// nil for a filter that is none of guise's.
-    let name: String?
+    let own: (name: String, priority: Priority)?
   }
 
   private func filters(_ parent: UInt32) throws(KernelError) -> [Filter] {
@@ -46,26 +53,49 @@ struct IngressFilters {
       guard answer.kind == RouteMessage.Kind.newFilter.rawValue, answer.handle != 0 else { return nil }
       let options = answer.attributes[Attribute.options].map(RouteMessage.attributes)
       let name = options?[Attribute.name].map { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-      let isOwn = answer.info >> 16 == Self.priority && name?.hasPrefix(Self.prefix) == true
-      return Filter(handle: answer.handle, name: isOwn ? name : nil)
+      let own = name.flatMap { name in
+        Priority(rawValue: answer.info >> 16).flatMap { name.hasPrefix(Self.prefix) ? (name, $0) : nil }
+      }
+      return Filter(handle: answer.handle, own: own)
     }
   }
 
   /// Whether others have filters here.
-  func hasForeign() throws(KernelError) -> Bool { try filters(Self.ingress).contains { $0.name == nil } }
+  func hasForeign() throws(KernelError) -> Bool { try filters(Self.ingress).contains { $0.own == nil } }
+
+  /// Of guise's programs here.
+  func ownNames() throws(KernelError) -> [String] { try filters(Self.ingress).compactMap { $0.own?.name } }
 
   func has(_ name: String) throws(KernelError) -> Bool {
-    try filters(Self.ingress).contains { $0.name == name }
+    try filters(Self.ingress).contains { $0.own?.name == name }
   }
 
   /// Lets a program see what comes in, in the place of one with the same name. It stays until it is detached, or the
-  /// device goes. Whether the queueing discipline was there before, for nothing.
-  func attach(_ program: Int32, _ name: String) throws(KernelError) -> Bool {
+  /// device goes. `ownedClsact`: one of guise had made the queueing discipline, whatever filters it has now. Whether that
+  /// is so afterwards.
+  ///
+  /// Where the filter is refused, nothing is left.
+  func attach(_ program: Int32, _ name: String, ownedClsact: Bool) throws(KernelError) -> Bool {
     let isNew = try makeClsact()
-    let present = try filters(Self.ingress)
+    do throws(KernelError) {
+      let present = try filters(Self.ingress)
+      let former = present.first { $0.own?.name == name }
+      let known = former?.own?.priority ?? present.lazy.compactMap { $0.own?.priority }.first
+      let priority = known ?? (isNew || ownedClsact ? .own : .guest)
+      try add(program, name, insteadOf: former?.handle ?? 0, priority)
+      return priority == .own
+    } catch {
+      if isNew { try? removeClsact() }
+      throw error
+    }
+  }
+
+  private func add(
+    _ program: Int32, _ name: String, insteadOf handle: UInt32, _ priority: Priority
+  ) throws(KernelError) {
     var request = RouteMessage(
-      .newFilter, [.acknowledge, .create], interfaceIndex: device,
-      handle: present.first { $0.name == name }?.handle ?? 0, parent: Self.ingress, info: Self.info)
+      .newFilter, [.acknowledge, .create], interfaceIndex: device, handle: handle, parent: Self.ingress,
+      info: priority.info)
     request.add(Attribute.kind, "bpf")
     request.add(Attribute.options) { options in
       options.add(Attribute.descriptor, UInt32(program))
@@ -73,7 +103,6 @@ struct IngressFilters {
       options.add(Attribute.flags, Self.directAction)
     }
     _ = try request.exchanged("RTM_NEWTFILTER of \(name)")
-    return !isNew && present.isEmpty
   }
 
   /// Whether there was none.
@@ -91,19 +120,23 @@ struct IngressFilters {
     }
   }
 
-  /// Undoes that, and takes the queueing discipline away, unless it is to be kept or there are other filters.
-  func detach(_ name: String, keepsClsact: Bool) throws(KernelError) {
+  /// Undoes that, and takes the queueing discipline away, unless it was there before or there are other filters.
+  func detach(_ name: String) throws(KernelError) {
     let present = try filters(Self.ingress)
-    guard let filter = present.first(where: { $0.name == name }) else { return }
+    guard let filter = present.first(where: { $0.own?.name == name }), let own = filter.own else { return }
     var request = RouteMessage(
       .deleteFilter, .acknowledge, interfaceIndex: device, handle: filter.handle, parent: Self.ingress,
-      info: Self.info)
+      info: own.priority.info)
     request.add(Attribute.kind, "bpf")
     _ = try request.exchanged("RTM_DELTFILTER of \(name)")
-    guard !keepsClsact, present.count == 1, try filters(Self.egress).isEmpty else { return }
-    let removal = RouteMessage(
+    guard own.priority == .own, present.count == 1, try filters(Self.egress).isEmpty else { return }
+    try removeClsact()
+  }
+
+  private func removeClsact() throws(KernelError) {
+    let request = RouteMessage(
       .deleteQueueingDiscipline, .acknowledge, interfaceIndex: device, handle: Self.clsactHandle,
       parent: Self.clsact)
-    _ = try removal.exchanged("RTM_DELQDISC of clsact")
+    _ = try request.exchanged("RTM_DELQDISC of clsact")
   }
 }

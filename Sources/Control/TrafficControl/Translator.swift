@@ -14,8 +14,8 @@ final class Translator {
   private let programs: TranslatorPrograms
   /// The device of each family's packets.
   private var outlets: [AddressFamily: String] = [:]
-  /// Where filters were made, and whether the queueing discipline was there before.
-  private var filters: [Filter: (index: UInt32, keepsClsact: Bool)] = [:]
+  /// Where filters were made, and whether the queueing discipline there is guise's.
+  private var filters: [Filter: (index: UInt32, ownsClsact: Bool)] = [:]
   private var straysSeen: UInt64 = 0
 
   private enum Direction: String { case outward, inward }
@@ -33,11 +33,11 @@ final class Translator {
 
   // MARK: - What is translated
 
-  /// Translates a family's packets from now on, between our end and `outlet`.
+  /// Translates a family's packets between our end and `outlet` from now on, where programs are attached.
   func translate(
     _ pair: TunAddressPair, by outlet: Outlet, others: [Outlet], remotes: [Endpoint],
     ports: ClosedRange<UInt16>, mark: UInt32?
-  ) throws(KernelError) {
+  ) {
     guard let outletDevice = outlet.device else { return }
     let family = pair.peer.family
     let index = unsafe if_nametoindex(outletDevice)
@@ -49,8 +49,15 @@ final class Translator {
       otherIndexes: others.compactMap(\.device).map { unsafe if_nametoindex($0) }.filter { $0 != 0 })
     programs.set(next, family)
     outlets[family] = outletDevice
-    try attach(programs.outward, Filter(device: device, direction: .outward))
-    try attach(programs.inward, Filter(device: outletDevice, direction: .inward))
+  }
+
+  /// Has programs see all that they translate. For what is said of every family: those of a predecessor, in whose place
+  /// they come, translate all that it did.
+  func attach() throws(KernelError) {
+    for outletDevice in Set(outlets.values) where unsafe if_nametoindex(outletDevice) != 0 {
+      try attach(programs.outward, Filter(device: device, direction: .outward))
+      try attach(programs.inward, Filter(device: outletDevice, direction: .inward))
+    }
     detachUnused()
   }
 
@@ -79,11 +86,20 @@ final class Translator {
     "guise_\(direction.rawValue)_\(device)"
   }
 
-  private func attach(_ program: Int32, _ filter: Filter) throws(KernelError) {
+  /// The TUN devices whose gateways have programs for what comes in at a device; none where nobody can tell.
+  static func owners(at place: String) -> [String] {
+    let prefix = name(.inward, "")
+    let names = (try? IngressFilters(device: unsafe if_nametoindex(place)).ownNames()) ?? []
+    return names.filter { $0.hasPrefix(prefix) }.map { String($0.dropFirst(prefix.count)) }
+      .filter { GatewayConfiguration.isDeviceName($0) }
+  }
+
+  private func attach(_ program: Int32, _ filter: Filter, ownedClsact: Bool = false) throws(KernelError) {
     let index = unsafe if_nametoindex(filter.device)
     guard filters[filter]?.index != index else { return }
-    let keepsClsact = try IngressFilters(device: index).attach(program, Self.name(filter.direction, device))
-    filters[filter] = (index, keepsClsact)
+    let ownsClsact = try IngressFilters(device: index).attach(
+      program, Self.name(filter.direction, device), ownedClsact: ownedClsact)
+    filters[filter] = (index, ownsClsact)
   }
 
   private func detachUnused() {
@@ -95,8 +111,7 @@ final class Translator {
   /// What is refused is passed over: the device takes its filters with it.
   private func detach(_ filter: Filter) {
     guard let place = filters.removeValue(forKey: filter) else { return }
-    try? IngressFilters(device: place.index).detach(
-      Self.name(filter.direction, device), keepsClsact: place.keepsClsact)
+    try? IngressFilters(device: place.index).detach(Self.name(filter.direction, device))
   }
 
   /// Whether a filter is there, or nobody can tell.
@@ -114,9 +129,9 @@ final class Translator {
     for (filter, place) in filters
     where unsafe if_nametoindex(filter.device) == place.index && !isInPlace(filter, at: place.index) {
       filters[filter] = nil
-      try attach(filter.direction == .outward ? programs.outward : programs.inward, filter)
-      // What we made before is still ours, where the filter alone was taken away.
-      if !place.keepsClsact { filters[filter]?.keepsClsact = false }
+      try attach(
+        filter.direction == .outward ? programs.outward : programs.inward, filter,
+        ownedClsact: place.ownsClsact)
       isRestored = true
     }
     return isRestored
@@ -137,7 +152,7 @@ final class Translator {
     for (place, direction) in places {
       let index = unsafe if_nametoindex(place)
       if index != 0 {
-        try? IngressFilters(device: index).detach(name(direction, device), keepsClsact: false)
+        try? IngressFilters(device: index).detach(name(direction, device))
       }
     }
   }

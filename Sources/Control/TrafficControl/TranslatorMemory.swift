@@ -1,6 +1,7 @@
 internal import CLiburing
 internal import DataPlane
 internal import Glibc
+internal import Synchronization
 
 /// What the programs translate by, in memory that they share with us (an mmapped BPF array): a block for each family,
 /// and counters.
@@ -116,6 +117,8 @@ struct TranslatorMemory: ~Copyable {
       if let remote { put(remote.address, at: offset) }
       put(UInt32(remote?.port.bigEndian ?? 0), at: offset + Field.remotePort)
     }
+    // A program that sees this sees all of the above.
+    atomicMemoryFence(ordering: .releasing)
     put(1, at: block + Field.isActive)
   }
 

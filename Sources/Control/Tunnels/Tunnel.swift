@@ -92,10 +92,23 @@ struct Tunnel {
     if process == nil, successor == nil { undoFallen() }
   }
 
+  /// One of them ended: one that was killed or failed may have left something.
+  private mutating func note(_ old: TunnelProcess, _ end: ProcessEnd) {
+    guard end != .status(0) else { return }
+    fallen.append(old)
+    if fallen.count > Self.fallenMax { fallen.removeFirst() }
+  }
+
   /// Nobody will follow them.
   private mutating func undoFallen() {
     for process in fallen { Leftovers.undo(of: process.processID, log) }
     fallen = []
+  }
+
+  /// Whether a process that is started now can go on with all that they left.
+  private var canFollowFallen: Bool {
+    guard let plan else { return false }
+    return fallen.allSatisfy { $0.plan.map { plan.configuration.canSucceed($0.configuration) } ?? true }
   }
 
   /// Whether it is what `next` says, or about to be.
@@ -117,10 +130,7 @@ struct Tunnel {
     } else if process != nil, previous != nil {
       replaceProcess()
     } else {
-      let isFollowed = fallen.allSatisfy {
-        $0.plan.map { next.configuration.canSucceed($0.configuration) } ?? true
-      }
-      if !isFollowed { undoFallen() }
+      if !canFollowFallen { undoFallen() }
       // Whatever it waits for: the new settings may be the remedy.
       due = due.map { _ in .now }
     }
@@ -164,6 +174,7 @@ struct Tunnel {
     process?.isReady = true
     successor = nil
     hasSettled = true
+    fallen = []
     // Changed once more while it took over.
     if let plan, process?.plan != plan {
       hasSettled = false
@@ -177,11 +188,11 @@ struct Tunnel {
     replaced.removeAll { $0.end() != nil }
     if let old = process, let end = old.end() {
       process = nil
-      if successor == nil { followEnd(of: old, end, now: now) }
+      if successor == nil { followEnd(of: old, end, now: now) } else { note(old, end) }
     }
     if let next = successor, let end = next.end() {
       successor = nil
-      followFailure(of: next, end, now: now)
+      if process == nil { followEnd(of: next, end, now: now) } else { followFailure(of: next, end) }
     }
     if let plan, process == nil, successor == nil, mayStart, let due, due <= now {
       self.due = nil
@@ -190,29 +201,27 @@ struct Tunnel {
     }
   }
 
-  /// The process ended that the tunnel had.
+  /// The last process ended that the tunnel had.
   private mutating func followEnd(of old: TunnelProcess, _ end: ProcessEnd, now: ContinuousClock.Instant) {
-    if end != .status(0) { fallen.append(old) }
-    guard let plan else { return undoFallen() }
+    note(old, end)
+    if !canFollowFallen { undoFallen() }
+    guard let plan else { return }
     guard !old.isStopping else {
-      undoFallen()
       due = now
       return
     }
-    if fallen.count > Self.fallenMax { fallen.removeFirst() }
     let wait = old.plan == plan ? delay.after(running: now - old.start) : .zero
     due = now + wait
     failureCount += 1
     hasSettled = true
-    log.error("tunnel \(name): process \(old.processID) \(end); starting it again in \(wait)")
+    log.log(
+      level: end == .status(0) ? .notice : .error,
+      "tunnel \(name): process \(old.processID) \(end); starting it again in \(wait)")
   }
 
-  /// A process ended that should have taken over.
-  private mutating func followFailure(
-    of next: TunnelProcess, _ end: ProcessEnd, now: ContinuousClock.Instant
-  ) {
+  /// A process ended that should have taken over, and the one before it is still there.
+  private mutating func followFailure(of next: TunnelProcess, _ end: ProcessEnd) {
     guard plan != nil else { return }
-    guard process != nil else { return followEnd(of: next, end, now: now) }
     if end == .status(SetupError.takeOverImpossibleStatus) {
       log.notice("tunnel \(name): its flows begin anew")
       process?.stop()
@@ -261,7 +270,7 @@ struct Tunnel {
 extension ChildProcess.Failure {
   var text: String {
     switch self {
-    case .notStarted(let errno): KernelError.reason(errno)
+    case .notStarted(let errno), .unreadable(let errno): KernelError.reason(errno)
     case .timedOut: "it took too long"
     }
   }

@@ -30,10 +30,12 @@ struct PacketArrival: BitwiseCopyable {
   var length: Int
 }
 
-/// Where a train was going.
-enum Outlet: BitwiseCopyable {
-  case tun
-  case udp
+/// Which way a train goes.
+enum Direction: BitwiseCopyable {
+  /// To TUN, as segments.
+  case uplink
+  /// To a UDP socket, as datagrams.
+  case downlink
 }
 
 /// What a turn brought.
@@ -42,7 +44,7 @@ enum Arrival: BitwiseCopyable {
   case packet(PacketArrival)
   /// The kernel refused a train of so many parts. It is still there, with its buffers, until the next turn; nil
   /// when it had to be finished before the refusal was read.
-  case transmitFailed(TrainID?, Outlet, errno: Int32, parts: Int)
+  case transmitFailed(TrainID?, Direction, errno: Int32, parts: Int)
   /// Another worker, or whoever stops the gateway, asked for attention.
   case woken
 }

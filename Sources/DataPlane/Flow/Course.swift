@@ -14,12 +14,12 @@ struct Course: BitwiseCopyable {
   private var bits: UInt8
 
   /// Of a flow whose last arrival went that way.
-  init(to outlet: Outlet) { bits = outlet == .udp ? 1 : 0 }
+  init(to direction: Direction) { bits = direction == .downlink ? 1 : 0 }
 
   @inline(__always)
-  mutating func step(to outlet: Outlet) -> Step {
+  mutating func step(to direction: Direction) -> Step {
     let last = bits
-    let way: UInt8 = outlet == .udp ? 1 : 0
+    let way: UInt8 = direction == .downlink ? 1 : 0
     if last & 1 == way {
       bits = way
       return .streams

@@ -147,7 +147,7 @@ struct Flow: BitwiseCopyable {
     failedTargets = 0
     partner = Self.noFlow
     liveness = Liveness(now: now)
-    course = Course(to: .udp)
+    course = Course(to: .downlink)
     hasReportedSize = false
     hasStray = false
     isCounted = false

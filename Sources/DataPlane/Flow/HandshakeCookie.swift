@@ -14,7 +14,7 @@ struct HandshakeCookie: Sendable {
     sequence(for: key, epoch: Self.epoch(now))
   }
 
-  /// Whether `acknowledgement` returns a cookie of this or the previous epoch (64...128 s).
+  /// Whether `acknowledgement` returns a cookie of this or the previous epoch (69...137 s).
   func accepts(_ acknowledgement: SequenceNumber, for key: FlowKey, now: UInt64) -> Bool {
     let epoch = Self.epoch(now)
     return acknowledgement == sequence(for: key, epoch: epoch) + 1

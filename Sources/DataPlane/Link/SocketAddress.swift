@@ -1,5 +1,5 @@
 internal import CLiburing
-internal import Glibc
+package import Glibc
 
 /// Endpoints as the kernel reads and writes them: `sockaddr_in` and `sockaddr_in6` (ip(7), ipv6(7)).
 ///
@@ -60,6 +60,18 @@ package enum SocketAddress {
 }
 
 extension SocketAddress {
+  /// The address out of what the C library has filled in; nil for another family than IPv4 and IPv6.
+  package static func address(of name: UnsafePointer<sockaddr>?) -> Address? {
+    guard let name = unsafe name else { return nil }
+    let length: Int
+    switch unsafe Int32(name.pointee.sa_family) {
+    case AF_INET: length = MemoryLayout<sockaddr_in>.size
+    case AF_INET6: length = MemoryLayout<sockaddr_in6>.size
+    default: return nil
+    }
+    return unsafe read(UnsafeRawPointer(name), length: length)?.address
+  }
+
   /// Gives a socket its address (bind(2)).
   package static func bind(_ descriptor: Int32, to local: Endpoint) throws(KernelError) {
     try unsafe with(local) { (address, length) throws(KernelError) in
@@ -67,7 +79,7 @@ extension SocketAddress {
     }
   }
 
-  /// Lets a socket exchange with `remote` alone, or begins a connection (connect(2)).
+  /// Lets a socket exchange with `remote` alone (connect(2)).
   package static func connect(_ descriptor: Int32, to remote: Endpoint) throws(KernelError) {
     try unsafe with(remote) { (address, length) throws(KernelError) in
       try KernelError.checkErrno("connect(\(remote))", unsafe Glibc.connect(descriptor, address, length))

@@ -103,6 +103,17 @@ package struct TunDevice: Sendable {
     try keep(device, false)
   }
 
+  /// Whether there is such a device that is up and that no process has a queue of: it has no carrier
+  /// (`tun_detach` in drivers/net/tun.c). Never, where sysfs(5) does not show it.
+  package static func isForsaken(_ name: String) -> Bool {
+    let isTun = unsafe access("/sys/class/net/\(name)/tun_flags", F_OK) == 0
+    let file = unsafe open("/sys/class/net/\(name)/carrier", O_RDONLY | O_CLOEXEC)
+    guard file >= 0 else { return false }
+    defer { Glibc.close(file) }
+    var carrier: UInt8 = 0
+    return unsafe isTun && read(file, &carrier, 1) == 1 && carrier == UInt8(ascii: "0")
+  }
+
   /// Whether the device stays when this process ends without closing it in order (TUNSETPERSIST).
   package func keep(_ isKept: Bool) throws(KernelError) { try Self.keep(queues[0], isKept) }
 
@@ -156,7 +167,7 @@ package struct TunDevice: Sendable {
     let descriptor = try KernelError.check("open(/dev/net/tun)", guise_tun_open())
     var buffer = [CChar](repeating: 0, count: Int(GUISE_TUN_NAME_MAX))
     for (index, byte) in name.utf8.enumerated() { buffer[index] = CChar(bitPattern: byte) }
-    let result = unsafe guise_tun_attach(descriptor, &buffer, 1, isNew ? 1 : 0)
+    let result = unsafe guise_tun_attach(descriptor, &buffer, isNew ? 1 : 0)
     guard result >= 0 else {
       Glibc.close(descriptor)
       throw KernelError("ioctl(TUNSETIFF, \(name))", errno: -result)

@@ -25,6 +25,8 @@ package struct FlowFileHeader: Equatable, Sendable {
   package var idleTimeoutSeconds: Int
   /// So that handshakes that are under way succeed.
   package var cookieKey: CookieKey
+  /// Client: whether its packets passed connection tracking by as the file was made.
+  package var isStateless = false
 
   /// The two words that cookies are made with.
   package struct CookieKey: Equatable, Sendable, BitwiseCopyable {
@@ -74,7 +76,8 @@ package struct FlowFileHeader: Equatable, Sendable {
     var remote = Address.unspecified
     var listenPort: UInt16 = 0
     var remotePort: UInt16 = 0
-    var isServer: UInt32 = 0
+    /// 0 client, 1 server, 2 a client whose packets pass connection tracking by.
+    var kind: UInt32 = 0
     var mtu: UInt32 = 0
     var idleTimeoutSeconds: UInt32 = 0
     var workerCount: UInt32 = 0
@@ -105,7 +108,7 @@ package struct FlowFileHeader: Equatable, Sendable {
     image.listenPort = listen.port
     image.remote = remote.address
     image.remotePort = remote.port
-    image.isServer = role == .server ? 1 : 0
+    image.kind = role == .server ? 1 : isStateless ? 2 : 0
     image.mtu = UInt32(mtu)
     image.idleTimeoutSeconds = UInt32(idleTimeoutSeconds)
     image.workerCount = UInt32(workerCount)
@@ -127,13 +130,14 @@ package struct FlowFileHeader: Equatable, Sendable {
     guard image.checksum == image.sum() else { throw .damaged }
     self.init(
       namespace: Self.text(image.namespace.indices.map { image.namespace[$0] }),
-      processID: image.processID, role: image.isServer == 1 ? .server : .client,
+      processID: image.processID, role: image.kind == 1 ? .server : .client,
       device: Self.text(image.device.indices.map { image.device[$0] }), mtu: Int(image.mtu),
       listen: Endpoint(image.listen, port: image.listenPort),
       remote: Endpoint(image.remote, port: image.remotePort),
       idleTimeoutSeconds: Int(image.idleTimeoutSeconds), cookieKey: image.cookieKey)
     (local4, peer4) = (image.addresses[0], image.addresses[1])
     (local6, peer6) = (image.addresses[2], image.addresses[3])
+    isStateless = image.kind == 2
     workerCount = Int(image.workerCount)
     flowsPerWorker = Int(image.flowsPerWorker)
     stride = Int(truncatingIfNeeded: image.stride)

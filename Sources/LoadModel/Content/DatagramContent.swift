@@ -71,7 +71,7 @@ package struct DatagramContent: Sendable {
     guard datagram.byteCount >= DatagramHead.byteCount else {
       return verification == .head || isGenuineSmall(datagram) ? .anonymous : .corrupt
     }
-    guard let head = DatagramHead(datagram) else { return .corrupt }
+    guard let head = DatagramHead(datagram), head.isSequencePossible else { return .corrupt }
     let genuine = head.sequence == DatagramHead.openingSequence ? DatagramVerdict.opening : .numbered(head)
     guard verification == .full else { return genuine }
     let same = unsafe datagram.withUnsafeBytes { bytes in

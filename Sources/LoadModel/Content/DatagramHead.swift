@@ -9,6 +9,9 @@ package struct DatagramHead: Equatable, Sendable, BitwiseCopyable {
   /// The number of datagrams that only open a flow: receivers verify them and count nothing.
   package static let openingSequence: UInt64 = 1 << 63
 
+  /// No flow has so many datagrams: at ten million a second it would take 20 days.
+  private static let sequenceEnd: UInt64 = 1 << 44
+
   /// "gl" in memory order.
   static let magic: UInt64 = 0x6c67
 
@@ -29,6 +32,11 @@ package struct DatagramHead: Equatable, Sendable, BitwiseCopyable {
     self.length = length
     self.sequence = sequence
     self.departure = departure & Self.departureMask
+  }
+
+  /// Whether a sender can have numbered one so.
+  var isSequencePossible: Bool {
+    @inline(__always) get { sequence < Self.sequenceEnd || sequence == Self.openingSequence }
   }
 
   /// Reads a head; nil when `bytes` are too few, or begin otherwise, or name another length than theirs.

@@ -21,7 +21,7 @@ extension ControlClient.Failure {
       "this user may not ask: use sudo, or join the group of the control socket"
     case .refused(EAGAIN): "the process does not answer in time"
     case .refused(let errno): "the process does not answer: \(KernelError.reason(errno))"
-    case .answered(let reason): reason
+    case .answered(let reason): reason.printable
     case .unreadable: "the process answers in another way than this version expects"
     }
   }

@@ -4,7 +4,7 @@ internal import NIOPosix
 
 /// Answers those who look at a process's tunnels, on one thread of its own (docs/decisions/0065-observation.md).
 package final class ObservationServer: Sendable {
-  /// A socket that is bound and does not listen yet; owned from here on.
+  /// A socket that is bound, and may listen already; the server's from here on, where it is refused, too.
   package struct Listener: Sendable {
     package var descriptor: Int32
     package var access: Access
@@ -34,12 +34,28 @@ package final class ObservationServer: Sendable {
   ) throws {
     group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let loop = group.next()
-    try loop.submit { try confine() }.wait()
+    do {
+      try loop.submit { try confine() }.wait()
+    } catch {
+      for listener in listeners { close(listener.descriptor) }
+      throw error
+    }
     for tunnel in tunnels { tunnel.sample() }
     loop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { _ in
       for tunnel in tunnels { tunnel.sample() }
     }
-    channels = try listeners.map { [group] in try Self.listen($0, Routes(tunnels), limits, group) }
+    var channels: [any Channel] = []
+    for (index, listener) in listeners.enumerated() {
+      do {
+        channels.append(try Self.listen(listener, Routes(tunnels), limits, group))
+      } catch {
+        // The one that was refused is closed by who refused it.
+        for channel in channels { try? channel.close().wait() }
+        for other in listeners[(index + 1)...] { close(other.descriptor) }
+        throw error
+      }
+    }
+    self.channels = channels
   }
 
   private static func listen(

@@ -11,7 +11,7 @@ package enum Figures {
   /// Three places or so; a dash where there is nothing to tell.
   package static func plain(_ value: Double?) -> String {
     guard let value else { return "-" }
-    if value >= 100 || value == value.rounded() { return "\(Int(value.rounded()))" }
+    if value >= 100 || value == value.rounded() { return "\(whole(value))" }
     let factor = value >= 10 ? 10.0 : 100.0
     return "\((value * factor).rounded() / factor)"
   }
@@ -20,10 +20,15 @@ package enum Figures {
     "\(count) \(noun)\(count == 1 ? "" : "s")"
   }
 
-  package static func percent(_ value: Double) -> String { "\(Int((100 * value).rounded())) %" }
+  package static func percent(_ value: Double) -> String { "\(whole(100 * value)) %" }
+
+  /// The nearest whole number, or the nearest that there is: figures of other processes may be any.
+  private static func whole(_ value: Double) -> Int {
+    Int(exactly: value.rounded()) ?? (value > 0 ? .max : value < 0 ? .min : 0)
+  }
 
   package static func duration(_ seconds: Double) -> String {
-    let whole = max(0, Int(seconds))
+    let whole = max(0, whole(seconds.rounded(.down)))
     let (days, hours, minutes) = (whole / 86_400, whole / 3_600 % 24, whole / 60 % 60)
     if days > 0 { return "\(days) d \(hours) h" }
     if hours > 0 { return "\(hours) h \(minutes) min" }

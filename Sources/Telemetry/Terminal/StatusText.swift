@@ -24,7 +24,7 @@ package struct StatusText {
     let drops = report.drops.filter { $0.value > 0 }.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
     let list = drops.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
     lines.append("  drops     \(list.isEmpty ? "none" : list)")
-    text = lines.map { $0 + "\n" }.joined()
+    text = lines.map { $0.printable + "\n" }.joined()
   }
 
   static let healthy = "healthy"

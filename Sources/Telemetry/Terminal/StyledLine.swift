@@ -24,7 +24,9 @@ package struct StyledLine: Sendable, Equatable, ExpressibleByStringLiteral {
   package init(_ text: String, _ style: Style = .plain) { add(text, style) }
   package init(stringLiteral text: String) { self.init(text) }
 
-  package mutating func add(_ text: String, _ style: Style = .plain) { pieces.append((text, style)) }
+  package mutating func add(_ text: String, _ style: Style = .plain) {
+    pieces.append((text.printable, style))
+  }
 
   package static func == (a: Self, b: Self) -> Bool {
     a.pieces.elementsEqual(b.pieces) { $0.text == $1.text && $0.style == $1.style }

@@ -21,6 +21,7 @@ package struct TextTable {
 
   /// Each row has a cell for each column. `columnsMax`: what the terminal has, nil where there is no end.
   package init(_ columns: [Column], _ rows: [[String]], columnsMax: Int? = nil) {
+    let rows = rows.map { $0.map(\.printable) }
     let widths = columns.indices.map { index in
       rows.reduce(columns[index].title.count) { max($0, $1[index].count) }
     }

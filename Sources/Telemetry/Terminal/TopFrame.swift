@@ -32,7 +32,8 @@ package struct TopFrame {
   }
 
   private static func flowsOpen(_ process: ProcessWatch) -> Int {
-    process.state == .running ? process.tunnels.reduce(0) { $0 + Int($1.report.flowsOpen) } : 0
+    process.state == .running
+      ? process.tunnels.reduce(0) { $0 + min(Int(clamping: $1.report.flowsOpen), Int(Int32.max)) } : 0
   }
 
   // MARK: - Tunnels

@@ -61,7 +61,7 @@ import Testing
     }
     let failures = try rig.arrivals()
     #expect(failures.map(\.failedTrain) == tooLong)
-    #expect(failures.allSatisfy { $0.failure?.outlet == .udp && $0.failure?.errno == EMSGSIZE })
+    #expect(failures.allSatisfy { $0.failure?.direction == .downlink && $0.failure?.errno == EMSGSIZE })
     for index in 0..<20 where index % 5 != 2 && index != 0 && index != 19 {
       #expect(rig.surroundings.receiveDatagram()?.bytes == EngineRig.number(index))
     }
@@ -85,7 +85,7 @@ import Testing
     }
     let refused = try rig.arrivals()
     #expect(refused.map(\.failedTrain) == tooLong)
-    #expect(refused.allSatisfy { $0.failure?.outlet == .tun && $0.failure?.errno == EMSGSIZE })
+    #expect(refused.allSatisfy { $0.failure?.direction == .uplink && $0.failure?.errno == EMSGSIZE })
     for index in 0..<60 where index % 7 != 0 {
       #expect(rig.surroundings.receivePacket() == EngineRig.number(index))
     }
@@ -131,7 +131,7 @@ import Testing
     // What was refused is told of, but its trains are gone.
     let refused = try rig.arrivals()
     #expect(refused.count == 3 * Limits.trainCount / 2)
-    #expect(refused.allSatisfy { $0.failure?.outlet == .tun && $0.failedTrain == nil })
+    #expect(refused.allSatisfy { $0.failure?.direction == .uplink && $0.failedTrain == nil })
   }
 
   @Test(arguments: EngineKind.allCases)
@@ -161,9 +161,9 @@ import Testing
 }
 
 extension Arrival {
-  var failure: (train: TrainID?, outlet: Outlet, errno: Int32)? {
-    guard case .transmitFailed(let train, let outlet, let errno, _) = self else { return nil }
-    return (train, outlet, errno)
+  var failure: (train: TrainID?, direction: Direction, errno: Int32)? {
+    guard case .transmitFailed(let train, let direction, let errno, _) = self else { return nil }
+    return (train, direction, errno)
   }
   var failedTrain: TrainID? { failure?.train }
 }

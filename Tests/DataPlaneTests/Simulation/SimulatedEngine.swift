@@ -97,7 +97,7 @@ struct SimulatedEngine: Engine, ~Copyable {
   mutating func nextArrival(_ buffers: inout BufferPool, _ trains: inout TrainPool) -> Arrival? {
     if !isOverflowing, let failure = failures.popLast() {
       refused = failure.train
-      return .transmitFailed(failure.train, failure.outlet, errno: failure.errno, parts: failure.parts)
+      return .transmitFailed(failure.train, failure.direction, errno: failure.errno, parts: failure.parts)
     }
     while remaining > 0, !kernel.inputs.isEmpty {
       switch kernel.inputs[0] {
@@ -133,7 +133,7 @@ struct SimulatedEngine: Engine, ~Copyable {
     _ train: TrainID, _ vectors: UnsafeMutablePointer<iovec>, count: Int, _ trains: inout TrainPool
   ) {
     queued.append(train)
-    if let errno = kernel.takeWriteFailure(), errno != 0 { return fail(train, .tun, errno, trains) }
+    if let errno = kernel.takeWriteFailure(), errno != 0 { return fail(train, .uplink, errno, trains) }
     kernel.packets.append(unsafe Self.join(vectors, count))
   }
 
@@ -141,7 +141,7 @@ struct SimulatedEngine: Engine, ~Copyable {
     _ train: TrainID, _ message: UnsafeMutablePointer<msghdr>, flow: UInt32, _ trains: inout TrainPool
   ) {
     queued.append(train)
-    if let errno = kernel.takeSendFailure(), errno != 0 { return fail(train, .udp, errno, trains) }
+    if let errno = kernel.takeSendFailure(), errno != 0 { return fail(train, .downlink, errno, trains) }
     let bytes = unsafe Self.join(message.pointee.msg_iov, message.pointee.msg_iovlen)
     var destination: Endpoint?
     if let name = unsafe message.pointee.msg_name {
@@ -157,10 +157,10 @@ struct SimulatedEngine: Engine, ~Copyable {
   }
 
   private mutating func fail(
-    _ train: TrainID, _ outlet: Outlet, _ errno: Int32, _ trains: borrowing TrainPool
+    _ train: TrainID, _ direction: Direction, _ errno: Int32, _ trains: borrowing TrainPool
   ) {
     failures.append(
-      TransmitFailure(train: train, outlet: outlet, errno: errno, parts: trains[train].partCount))
+      TransmitFailure(train: train, direction: direction, errno: errno, parts: trains[train].partCount))
   }
 
   mutating func wake(_ worker: Int) { kernel.woken.append(worker) }

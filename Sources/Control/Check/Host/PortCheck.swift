@@ -9,7 +9,7 @@ struct PortCheck: Check {
 
   func findings(_ plan: CheckPlan, _ host: HostView) -> [Finding] {
     var findings: [Finding] = []
-    if let local = plan.local { findings += client(local) }
+    if let local = plan.local { findings += client(local, host) }
     if let service = plan.service { findings += server(service, host) }
     if plan.mayServe {
       let ports = FlowLimits.localPorts(host.sysctl)
@@ -24,14 +24,21 @@ struct PortCheck: Check {
     return findings
   }
 
-  private func client(_ target: HostPort) -> [Finding] {
+  private func client(_ target: HostPort, _ host: HostView) -> [Finding] {
     do throws(SetupError) {
       let families = Set(AddressFamily.allCases)
       let local = try HostResolution.endpoint(of: target, families: families, purpose: "--local")
       try Preflight.checkFree(local)
       return [.fine("UDP \(local) is free")]
     } catch {
-      return [.fail(error)]
+      guard let other = host.instances(areAlive: true).first(where: { $0.isClient(at: target) }) else {
+        return [.fail(error)]
+      }
+      return [
+        .warn(
+          "process \(other.processID) of guise has UDP \(target) already",
+          mend: "'guise status' shows it: end it, start with '--takeover', or choose another port")
+      ]
     }
   }
 

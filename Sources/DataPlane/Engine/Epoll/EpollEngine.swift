@@ -38,7 +38,7 @@ struct EpollEngine: Engine, ~Copyable {
 
   /// Trains that the kernel has taken, and those that it refused.
   private var transmitted: TrainList
-  private var failures: FailureList
+  private var failures: BoundedQueue<TransmitFailure>
   /// The refused train that the worker is dealing with.
   private var refused: TrainID?
   /// What ends the worker; thrown by the next turn.
@@ -51,7 +51,7 @@ struct EpollEngine: Engine, ~Copyable {
     let received = try ReceiveBatch(hasNames: resources.listener != nil)
     let sends = try SendBatch()
     let transmitted = try TrainList(capacity: Limits.trainCount)
-    let failures = try FailureList(capacity: 2 * Limits.trainCount)
+    let failures = try BoundedQueue<TransmitFailure>(capacity: 2 * Limits.trainCount)
     let poller = try Poller()
     try poller.add(resources.tunQueue, Token(.read))
     try poller.add(resources.wakeDescriptor, Token(.wake))
@@ -170,7 +170,9 @@ struct EpollEngine: Engine, ~Copyable {
   mutating func flush(_ buffers: inout BufferPool, _ trains: inout TrainPool) {
     send()
     for index in 0..<failures.count {
-      if let train = failures.takeTrain(at: index) { trains.finish(train) { buffers.release($0) } }
+      guard let train = failures[index].train else { continue }
+      trains.finish(train) { buffers.release($0) }
+      failures[index].train = nil
     }
     finishTransmitted(&buffers, &trains)
   }
@@ -210,7 +212,7 @@ struct EpollEngine: Engine, ~Copyable {
     retireRefused()
     guard let failure = failures.popFirst() else { return nil }
     refused = failure.train
-    return .transmitFailed(failure.train, failure.outlet, errno: failure.errno, parts: failure.parts)
+    return .transmitFailed(failure.train, failure.direction, errno: failure.errno, parts: failure.parts)
   }
 
   /// Reads one packet from TUN; nil when there is none, or no buffer, and then this turn asks no more.
@@ -278,7 +280,7 @@ struct EpollEngine: Engine, ~Copyable {
         ? unsafe write(resources.tunQueue, vectors[0].iov_base, vectors[0].iov_len)
         : unsafe writev(resources.tunQueue, vectors, Int32(count))
     } while written < 0 && errno == EINTR
-    guard written >= 0 else { return fail(entry(train, trains), .tun, errno) }
+    guard written >= 0 else { return fail(entry(train, trains), .uplink, errno) }
     transmitted.append(train)
   }
 
@@ -286,7 +288,7 @@ struct EpollEngine: Engine, ~Copyable {
     _ train: TrainID, _ message: UnsafeMutablePointer<msghdr>, flow: UInt32, _ trains: inout TrainPool
   ) {
     let socket = sockets[sockets.number(of: flow)]
-    guard socket.isOpen else { return fail(entry(train, trains), .udp, EBADF) }
+    guard socket.isOpen else { return fail(entry(train, trains), .downlink, EBADF) }
     unsafe sends.append(entry(train, trains), message, descriptor: socket.descriptor)
     if sends.isFull { send() }
   }
@@ -295,7 +297,7 @@ struct EpollEngine: Engine, ~Copyable {
   @inline(__always)
   private mutating func send() {
     while let outcome = sends.sendNext() {
-      if outcome.errno != 0 { fail(sends[outcome.first], .udp, outcome.errno) }
+      if outcome.errno != 0 { fail(sends[outcome.first], .downlink, outcome.errno) }
       for index in 0..<outcome.sentCount { transmitted.append(sends[outcome.first &+ index].train) }
     }
   }
@@ -305,11 +307,11 @@ struct EpollEngine: Engine, ~Copyable {
   }
 
   @inline(never)
-  private mutating func fail(_ entry: SendBatch.Entry, _ outlet: Outlet, _ errno: Int32) {
+  private mutating func fail(_ entry: SendBatch.Entry, _ direction: Direction, _ errno: Int32) {
     // Only a worker that is ending asks for no arrivals for so long.
     guard !failures.isFull else { return transmitted.append(entry.train) }
     failures.append(
-      TransmitFailure(train: entry.train, outlet: outlet, errno: errno, parts: Int(entry.parts)))
+      TransmitFailure(train: entry.train, direction: direction, errno: errno, parts: Int(entry.parts)))
   }
 
   // MARK: Waking others

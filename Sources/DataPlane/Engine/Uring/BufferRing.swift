@@ -10,7 +10,6 @@ internal import CLiburing
 /// they come back full of trains, it is no more than hold as many bytes as a core's cache.
 @safe
 struct BufferRing: ~Copyable {
-  static let noGroup = UInt16.max
   private let memory: Region
   private let entries: UInt32
   private let kind: BufferPool.Class

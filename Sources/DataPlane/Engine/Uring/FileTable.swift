@@ -56,6 +56,7 @@ struct FileTable: ~Copyable {
   /// The receive of an open socket has ended. Its place.
   mutating func noteEnded(_ flow: UInt32) -> Int {
     let place = place(flow)
+    // No compound assignment: Swift 6.3.1's thread sanitizer emits invalid code for it.
     let entry = unsafe generations[place]
     unsafe generations[place] = entry | Self.hasEnded
     return place

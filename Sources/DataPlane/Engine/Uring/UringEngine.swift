@@ -41,7 +41,7 @@ struct UringEngine: Engine, ~Copyable {
   /// What ended and must be armed again, once buffers are there: receives, by their places in `files`, and the others. A
   /// flow that has closed meanwhile leaves its place behind.
   private var endedReceives: ReadyRing
-  private var ended: TokenList
+  private var ended: BoundedQueue<Token>
   private var datagramsAreLow = false
   private var packetsAreLow = false
 
@@ -67,7 +67,7 @@ struct UringEngine: Engine, ~Copyable {
     let queued = try TrainList(capacity: Limits.trainCount)
     let inFlight = try TrainList(capacity: Limits.trainCount)
     let endedReceives = try ReadyRing(capacity: files.placeCount)
-    let ended = try TokenList(capacity: 2)
+    let ended = try BoundedQueue<Token>(capacity: 2)
 
     self.shapes = shapes
     self.ring = ring
@@ -166,7 +166,7 @@ struct UringEngine: Engine, ~Copyable {
       armable -= 1
     }
     for _ in 0..<ended.count {
-      let token = ended.popFirst()
+      guard let token = ended.popFirst() else { break }
       if token.kind == .read, packetsAreLow, packetBuffers.isDry {
         ended.append(token)
       } else {
@@ -186,8 +186,8 @@ struct UringEngine: Engine, ~Copyable {
       switch completion.token.kind {
       case .receive: if let arrival = datagrams(completion, &buffers) { return arrival }
       case .read: if let arrival = packet(completion, &buffers) { return arrival }
-      case .write: return failure(completion, .tun, trains)
-      case .send: return failure(completion, .udp, trains)
+      case .write: return failure(completion, .uplink, trains)
+      case .send: return failure(completion, .downlink, trains)
       case .wake:
         if !completion.hasMore { ended.append(completion.token) }
         return .woken
@@ -254,13 +254,13 @@ struct UringEngine: Engine, ~Copyable {
   }
 
   private mutating func failure(
-    _ completion: Completion, _ outlet: Outlet, _ trains: borrowing TrainPool
+    _ completion: Completion, _ direction: Direction, _ trains: borrowing TrainPool
   ) -> Arrival {
     let train = completion.token.train
     let isStale = trains[train].generation != completion.token.generation
     refused = isStale ? nil : train
     return .transmitFailed(
-      refused, outlet, errno: -completion.result, parts: completion.token.parts)
+      refused, direction, errno: -completion.result, parts: completion.token.parts)
   }
 
   // MARK: Receiving

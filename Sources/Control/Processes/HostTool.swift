@@ -23,7 +23,7 @@ package enum HostTool: String, Sendable, CaseIterable {
       outcome = try ChildProcess.run(path, arguments, input: input)
     } catch {
       switch error {
-      case .notStarted(let errno): throw .toolNotStarted(self, errno: errno)
+      case .notStarted(let errno), .unreadable(let errno): throw .toolNotStarted(self, errno: errno)
       case .timedOut: throw .toolTimedOut(command: command, seconds: ChildProcess.secondsMax)
       }
     }

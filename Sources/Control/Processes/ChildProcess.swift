@@ -12,6 +12,7 @@ enum ChildProcess {
 
   enum Failure: Error, Equatable {
     case notStarted(errno: Int32)
+    case unreadable(errno: Int32)
     case timedOut
   }
 
@@ -29,23 +30,27 @@ enum ChildProcess {
     stdout.closeWriteEnd()
     stderr.closeWriteEnd()
 
-    guard let texts = collect([stdout.readEnd, stderr.readEnd]) else {
+    do throws(Failure) {
+      let texts = try collect([stdout.readEnd, stderr.readEnd])
+      return Outcome(status: wait(for: child), output: texts[0], errors: texts[1])
+    } catch {
       kill(child, SIGKILL)
       _ = wait(for: child)
-      throw .timedOut
+      throw error
     }
-    return Outcome(status: wait(for: child), output: texts[0], errors: texts[1])
   }
 
-  /// Reads all descriptors to their end; nil when that takes longer than `secondsMax`.
-  private static func collect(_ descriptors: [Int32]) -> [String]? {
+  /// Reads all descriptors to their end, for no longer than `secondsMax`.
+  private static func collect(_ descriptors: [Int32]) throws(Failure) -> [String] {
     var bytes = [[UInt8]](repeating: [], count: descriptors.count)
     var polls = descriptors.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
     var chunk = [UInt8](repeating: 0, count: 16_384)
     let deadline = ContinuousClock.now + .seconds(secondsMax)
     while polls.contains(where: { $0.fd >= 0 }) {
-      guard unsafe poll(&polls, nfds_t(polls.count), 1000) >= 0 || errno == EINTR else { return nil }
-      guard ContinuousClock.now < deadline else { return nil }
+      guard unsafe poll(&polls, nfds_t(polls.count), 1000) >= 0 || errno == EINTR else {
+        throw .unreadable(errno: errno)
+      }
+      guard ContinuousClock.now < deadline else { throw .timedOut }
       for index in polls.indices where polls[index].fd >= 0 && polls[index].revents != 0 {
         let count = unsafe read(polls[index].fd, &chunk, chunk.count)
         if count > 0 {
