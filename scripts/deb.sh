@@ -34,8 +34,10 @@ place 644 deploy/debian/10-guise.conf usr/lib/sysctl.d/10-guise.conf
 place 644 deploy/guise.toml etc/guise/guise.toml
 place 644 deploy/guise.toml usr/share/doc/guise/examples/guise.toml
 place 644 deploy/debian/copyright usr/share/doc/guise/copyright
-place 644 README.md usr/share/doc/guise/README.md
-for document in OPERATING MIGRATING; do place 644 "docs/$document.md" "usr/share/doc/guise/docs/$document.md"; done
+# As they lie here, so that links between them lead somewhere.
+find README.md SECURITY.md docs -name '*.md' -print0 | while IFS= read -r -d '' document; do
+  place 644 "$document" "usr/share/doc/guise/$document"
+done
 # To be copied from, each a folder of its own.
 for folder in container grafana kubernetes prometheus; do
   [[ -d deploy/$folder ]] || continue
@@ -67,8 +69,8 @@ Installed-Size: $(du -sk "$root" | cut -f1)
 Depends: ${libraries#shlibs:Depends=}, iproute2 (>= 5.0), nftables (>= 0.9), passwd, procps
 Description: UDP in the shape of TCP
  Carries each UDP datagram in one TCP segment, past networks that slow or
- block UDP: nothing is retransmitted, reordered or held back. Speaks the wire
- format of Phantun 0.8.1; runs on io_uring or epoll.
+ block UDP: nothing is retransmitted, nothing waits for a lost packet. Speaks
+ the wire format of Phantun 0.8.1; runs on io_uring or epoll.
 CONTROL
 
 mkdir -p "$output"
