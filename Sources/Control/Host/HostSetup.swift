@@ -265,10 +265,10 @@ struct HostSetup: ~Copyable {
     let record = InstanceRecord(
       preflight, device: device.name, firewall.rules, outlets: firewall.outletDevices, flowFile: flowFile,
       in: state.namespace)
-    // That of a predecessor of another user, as long as this process may remove it.
-    unsafe unlink(state.controlSocket(of: device.name))
     do throws(LockedFile.Failure) {
       instance = try InstanceClaim(record, in: state)
+      // That of a predecessor of another user, as long as this process may remove it.
+      unsafe unlink(state.controlSocket(of: device.name))
     } catch {
       log.warning(
         "cannot record in \(state.path) what this process changes: nobody cleans up if it is killed")
