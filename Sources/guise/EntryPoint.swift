@@ -9,8 +9,8 @@ enum EntryPoint {
   static func main() {
     var defaults: EnvironmentDefaults?
     var tunnel = ""
+    let given = GivenCommand(Array(CommandLine.arguments.dropFirst()))
     do {
-      let given = GivenCommand(Array(CommandLine.arguments.dropFirst()))
       try given.refuseRepetitions()
       let whole = try EnvironmentDefaults(given, environment: environment())
       defaults = whole
@@ -27,19 +27,21 @@ enum EntryPoint {
       StandardErrorLog.complain("\(error)")
       exit(2)
     } catch {
-      report(error, defaults)
+      report(error, given, defaults)
     }
   }
 
   /// Help and version go to standard output, complaints about the command line to standard error.
-  private static func report(_ error: any Error, _ defaults: EnvironmentDefaults?) -> Never {
+  private static func report(_ error: any Error, _ given: GivenCommand, _ defaults: EnvironmentDefaults?)
+    -> Never
+  {
     let text = GuiseCommand.fullMessage(for: error)
     switch GuiseCommand.exitCode(for: error) {
     case .success:
       print(text)
       exit(0)
     case .validationFailure:
-      StandardErrorLog.complain(text)
+      StandardErrorLog.complain(given.namingUnknownOption(text))
       if let origins = defaults?.origins(in: GuiseCommand.message(for: error)) {
         StandardErrorLog.complain("\(origins)")
       }

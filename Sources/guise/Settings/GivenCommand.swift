@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Control
 
 /// A command line as it was given, without the program's name.
 struct GivenCommand {
@@ -47,5 +48,26 @@ struct GivenCommand {
         "--\(option.name) is given \(count(of: option)) times, and takes one value here: \(option.explanation)"
       )
     }
+  }
+
+  // MARK: - Options that there are not
+
+  /// The first option on it that the command has not.
+  var unknownOption: String? {
+    guard depth > 0 else { return nil }
+    let known = OptionDescription.spellings(of: command)
+    return arguments.prefix { $0 != "--" }.lazy.filter { $0.hasPrefix("--") }
+      .map { String($0.prefix { $0 != "=" }) }
+      .first { !known.contains($0) }
+  }
+
+  /// A complaint that names it, in place of one that does not. Where a required option is missing, ArgumentParser says no more
+  /// than that, though most often it is there, misspelt.
+  func namingUnknownOption(_ complaint: String) -> String {
+    guard let unknownOption, !complaint.contains("'\(unknownOption)'") else { return complaint }
+    let nearest = Suggestion.nearest(to: unknownOption, among: options.flatMap(\.spellings))
+    let name = "Error: Unknown option '\(unknownOption)'" + (nearest.map { ". Did you mean '\($0)'?" } ?? "")
+    let usage = complaint.split(separator: "\n").drop { !$0.hasPrefix("Usage:") }
+    return ([name[...]] + usage).joined(separator: "\n")
   }
 }

@@ -20,10 +20,19 @@ struct OptionDescription: Equatable {
 
   /// Those that a command shows in its help, but for those that ask about itself.
   static func all(of command: any ParsableCommand.Type) -> [OptionDescription] {
+    arguments(of: command).compactMap(OptionDescription.init)
+  }
+
+  /// How whatever the command takes may be given, with dashes: what its help does not show as well.
+  static func spellings(of command: any ParsableCommand.Type) -> [String] {
+    arguments(of: command).flatMap(\.spellings)
+  }
+
+  private static func arguments(of command: any ParsableCommand.Type) -> [Argument] {
     guard let tool = try? JSONDecoder().decode(Tool.self, from: Data(command._dumpHelp().utf8)) else {
       preconditionFailure("ArgumentParser describes options in another format now")
     }
-    return (tool.command.arguments ?? []).compactMap(OptionDescription.init)
+    return tool.command.arguments ?? []
   }
 
   private init?(_ argument: Argument) {
@@ -32,7 +41,7 @@ struct OptionDescription: Equatable {
       name != "help", name != "version"
     else { return nil }
     self.name = name
-    spellings = argument.names?.map { ($0.kind == "long" ? "--" : "-") + $0.name } ?? []
+    spellings = argument.spellings
     isFlag = argument.kind == "flag"
     isRepeating = argument.isRepeating
     isRequired = !argument.isOptional
@@ -54,6 +63,8 @@ struct OptionDescription: Equatable {
     let valueName: String?
     let defaultValue: String?
     let abstract: String?
+
+    var spellings: [String] { names?.map { ($0.kind == "long" ? "--" : "-") + $0.name } ?? [] }
   }
   private struct Name: Decodable {
     let kind: String
