@@ -2,7 +2,7 @@ import Foundation
 import Glibc
 import Testing
 
-extension EndToEnd.Operation {
+extension EndToEnd.Faults {
   /// A gateway that is killed, or replaced while it runs, comes back with its flows.
   @Suite("Crash")
   struct Crash {

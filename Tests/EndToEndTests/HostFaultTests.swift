@@ -2,7 +2,7 @@ import Foundation
 import Glibc
 import Testing
 
-extension EndToEnd.Operation {
+extension EndToEnd.Faults {
   /// What breaks on the host under a running gateway, or is missing when it starts.
   @Suite("Host faults")
   struct HostFaults {

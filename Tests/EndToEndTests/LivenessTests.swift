@@ -1,11 +1,10 @@
 import Glibc
 import Testing
 
-extension EndToEnd.Operation {
+extension EndToEnd.Faults {
   /// Paths that go dead and come back, and servers that move, without anybody's help.
   @Suite("Liveness")
   struct Liveness {
-    static let engines = [Variant(engine: "io_uring", workers: 2), Variant(engine: "epoll", workers: 2)]
 
     /// How long the path is cut; `GUISE_CUT_SECONDS` for longer ones.
     static var cutSeconds: Int {
@@ -19,7 +18,7 @@ extension EndToEnd.Operation {
     /// a busy host run in another order.
     @Test("A cut path carries its flows within two seconds of its return, and a forgotten flow another")
     func cut() async throws {
-      for variant in Self.engines {
+      for variant in Variant.eachEngine {
         try await Topology.routed(nat: true) { net in
           let tunnel = try await Tunnel.up(on: net, variant)
           try await tunnel.echoService()
@@ -59,7 +58,8 @@ extension EndToEnd.Operation {
     }
 
     @Test(
-      "A server at a new address behind the same name is found", arguments: engines, ["tracked", "auto"])
+      "A server at a new address behind the same name is found", arguments: Variant.eachEngine,
+      ["tracked", "auto"])
     func newAddress(_ variant: Variant, firewall: String) async throws {
       try await Topology.pair { net in
         try net.client.overlay("hosts", "\(net.serverAddress4) gateway.example\n")

@@ -1,6 +1,6 @@
 import Testing
 
-extension EndToEnd.Operation {
+extension EndToEnd.Traffic {
   /// Thousands of flows at once; the long form is bench/scale/many_flows.py.
   @Suite("Many flows")
   struct ManyFlows {
@@ -23,7 +23,7 @@ extension EndToEnd.Operation {
         }
         // The supervisor logs some of the flows.
         for (end, before) in zip(tunnel.ends, before) {
-          #expect(try end.memoryTaken() - before <= Memory.heapSteps)
+          #expect(try end.memoryTaken() - before <= EndToEnd.Operation.Memory.heapSteps)
         }
       }
     }

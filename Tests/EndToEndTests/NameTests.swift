@@ -1,6 +1,6 @@
 import Testing
 
-extension EndToEnd.Operation {
+extension EndToEnd.Faults {
   /// Hosts may be given by name.
   @Suite("Names")
   struct Names {

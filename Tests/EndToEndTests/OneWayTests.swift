@@ -1,6 +1,6 @@
 import Testing
 
-extension EndToEnd.Traffic {
+extension EndToEnd.Faults {
   /// The traffic that kills fake TCP behind NAT: one way, fast, never answered.
   @Suite("One-way traffic", .alone)
   struct OneWay {

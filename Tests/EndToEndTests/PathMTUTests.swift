@@ -1,6 +1,6 @@
 import Testing
 
-extension EndToEnd.Traffic {
+extension EndToEnd.Faults {
   /// Narrow places on the path, which routers tell of by ICMP, and jumbo frames.
   @Suite("Path MTU")
   struct PathMTU {

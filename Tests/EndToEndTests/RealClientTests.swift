@@ -6,9 +6,8 @@ extension EndToEnd.Traffic {
   @Suite("Real clients")
   struct RealClients {
     /// Each engine, with as many workers as the machine has reason for.
-    static let variants = [Variant(engine: "io_uring", workers: 2), Variant(engine: "epoll", workers: 2)]
 
-    @Test("TCP inside wireguard-go runs both ways", arguments: variants)
+    @Test("TCP inside wireguard-go runs both ways", arguments: Variant.eachEngine)
     func wireGuard(_ variant: Variant) async throws {
       try await Topology.pair { net in
         let tunnel = try await Tunnel.up(on: net, variant)
@@ -18,7 +17,7 @@ extension EndToEnd.Traffic {
       }
     }
 
-    @Test("TCP inside OpenVPN over UDP runs both ways", arguments: variants)
+    @Test("TCP inside OpenVPN over UDP runs both ways", arguments: Variant.eachEngine)
     func openVPN(_ variant: Variant) async throws {
       try await Topology.pair { net in
         try await OpenVPNNetwork.up(through: Tunnel.up(on: net, variant))
@@ -26,7 +25,7 @@ extension EndToEnd.Traffic {
       }
     }
 
-    @Test("dnsmasq answers every question of dnsperf", arguments: variants)
+    @Test("dnsmasq answers every question of dnsperf", arguments: Variant.eachEngine)
     func dns(_ variant: Variant) async throws {
       try await Topology.pair { net in
         let tunnel = try await Tunnel.up(on: net, variant)
@@ -54,7 +53,7 @@ extension EndToEnd.Traffic {
       }
     }
 
-    @Test("Sound sent as RTP by GStreamer arrives as it was", arguments: variants)
+    @Test("Sound sent as RTP by GStreamer arrives as it was", arguments: Variant.eachEngine)
     func rtp(_ variant: Variant) async throws {
       try await Topology.pair { net in
         _ = try await Tunnel.up(on: net, variant)
@@ -89,7 +88,9 @@ extension EndToEnd.Traffic {
       }
     }
 
-    @Test("A QUIC download arrives whole, though its client goes on from another port", arguments: variants)
+    @Test(
+      "A QUIC download arrives whole, though its client goes on from another port",
+      arguments: Variant.eachEngine)
     func quic(_ variant: Variant) async throws {
       try await Topology.pair { net in
         let tunnel = try await Tunnel.up(on: net, variant)
@@ -116,7 +117,8 @@ extension EndToEnd.Traffic {
       }
     }
 
-    @Test("Every question of sockperf is answered before the next, none is lost", arguments: variants)
+    @Test(
+      "Every question of sockperf is answered before the next, none is lost", arguments: Variant.eachEngine)
     func pingPong(_ variant: Variant) async throws {
       try await Topology.pair { net in
         _ = try await Tunnel.up(on: net, variant)

@@ -1,7 +1,7 @@
 import Glibc
 import Testing
 
-extension EndToEnd.Operation {
+extension EndToEnd.Faults {
   /// Either end may go away under traffic and come back.
   @Suite("Restart")
   struct Restart {

@@ -13,6 +13,9 @@ struct CounterTable: Sendable, CustomStringConvertible {
     }
   }
 
+  /// Whether its last row is there: a log may be read while it is written.
+  var isWhole: Bool { counters.last?.name == "stale-completion" }
+
   /// A counter's value at each worker; empty when there is one alone.
   func byWorker(_ name: String) -> [Int] { counters.first { $0.name == name }?.byWorker ?? [] }
 

@@ -69,7 +69,7 @@ struct Gateway: Sendable {
     process.send(SIGUSR1)
     return try await eventually("a table of counters", within: .seconds(2)) {
       let tables = CounterTable.all(in: log)
-      return tables.count > seen ? tables.last : nil
+      return tables.count > seen && tables.last!.isWhole ? tables.last : nil
     }
   }
 

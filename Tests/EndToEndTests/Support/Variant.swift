@@ -25,6 +25,9 @@ struct Variant: Sendable, CustomTestStringConvertible {
   /// For tests where several workers make it harder.
   static let shared = Variant(engine: "io_uring", workers: 2)
 
+  /// Each engine, with two workers.
+  static let eachEngine = [shared, Variant(engine: "epoll", workers: 2)]
+
   var arguments: [String] { ["--engine", engine, "--workers", "\(workers)"] }
 
   var testDescription: String { "\(engine), \(workers) worker\(workers == 1 ? "" : "s")" }
