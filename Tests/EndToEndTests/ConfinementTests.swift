@@ -9,7 +9,7 @@ extension EndToEnd.Operation {
 
     @Test(
       "Under traffic no thread has more than the documentation lists, and nothing stays behind",
-      arguments: Variant.all.filter { $0.workers == 2 })
+      arguments: Variant.eachEngine())
     func listed(_ variant: Variant) async throws {
       try await Topology.pair { net in
         let before = [try HostState(of: net.client), try HostState(of: net.server)]
@@ -53,7 +53,7 @@ extension EndToEnd.Operation {
       #expect(thread.refusesNewPrivileges && thread.isFiltered, "\(thread.name)")
     }
 
-    @Test("A flow's socket has large buffers all the same", arguments: Variant.all.filter { $0.workers == 2 })
+    @Test("A flow's socket has large buffers all the same", arguments: Variant.eachEngine())
     func socketBuffers(_ variant: Variant) async throws {
       try await Topology.pair { net in
         let tunnel = try await Tunnel.up(on: net, variant)

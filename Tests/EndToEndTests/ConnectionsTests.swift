@@ -30,7 +30,7 @@ extension EndToEnd.Traffic {
 
     @Test(
       "Connections are shared out among the workers, each of which carries its part of one application",
-      arguments: Variant.all.filter { $0.workers > 1 })
+      arguments: Variant.several)
     func shared(_ variant: Variant) async throws {
       try await Topology.pair { net in
         let tunnel = try await Tunnel.up(on: net, variant, clientOptions: Self.four + ["--spread", "auto"])

@@ -8,7 +8,7 @@ extension EndToEnd.Operation {
   struct ControlSocket {
     @Test(
       "Flows are listed, closed and opened anew, and the counters are of what was sent",
-      arguments: Variant.eachEngine)
+      arguments: Variant.eachEngine())
     func flows(_ variant: Variant) async throws {
       try await Topology.pair { net in
         let (client, server) = (Operator(net.client, "gc"), Operator(net.server, "gs"))

@@ -10,7 +10,7 @@ extension EndToEnd.Traffic {
     /// Past connection tracking, so that every SYN reaches the server.
     @Test(
       "Two hundred thousand SYNs that nobody completes take no memory and little of a live flow", .alone,
-      arguments: Variant.all.filter { $0.workers == 1 })
+      arguments: Variant.eachEngine(workers: 1))
     func unansweredSYNs(_ variant: Variant) async throws {
       try await Topology.routed(nat: false) { net in
         let router = try #require(net.router)

@@ -6,7 +6,7 @@ extension EndToEnd.Faults {
   /// What breaks on the host under a running gateway, or is missing when it starts.
   @Suite("Host faults")
   struct HostFaults {
-    private static let engines = Variant.all.filter { $0.workers == 1 }
+    private static let engines = Variant.eachEngine(workers: 1)
 
     @Test("Links that go down for a moment cost what was on the way, and flows go on", arguments: engines)
     func linksDown(_ variant: Variant) async throws {

@@ -19,7 +19,7 @@ extension EndToEnd.Traffic {
     /// Past connection tracking, which would keep most of it away.
     @Test(
       "Forged and malformed packets cost a live flow nothing, and counters name every one",
-      arguments: Variant.all.filter { $0.workers == 1 })
+      arguments: Variant.eachEngine(workers: 1))
     func forged(_ variant: Variant) async throws {
       try await Topology.routed(nat: false) { net in
         let stateless = ["--firewall", "stateless"]

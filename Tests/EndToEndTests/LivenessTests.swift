@@ -5,7 +5,6 @@ extension EndToEnd.Faults {
   /// Paths that go dead and come back, and servers that move, without anybody's help.
   @Suite("Liveness")
   struct Liveness {
-
     /// How long the path is cut; `GUISE_CUT_SECONDS` for longer ones.
     static var cutSeconds: Int {
       unsafe getenv("GUISE_CUT_SECONDS").flatMap { unsafe Int(String(cString: $0)) } ?? 5
@@ -18,7 +17,7 @@ extension EndToEnd.Faults {
     /// a busy host run in another order.
     @Test("A cut path carries its flows within two seconds of its return, and a forgotten flow another")
     func cut() async throws {
-      for variant in Variant.eachEngine {
+      for variant in Variant.eachEngine() {
         try await Topology.routed(nat: true) { net in
           let tunnel = try await Tunnel.up(on: net, variant)
           try await tunnel.echoService()
@@ -58,7 +57,7 @@ extension EndToEnd.Faults {
     }
 
     @Test(
-      "A server at a new address behind the same name is found", arguments: Variant.eachEngine,
+      "A server at a new address behind the same name is found", arguments: Variant.eachEngine(),
       ["tracked", "auto"])
     func newAddress(_ variant: Variant, firewall: String) async throws {
       try await Topology.pair { net in

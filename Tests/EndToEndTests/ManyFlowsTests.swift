@@ -23,7 +23,7 @@ extension EndToEnd.Traffic {
         }
         // The supervisor logs some of the flows.
         for (end, before) in zip(tunnel.ends, before) {
-          #expect(try end.memoryTaken() - before <= EndToEnd.Operation.Memory.heapSteps)
+          #expect(try end.memoryTaken() - before <= Gateway.heapSteps)
         }
       }
     }

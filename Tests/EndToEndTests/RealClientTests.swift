@@ -5,9 +5,7 @@ extension EndToEnd.Traffic {
   /// Programs that people run in earnest, each between the same two ends as in every other test.
   @Suite("Real clients")
   struct RealClients {
-    /// Each engine, with as many workers as the machine has reason for.
-
-    @Test("TCP inside wireguard-go runs both ways", arguments: Variant.eachEngine)
+    @Test("TCP inside wireguard-go runs both ways", arguments: Variant.eachEngine())
     func wireGuard(_ variant: Variant) async throws {
       try await Topology.pair { net in
         let tunnel = try await Tunnel.up(on: net, variant)
@@ -17,7 +15,7 @@ extension EndToEnd.Traffic {
       }
     }
 
-    @Test("TCP inside OpenVPN over UDP runs both ways", arguments: Variant.eachEngine)
+    @Test("TCP inside OpenVPN over UDP runs both ways", arguments: Variant.eachEngine())
     func openVPN(_ variant: Variant) async throws {
       try await Topology.pair { net in
         try await OpenVPNNetwork.up(through: Tunnel.up(on: net, variant))
@@ -25,7 +23,7 @@ extension EndToEnd.Traffic {
       }
     }
 
-    @Test("dnsmasq answers every question of dnsperf", arguments: Variant.eachEngine)
+    @Test("dnsmasq answers every question of dnsperf", arguments: Variant.eachEngine())
     func dns(_ variant: Variant) async throws {
       try await Topology.pair { net in
         let tunnel = try await Tunnel.up(on: net, variant)
@@ -53,7 +51,7 @@ extension EndToEnd.Traffic {
       }
     }
 
-    @Test("Sound sent as RTP by GStreamer arrives as it was", arguments: Variant.eachEngine)
+    @Test("Sound sent as RTP by GStreamer arrives as it was", arguments: Variant.eachEngine())
     func rtp(_ variant: Variant) async throws {
       try await Topology.pair { net in
         _ = try await Tunnel.up(on: net, variant)
@@ -90,7 +88,7 @@ extension EndToEnd.Traffic {
 
     @Test(
       "A QUIC download arrives whole, though its client goes on from another port",
-      arguments: Variant.eachEngine)
+      arguments: Variant.eachEngine())
     func quic(_ variant: Variant) async throws {
       try await Topology.pair { net in
         let tunnel = try await Tunnel.up(on: net, variant)
@@ -118,7 +116,7 @@ extension EndToEnd.Traffic {
     }
 
     @Test(
-      "Every question of sockperf is answered before the next, none is lost", arguments: Variant.eachEngine)
+      "Every question of sockperf is answered before the next, none is lost", arguments: Variant.eachEngine())
     func pingPong(_ variant: Variant) async throws {
       try await Topology.pair { net in
         _ = try await Tunnel.up(on: net, variant)

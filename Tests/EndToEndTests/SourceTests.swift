@@ -7,7 +7,7 @@ extension EndToEnd.Traffic {
   struct Sources {
     @Test(
       "Flows leave from the source addresses in turn, and answers come back",
-      arguments: Variant.all.filter { $0.workers == 2 })
+      arguments: Variant.eachEngine())
     func inTurn(_ variant: Variant) async throws {
       try await Topology.pair { net in
         try net.server.add("fd77::1/128", to: "lo")

@@ -27,9 +27,12 @@ struct GivenCommand {
     options = depth > 0 ? OptionDescription.all(of: command) : []
   }
 
+  /// Where options stand.
+  private var beforeTerminator: ArraySlice<String> { arguments.prefix { $0 != "--" } }
+
   /// How often an option stands there.
   func count(of option: OptionDescription) -> Int {
-    arguments.prefix { $0 != "--" }.count { argument in
+    beforeTerminator.count { argument in
       option.spellings.contains { name in
         argument == name || argument.hasPrefix("\(name)=") || name.count == 2 && argument.hasPrefix(name)
       }
@@ -56,7 +59,7 @@ struct GivenCommand {
   var unknownOption: String? {
     guard depth > 0 else { return nil }
     let known = OptionDescription.spellings(of: command)
-    return arguments.prefix { $0 != "--" }.lazy.filter { $0.hasPrefix("--") }
+    return beforeTerminator.lazy.filter { $0.hasPrefix("--") }
       .map { String($0.prefix { $0 != "=" }) }
       .first { !known.contains($0) }
   }

@@ -13,7 +13,7 @@ struct CounterTable: Sendable, CustomStringConvertible {
     }
   }
 
-  /// Whether its last row is there: a log may be read while it is written.
+  /// Whether its last row is there.
   var isWhole: Bool { counters.last?.name == "stale-completion" }
 
   /// A counter's value at each worker; empty when there is one alone.
@@ -27,7 +27,8 @@ struct CounterTable: Sendable, CustomStringConvertible {
   /// Every table in a log, oldest first. The first column of numbers is the sum.
   static func all(in log: String) -> [CounterTable] {
     var tables: [CounterTable] = []
-    for line in log.split(separator: "\n") {
+    // A log may be read while it is written: what has no end yet is no line.
+    for line in log[..<(log.lastIndex(of: "\n") ?? log.startIndex)].split(separator: "\n") {
       if line.starts(with: /\s+(\S+\s+)?all(\s+worker \d+)*$/) {
         tables.append(CounterTable())
       } else if let row = line.wholeMatch(of: /[! ]\s+(\S.*?)\s+(\d+)((?:\s+\d+)*)/), !tables.isEmpty {

@@ -99,6 +99,9 @@ struct Gateway: Sendable {
   /// What is resident would say less: buffers that were taken at the start count there only once used.
   func memoryTaken() throws -> Int { try memory("VmData") }
 
+  /// By how much it may grow all the same, in bytes: the heap's step or two.
+  static let heapSteps = 300 << 10
+
   /// Memory that it has touched, in bytes (`VmRSS`).
   func memoryTouched() throws -> Int { try memory("VmRSS") }
 
